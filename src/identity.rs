@@ -1,0 +1,183 @@
+//! The names by which Cloudflare knows things, each parsed once at the border into a type that cannot be wrong.
+//!
+//! An ID may come from a spec, from a stored status or from an answer of Cloudflare. Wherever it comes from, it parses
+//! here before it may stand in a URL.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Why a text is not the name that it should be. Its text is a sentence fragment for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// Not a Cloudflare account ID.
+    #[error("an account ID is 32 lower-case hexadecimal digits")]
+    AccountId,
+    /// Not usable as a connector ID.
+    #[error("a connector ID is 1 to 64 of the characters 0-9, A-Z, a-z, _ and -")]
+    ConnectorId,
+    /// Not an e-mail domain in its canonical form.
+    #[error(
+        "an email domain is a lower-case DNS name of two or more labels, without a final dot; write other scripts as xn--…"
+    )]
+    EmailDomain,
+}
+
+/// A Cloudflare account ID: 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(String);
+
+impl FromStr for AccountId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() == 32 && text.bytes().all(hex) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName::AccountId)
+        }
+    }
+}
+
+/// A connector's ID. 32 hexadecimal digits by every example of Cloudflare's, but its length is never relied on
+/// (a sample in Cloudflare's documentation has 31).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectorId(String);
+
+impl FromStr for ConnectorId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let safe = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if (1..=64).contains(&text.len()) && text.bytes().all(safe) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName::ConnectorId)
+        }
+    }
+}
+
+/// An e-mail domain as lower-case A-labels without a final dot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EmailDomain(String);
+
+impl EmailDomain {
+    /// Whether a name that Cloudflare reports is this domain: case and one final dot do not count, and a name in
+    /// another script is compared by its A-labels.
+    ///
+    /// How Cloudflare normalises domains is not documented, so the comparison accepts every spelling of one name.
+    #[must_use]
+    pub fn is_named(&self, reported: &str) -> bool {
+        let name = reported.strip_suffix('.').unwrap_or(reported);
+        if name.is_ascii() {
+            return name.eq_ignore_ascii_case(&self.0);
+        }
+        idna::domain_to_ascii(name).is_ok_and(|ascii| ascii == self.0)
+    }
+}
+
+impl FromStr for EmailDomain {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        let labels: Vec<&str> = text.split('.').collect();
+        let all_digits = |label: &&str| label.bytes().all(|b| b.is_ascii_digit());
+        let valid = text.len() <= 253
+            && labels.len() >= 2
+            && labels.iter().all(|label| is_label(label))
+            && !labels.last().is_some_and(all_digits);
+        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidName::EmailDomain) }
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&label.len())
+        && label.bytes().all(inner)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+impl AccountId {
+    /// The ID as Cloudflare writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl ConnectorId {
+    /// The ID as Cloudflare writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl EmailDomain {
+    /// The domain, lower-case and without a final dot.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ConnectorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for EmailDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains_are_canonical_or_refused() {
+        for good in ["example.com", "a.b.c", "xn--bcher-kva.example", "1a.2b"] {
+            assert!(good.parse::<EmailDomain>().is_ok(), "{good}");
+        }
+        let long = format!("{}.com", "a".repeat(64));
+        let longer = format!("{}com", "a.".repeat(126));
+        for bad in [
+            "", "com", "Example.com", "example.com.", "a@b.com", "*.example.com", "10.0.0.1", "bücher.example",
+            "-a.com", "a-.com", "a..com", ".a.com", "a_b.com", "a b.com", &long, &longer,
+        ] {
+            assert!(bad.parse::<EmailDomain>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_reported_domain_is_compared_by_its_name_not_its_spelling() {
+        let domain: EmailDomain = "xn--bcher-kva.example".parse().unwrap();
+        for same in ["xn--bcher-kva.example", "XN--BCHER-KVA.Example.", "bücher.example", "Bücher.example."] {
+            assert!(domain.is_named(same), "{same}");
+        }
+        assert!(!domain.is_named("bucher.example"));
+        assert!(!domain.is_named("sub.xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn ids_are_safe_in_a_url() {
+        assert!("023e105f4ecef8ad9ca31a8372d0c353".parse::<AccountId>().is_ok());
+        for bad in ["023E105F4ECEF8AD9CA31A8372D0C353", "023e", "../../023e105f4ecef8ad9ca31a8372d0", ""] {
+            assert!(bad.parse::<AccountId>().is_err(), "{bad}");
+        }
+        assert!("c3ebcba5c20b42f73e111110d0be67d".parse::<ConnectorId>().is_ok());
+        for bad in ["", "a/b", "..", "a?b", "é", &"a".repeat(65)] {
+            assert!(bad.parse::<ConnectorId>().is_err(), "{bad}");
+        }
+    }
+}

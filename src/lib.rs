@@ -1,0 +1,5 @@
+//! Declarative Cloudflare dashboard SSO for Kubernetes.
+
+pub mod clock;
+pub mod cloudflare;
+pub mod identity;

@@ -1,0 +1,2 @@
+//! Control plane and demo, for people.
+fn main() {}

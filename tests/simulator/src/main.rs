@@ -1,0 +1,2 @@
+//! The Cloudflare API simulator, for people.
+fn main() {}
