@@ -22,6 +22,12 @@ impl Moment {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The moment that lies `span` earlier; the start of the process if that would be before it.
+    #[must_use]
+    pub const fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(span))
+    }
+
     /// How long it is until `later`; zero if it has passed.
     #[must_use]
     pub const fn until(self, later: Self) -> Duration {

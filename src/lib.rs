@@ -3,3 +3,5 @@
 pub mod clock;
 pub mod cloudflare;
 pub mod identity;
+pub mod plan;
+pub mod resource;

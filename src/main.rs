@@ -1,2 +1,2 @@
 //! Operator.
-fn main() {}
+fn main() { print!("{}", cloudflare_sso_operator::resource::yaml().unwrap()); }

@@ -1,0 +1,119 @@
+//! Takes a connector down: only what the object is bound to or has itself created, only if the object says so in
+//! writing, and in the order that Cloudflare documents: disable, confirm, delete.
+//!
+//! It is reached only by an object that is going away, carries the finalizer and says `Delete`; see
+//! [`super::finalizer`]. Right before each destructive call the object is read again from the API server.
+
+use super::creation::is_ours;
+use super::verdict::{Finding, Verdict};
+use super::world::Record;
+use super::{Act, Guard, Look, Plan, Then, World, enforcement, gone, messages};
+use crate::clock::Moment;
+use crate::cloudflare::{Changes, Connector};
+use crate::identity::ConnectorId;
+use crate::resource::Reason;
+
+pub(super) fn plan(world: &World<'_>) -> Plan {
+    match &world.record.connector {
+        Some(id) => take_down(world, id),
+        None => find_ours(world),
+    }
+}
+
+/// An attempt was made and its outcome is unknown: only what is ours is taken down.
+fn find_ours(world: &World<'_>) -> Plan {
+    if let Some(created) = world.pair.known.as_ref().and_then(|known| known.created.as_ref())
+        && is_ours(world, created)
+    {
+        return bind_for_deletion(world, created);
+    }
+    let newest = world.pair.open_attempts().map(|attempt| attempt.first_seen).max();
+    let Some(listing) = world.observed.listing.as_deref() else {
+        return Plan::Look(Look::Listing { not_before: world.now });
+    };
+    if let Some(ours) = listing.matches(&world.desired.domain).find(|found| is_ours(world, found)) {
+        return bind_for_deletion(world, ours);
+    }
+    let Some(newest) = newest else { return Plan::Release };
+    let due = newest + world.timing.creation_grace;
+    if listing.begun >= due && listing.proof().is_ok() {
+        return Plan::Release;
+    }
+    let next = due.min(listing.begun + world.timing.poll_unverified);
+    if next <= world.now {
+        return Plan::Look(Look::Listing { not_before: world.now });
+    }
+    resting(world, messages::outcome_unknown(), next)
+}
+
+fn bind_for_deletion(world: &World<'_>, connector: &Connector) -> Plan {
+    let record = Record {
+        connector: Some(connector.id.clone()),
+        created_on: connector.created_on,
+        attempts: Vec::new(),
+        ..world.record.clone()
+    };
+    let verdict = Verdict::decided(record, connector, deleting(messages::deleting()));
+    Plan::Settle { verdict: Box::new(verdict), guard: Guard::for_binding(world.record), then: Then::Continue }
+}
+
+fn take_down(world: &World<'_>, id: &ConnectorId) -> Plan {
+    if world.memory.deleted {
+        return Plan::Release;
+    }
+    let fresh = world.now.before(world.timing.observation_limit);
+    let seen = world.memory.sighting_of(id).filter(|seen| seen.at >= fresh);
+    let Some(sighting) = seen else { return Plan::Look(Look::Connector(id.clone())) };
+    let Some(connector) = &sighting.connector else {
+        return if gone::may_be_lag(world, sighting) {
+            resting(world, messages::deletion_unconfirmed(), sighting.at + world.timing.observation_limit)
+        } else {
+            Plan::Release
+        };
+    };
+    if !world.desired.domain.is_named(&connector.email_domain) {
+        let reported = messages::mismatch(&world.desired.domain, &connector.email_domain);
+        let problem = Finding::new(Reason::ConnectorMismatch, reported);
+        return Plan::rest(Verdict::stalled(world.record, problem), world.timing.poll_settled);
+    }
+    if enforcement::is_enabled(connector) {
+        disable(world, id, connector, sighting.at)
+    } else {
+        destroy(world, connector, Act::Delete(id.clone()))
+    }
+}
+
+/// An enabled connector is left alone for a moment, then disabled.
+fn disable(world: &World<'_>, id: &ConnectorId, connector: &Connector, seen: Moment) -> Plan {
+    let earliest = world.memory.deletion_seen.unwrap_or(world.now) + world.timing.deletion_delay;
+    if earliest > world.now {
+        return resting(world, messages::deleting(), earliest);
+    }
+    if let Some(next) = enforcement::effect_due(world, seen) {
+        return if next > world.now {
+            resting(world, messages::deleting(), next)
+        } else {
+            Plan::Look(Look::Connector(id.clone()))
+        };
+    }
+    let changes = Changes { enabled: Some(false), ..Changes::default() };
+    destroy(world, connector, Act::Update { id: id.clone(), changes })
+}
+
+/// The call goes out only if the object, read again just now, still says so.
+fn destroy(world: &World<'_>, connector: &Connector, act: Act) -> Plan {
+    if !world.observed.object_confirmed {
+        return Plan::Look(Look::Object);
+    }
+    let finding = deleting(messages::deleting());
+    Plan::act(Verdict::decided(world.record.clone(), connector, finding), act)
+}
+
+fn resting(world: &World<'_>, message: String, until: Moment) -> Plan {
+    let verdict = Verdict::noted(world.record.clone(), deleting(message));
+    Plan::rest(verdict, world.now.until(until))
+}
+
+fn deleting(message: String) -> Finding {
+    Finding::new(Reason::Deleting, message)
+}

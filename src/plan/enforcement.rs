@@ -1,0 +1,220 @@
+//! Enabling and disabling, and break-glass.
+//!
+//! Disabling SSO by hand is how people get back into their account in an emergency, and an operator that enables it
+//! again within seconds defeats them. So each wanted value of `spec.enabled` is applied once. `Armed` → `Applying` (with
+//! the connector's `updated_on`) → the value is seen → `Satisfied`; a difference after that is somebody's decision, and
+//! it is `Held`. The state is observed, not derived from generations: only what is about `enabled` itself re-arms it.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::memory::{Difference, Memory};
+use super::world::Record;
+use super::{Timing, World, verification};
+use crate::clock::Moment;
+use crate::cloudflare::Connector;
+use crate::resource::{Enforcement, EnforcementState};
+
+/// What is to be done about `spec.enabled`. Each carries the record that must be stored.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Course {
+    /// Nothing is to be sent.
+    Keep(Record),
+    /// Store the record, then PATCH the value.
+    Change(Record, bool),
+    /// Nothing may be sent before then; look at the connector by its ID when the time has come.
+    Wait(Record, Moment),
+}
+
+impl Course {
+    /// What must be stored.
+    pub(super) fn record(&self) -> &Record {
+        match self {
+            Self::Keep(record) | Self::Change(record, _) | Self::Wait(record, _) => record,
+        }
+    }
+}
+
+/// The state in which a connector is bound. One that we have created, or that nobody has verified, has never enforced
+/// anything. But a verified one that differs from the spec was left so by somebody: a cluster that is rebuilt during an
+/// emergency must not lock the door again.
+pub(super) fn initial(world: &World<'_>, connector: &Connector, ours: bool) -> Enforcement {
+    let state = match world.desired.enabled {
+        None => EnforcementState::Armed,
+        Some(wanted) if wanted == is_enabled(connector) => EnforcementState::Satisfied,
+        Some(_) if ours || !verification::is_verified(connector) => EnforcementState::Armed,
+        Some(_) => EnforcementState::Held,
+    };
+    enforcement(world, state)
+}
+
+/// What is to be done, given the connector as a GET by its ID has shown it at `seen`.
+pub(super) fn course(
+    world: &World<'_>,
+    record: &Record,
+    connector: &Connector,
+    seen: Moment,
+) -> Course {
+    let record = normalised(world, record, connector);
+    let Some(wanted) = world.desired.enabled else { return Course::Keep(record) };
+    if is_enabled(connector) == wanted {
+        return Course::Keep(with_state(world, record, EnforcementState::Satisfied));
+    }
+    match state(&record) {
+        EnforcementState::Held => Course::Keep(record),
+        EnforcementState::Armed if wanted && !verification::is_verified(connector) => Course::Keep(record),
+        EnforcementState::Armed => Course::Change(applying(world, record, connector), wanted),
+        EnforcementState::Applying => resume(world, record, connector, wanted, seen),
+        EnforcementState::Satisfied => hold_if_confirmed(world, record, seen),
+    }
+}
+
+/// A change was stored as being sent, and its effect is not seen.
+fn resume(
+    world: &World<'_>,
+    record: Record,
+    connector: &Connector,
+    wanted: bool,
+    seen: Moment,
+) -> Course {
+    let recorded = record.enforcement.as_ref().and_then(|enforcement| enforcement.updated_on);
+    if world.memory.update.is_some_and(|update| update.refused) {
+        return Course::Keep(with_state(world, record, EnforcementState::Armed));
+    }
+    match effect_due(world, seen) {
+        Some(due) => Course::Wait(record, due),
+        None if recorded.is_none() || recorded != connector.updated_on => {
+            hold_if_confirmed(world, record, seen)
+        }
+        None if wanted && !verification::is_verified(connector) => Course::Keep(record),
+        None => Course::Change(record, wanted),
+    }
+}
+
+/// When to look again for the effect of the PATCH that was sent last, if it may still show: reads lag writes. Soon at
+/// first, then less and less often.
+pub(super) fn effect_due(world: &World<'_>, seen: Moment) -> Option<Moment> {
+    let update = world.memory.update.filter(|update| !update.refused)?;
+    let settled = update.at + world.timing.difference_confirmation;
+    let next = seen + world.timing.backoff.max(seen.since(update.at));
+    (seen < settled).then(|| next.min(settled))
+}
+
+/// Two looks that agree, far enough apart and after our last change, show that somebody else has changed it.
+fn hold_if_confirmed(world: &World<'_>, record: Record, seen: Moment) -> Course {
+    match confirmed_at(world.memory, world.timing) {
+        Some(confirmed) if seen >= confirmed => {
+            let mut record = with_state(world, record, EnforcementState::Held);
+            record.handled_enable_at.clone_from(&world.desired.enable_at);
+            Course::Keep(record)
+        }
+        Some(confirmed) => Course::Wait(record, confirmed),
+        None => Course::Wait(record, world.now + world.timing.difference_confirmation),
+    }
+}
+
+fn confirmed_at(memory: &Memory, timing: &Timing) -> Option<Moment> {
+    memory.difference.map(|Difference { since, .. }| since + timing.difference_confirmation)
+}
+
+/// The record with an enforcement that speaks of this object and of the value that is wanted now.
+fn normalised(world: &World<'_>, record: &Record, connector: &Connector) -> Record {
+    let desired = world.desired;
+    match &record.enforcement {
+        Some(known) if known.object_uid == desired.uid && known.enabled == desired.enabled => {
+            rearmed_on_request(world, record.clone())
+        }
+        Some(known) if known.object_uid == desired.uid => {
+            rearmed_on_request(world, with_state(world, record.clone(), EnforcementState::Armed))
+        }
+        // No state, or one restored into another object: judged like a connector that is bound now.
+        Some(_) | None => Record {
+            enforcement: Some(initial(world, connector, false)),
+            handled_enable_at: desired.enable_at.clone(),
+            ..record.clone()
+        },
+    }
+}
+
+/// The same for a connector that is gone: a lost state then is an emergency exit that somebody took.
+pub(super) fn normalised_without_connector(world: &World<'_>, record: &Record) -> Record {
+    let desired = world.desired;
+    match &record.enforcement {
+        Some(known) if known.object_uid == desired.uid && known.enabled == desired.enabled => {
+            rearmed_on_request(world, record.clone())
+        }
+        Some(known) if known.object_uid == desired.uid => {
+            rearmed_on_request(world, with_state(world, record.clone(), EnforcementState::Armed))
+        }
+        Some(_) | None if desired.enabled.is_none() => {
+            with_state(world, record.clone(), EnforcementState::Armed)
+        }
+        Some(_) | None => held(world, record),
+    }
+}
+
+/// The record with the enforcement held; what the annotation says now counts as handled.
+pub(super) fn held(world: &World<'_>, record: &Record) -> Record {
+    let mut record = with_state(world, record.clone(), EnforcementState::Held);
+    record.handled_enable_at.clone_from(&world.desired.enable_at);
+    record
+}
+
+/// A new value of the annotation arms a held enforcement again; otherwise it has nothing to do and is handled.
+fn rearmed_on_request(world: &World<'_>, mut record: Record) -> Record {
+    let asked = &world.desired.enable_at;
+    if asked.is_none() || *asked == record.handled_enable_at {
+        return record;
+    }
+    record.handled_enable_at.clone_from(asked);
+    if state(&record) == EnforcementState::Held {
+        return with_state(world, record, EnforcementState::Armed);
+    }
+    record
+}
+
+/// A PATCH that Cloudflare certainly did not carry out leaves the enforcement armed.
+pub(super) fn after_refusal(world: &World<'_>, record: &mut Record) {
+    let refused = world.memory.update.is_some_and(|update| update.refused);
+    if refused && let Some(enforcement) = &mut record.enforcement
+        && enforcement.state == EnforcementState::Applying
+    {
+        enforcement.state = EnforcementState::Armed;
+        enforcement.updated_on = None;
+    }
+}
+
+/// How far the wanted value was applied.
+pub(super) fn state(record: &Record) -> EnforcementState {
+    record.enforcement.as_ref().map_or(EnforcementState::Armed, |enforcement| enforcement.state)
+}
+
+/// Cloudflare's default for an absent value is false.
+pub(super) fn is_enabled(connector: &Connector) -> bool {
+    connector.enabled.unwrap_or(false)
+}
+
+fn applying(world: &World<'_>, record: Record, connector: &Connector) -> Record {
+    let mut record = with_state(world, record, EnforcementState::Applying);
+    set_updated_on(&mut record, connector.updated_on);
+    record
+}
+
+fn set_updated_on(record: &mut Record, updated_on: Option<Timestamp>) {
+    if let Some(enforcement) = &mut record.enforcement {
+        enforcement.updated_on = updated_on;
+    }
+}
+
+fn with_state(world: &World<'_>, mut record: Record, state: EnforcementState) -> Record {
+    record.enforcement = Some(enforcement(world, state));
+    record
+}
+
+fn enforcement(world: &World<'_>, state: EnforcementState) -> Enforcement {
+    Enforcement {
+        state,
+        enabled: world.desired.enabled,
+        object_uid: world.desired.uid.clone(),
+        updated_on: None,
+    }
+}

@@ -1,0 +1,82 @@
+//! When a connector counts as gone, and what follows.
+//!
+//! Absence is proved, never assumed: Cloudflare must say twice, some time apart, that the ID does not exist, not soon
+//! after the connector's creation (reads lag writes), and a fresh complete list must hold nothing for the domain.
+//! Deleting the connector is the hardest form of switching SSO off by hand, so it is undone only while the operator had
+//! not yet applied anything.
+
+use super::enforcement;
+use super::verdict::{Finding, Verdict};
+use super::world::{Record, Sighting};
+use super::{Look, Plan, Then, World, messages};
+use crate::identity::ConnectorId;
+use crate::resource::{EnforcementState, Reason};
+
+pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> Plan {
+    let timing = world.timing;
+    let since = world.memory.gone_since.unwrap_or(sighting.at);
+    let confirmed = since + timing.absence_confirmation;
+    if may_be_lag(world, sighting) {
+        return look_again(world, id, sighting.at + timing.poll_unverified);
+    }
+    if sighting.at < confirmed {
+        return look_again(world, id, confirmed);
+    }
+    let Some(listing) = world.observed.listing.as_ref().filter(|list| list.begun > sighting.at) else {
+        return Plan::Look(Look::Listing { not_before: world.now });
+    };
+    if let Err(gap) = listing.proof() {
+        let problem = Finding::new(Reason::CloudflareUnavailable, messages::no_proof(gap));
+        return Plan::rest(
+            Verdict::troubled(world.record.clone(), Some(problem)),
+            timing.poll_unverified,
+        );
+    }
+    let record = enforcement::normalised_without_connector(world, world.record);
+    let replaced = listing.matches(&world.desired.domain).next().is_some();
+    match enforcement::state(&record) {
+        _ if replaced => unbind(record),
+        EnforcementState::Armed => unbind(record),
+        EnforcementState::Applying | EnforcementState::Satisfied | EnforcementState::Held => {
+            let record = enforcement::held(world, &record);
+            let problem = Finding::new(Reason::DeletedExternally, messages::deleted_externally(id));
+            Plan::rest(Verdict::gone(record, problem), timing.poll_settled)
+        }
+    }
+}
+
+/// Forget the connector, and start from the beginning.
+fn unbind(record: Record) -> Plan {
+    let record = Record {
+        connector: None,
+        created_on: None,
+        enforcement: None,
+        last_begun_at: None,
+        was_verified: false,
+        ..record
+    };
+    let finding = Finding::new(Reason::Creating, messages::vanished());
+    Plan::settle(Verdict::gone(record, finding), Then::Continue)
+}
+
+/// Whether Cloudflare created it so recently that its reads may not show it yet, by Cloudflare's own clock.
+pub(super) fn may_be_lag(world: &World<'_>, sighting: &Sighting) -> bool {
+    match (world.record.created_on, sighting.date) {
+        (Some(created), Some(date)) => {
+            let age = std::time::Duration::try_from(date.duration_since(created)).unwrap_or_default();
+            age < world.timing.creation_lag
+        }
+        // Without both clocks only our own time since the first such answer counts.
+        (None, _) | (_, None) => {
+            let since = world.memory.gone_since.unwrap_or(sighting.at);
+            world.now.since(since) < world.timing.creation_lag
+        }
+    }
+}
+
+fn look_again(world: &World<'_>, id: &ConnectorId, due: crate::clock::Moment) -> Plan {
+    if due <= world.now {
+        return Plan::Look(Look::Connector(id.clone()));
+    }
+    Plan::rest(Verdict::troubled(world.record.clone(), None), world.now.until(due))
+}

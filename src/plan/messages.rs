@@ -1,0 +1,157 @@
+//! The sentences that people read in conditions: what is, and what to do next.
+
+use super::world::Desired;
+use crate::cloudflare::VerificationCode;
+use crate::foreign_text;
+use crate::identity::{ConnectorId, EmailDomain};
+
+pub(super) fn creating() -> String {
+    "Creating the connector at Cloudflare.".to_owned()
+}
+
+pub(super) fn claimed_elsewhere() -> String {
+    "Waiting until it is this object's turn to create the connector.".to_owned()
+}
+
+pub(super) fn outcome_unknown() -> String {
+    "An attempt to create the connector had no clear outcome. Waiting until Cloudflare's list shows whether it exists; \
+     nothing is sent twice."
+        .to_owned()
+}
+
+pub(super) fn list_and_page_differ() -> String {
+    "Cloudflare lists a connector for the domain but does not show it. Waiting until both agree.".to_owned()
+}
+
+pub(super) fn no_proof(gap: &str) -> String {
+    format!("Cloudflare's list of connectors is incomplete: {gap}. Nothing is created until it is complete.")
+}
+
+pub(super) fn ambiguous(count: usize) -> String {
+    format!(
+        "Cloudflare has {count} connectors for this domain in this account, and nothing tells which one is meant. Delete all but one of them in the Cloudflare dashboard."
+    )
+}
+
+pub(super) fn mismatch(domain: &EmailDomain, reported: &str) -> String {
+    let reported = foreign_text::quote(reported, &[]);
+    format!(
+        "The connector in status.connectorID is for {reported:?} at Cloudflare, not for {domain}. Nothing is changed; delete this object with deletionPolicy Retain and apply it again."
+    )
+}
+
+pub(super) fn vanished() -> String {
+    "The connector does not exist at Cloudflare any more, and SSO had not been applied through it. Creating it again."
+        .to_owned()
+}
+
+pub(super) fn deleted_externally(id: &ConnectorId) -> String {
+    format!(
+        "Somebody deleted connector {id} at Cloudflare. It is not created again, as this may be an emergency exit. To create it again, set a new value of the annotation cloudflare-sso.dev/enable-at."
+    )
+}
+
+pub(super) fn held(enabled: bool) -> String {
+    let (done, wanted) = if enabled { ("enabled", "disabled") } else { ("disabled", "enabled") };
+    format!(
+        "SSO was {done} by hand, although the spec wants it {wanted}. It is left so, as this may be an emergency. To apply the spec again, set a new value of the annotation cloudflare-sso.dev/enable-at; to accept the change, set spec.enabled to {enabled}."
+    )
+}
+
+pub(super) fn applying(enable: bool) -> String {
+    if enable { "Enabling SSO at Cloudflare." } else { "Disabling SSO at Cloudflare." }.to_owned()
+}
+
+pub(super) fn available(desired: &Desired, verified: bool, enabled: bool) -> String {
+    let domain = &desired.domain;
+    match (verified, enabled) {
+        (_, true) => format!("SSO is enforced for {domain}."),
+        (true, false) if desired.enabled == Some(false) => {
+            format!("{domain} is verified, and SSO is disabled as the spec says.")
+        }
+        (true, false) => format!("{domain} is verified. Set spec.enabled to true to enforce SSO."),
+        (false, false) => format!(
+            "The connector for {domain} exists. Its verification is not begun, as spec.beginVerification is false."
+        ),
+    }
+}
+
+pub(super) fn txt_record(domain: &EmailDomain, code: &VerificationCode) -> String {
+    format!("Publish this DNS record: type TXT, name {domain}, value {}", code.as_str())
+}
+
+pub(super) fn no_code() -> String {
+    "Cloudflare reports no usable verification code yet".to_owned()
+}
+
+pub(super) fn verified(domain: &EmailDomain) -> String {
+    format!("Cloudflare has verified {domain}. Keep the TXT record.")
+}
+
+pub(super) fn pending(txt: &str) -> String {
+    format!("{txt} — Cloudflare is looking for it.")
+}
+
+pub(super) fn awaiting(txt: &str, begins: bool) -> String {
+    if begins {
+        format!("{txt} — Cloudflare will look for it.")
+    } else {
+        format!("{txt} — and set spec.beginVerification to true, or begin the verification in the dashboard.")
+    }
+}
+
+pub(super) fn failed(txt: &str, restarts: bool) -> String {
+    let next = if restarts {
+        "The operator asks it to look again from time to time."
+    } else {
+        "Set spec.beginVerification to true to have it look again."
+    };
+    format!("Cloudflare did not find the TXT record and has stopped looking. {txt} — {next}")
+}
+
+pub(super) fn lapsed(txt: &str) -> String {
+    format!("The domain was verified, and Cloudflare says that it no longer is. {txt} — or put it back if it was removed.")
+}
+
+pub(super) fn unknown_status(word: &str, txt: &str) -> String {
+    format!("Cloudflare reports the verification status {word:?}, which this version of the operator does not know. {txt}.")
+}
+
+pub(super) fn no_status() -> String {
+    "Cloudflare does not report a verification status.".to_owned()
+}
+
+pub(super) fn enabled(domain: &EmailDomain) -> String {
+    format!("Everybody with an address of {domain} logs in to Cloudflare by SSO.")
+}
+
+pub(super) fn disabled(domain: &EmailDomain) -> String {
+    format!("Addresses of {domain} log in to Cloudflare without SSO.")
+}
+
+pub(super) fn enabled_later() -> String {
+    "SSO will be enabled once the domain is verified.".to_owned()
+}
+
+pub(super) fn synced() -> String {
+    "The last exchange with Cloudflare succeeded.".to_owned()
+}
+
+pub(super) fn trouble(cause: &str) -> String {
+    format!("{cause} The operator goes on trying.")
+}
+
+pub(super) fn deleting() -> String {
+    "Disabling and deleting the connector at Cloudflare, as deletionPolicy is Delete.".to_owned()
+}
+
+pub(super) fn deletion_unconfirmed() -> String {
+    "Cloudflare does not show the connector, but it is so new that this may be a delay. Waiting until it is certain."
+        .to_owned()
+}
+
+pub(super) fn deletion_without_credentials(cause: &str) -> String {
+    format!(
+        "The connector cannot be deleted: {cause} Either restore the Secret, or set spec.deletionPolicy to Retain to leave the connector as it is."
+    )
+}

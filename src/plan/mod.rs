@@ -1,0 +1,185 @@
+//! Decides what happens to a connector. Pure: no client, no clock, no runtime, so that it reads like the specification
+//! and can be tested to exhaustion.
+//!
+//! A pass of the controller asks [`plan`] again and again. It answers with something to look at, or with what shall
+//! stand in the status and the one call that may follow. The rule that makes every promise hold over a crash is
+//! **record, then act**: the status of a [`Plan::Settle`] is stored, under a precondition, before its call is made; so
+//! whatever happens in between, the next process finds in the status that a call may have been made, and which.
+//!
+//! | room | decides |
+//! |---|---|
+//! | [`finalizer`] | who is marked, and who may leave without any call |
+//! | [`pace`] | how long to wait after a failure |
+//! | [`creation`] | whether to create or to bind what exists |
+//! | [`upkeep`] | what to do for a connector that the object is bound to, with [`verification`] and [`enforcement`] |
+//! | [`gone`] | whether a connector that cannot be found is gone, and what then |
+//! | [`deletion`] | how a connector is taken down |
+//! | [`verdict`] | what the status says about it |
+
+mod creation;
+mod deletion;
+mod enforcement;
+mod finalizer;
+mod gone;
+mod memory;
+mod messages;
+mod pace;
+mod timing;
+mod upkeep;
+mod verdict;
+mod verification;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::clock::Moment;
+use crate::cloudflare::{Changes, Creation};
+use crate::identity::ConnectorId;
+
+pub use memory::{Attempt, Difference, Holder, Known, Memory, PairMemory, Trouble, Update};
+pub use timing::{Timing, UnsafeTiming, duration};
+pub use verdict::{Finding, Outcome, Verdict};
+pub use world::{Claim, Credentials, Desired, Observed, Record, Sighting, Snapshot, Unreadable, World};
+
+/// What to do next for one object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// Find something out, then ask again. Nothing is stored.
+    Look(Look),
+    /// Put the finalizer on the object, then ask again.
+    Mark,
+    /// Take the finalizer off, so that the object may go.
+    Release,
+    /// Store what the verdict says if it differs from the status, and then do what follows.
+    Settle {
+        /// What the status shall say.
+        verdict: Box<Verdict>,
+        /// Under which condition it may be stored.
+        guard: Guard,
+        /// What follows once it is stored.
+        then: Then,
+    },
+    /// The object is none of our business any more.
+    Leave,
+}
+
+/// Something to find out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// The API token.
+    Credentials,
+    /// Whether this object may create for its account and domain.
+    Claim,
+    /// The account's connectors, by a list that was begun no earlier than this.
+    Listing {
+        /// The earliest moment at which the list may have been begun.
+        not_before: Moment,
+    },
+    /// One connector, by its ID.
+    Connector(ConnectorId),
+    /// The object itself, from the API server instead of the cache.
+    Object,
+}
+
+/// The condition under which a status may be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guard {
+    /// The object is the very version that the decision rests on.
+    SameVersion,
+    /// The object is the same and its status holds the same attempts: the ID of a connector that we have just created
+    /// must not be lost to somebody's unrelated edit.
+    SameAttempts,
+}
+
+/// What follows once the status is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Then {
+    /// One call that changes something at Cloudflare.
+    Act(Act),
+    /// Nothing until this much time has passed or the object changes.
+    Rest(Duration),
+    /// Ask again at once.
+    Continue,
+}
+
+/// A call that changes something at Cloudflare.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Act {
+    /// Create the connector. Never more than this one POST.
+    Create {
+        /// What is asked for.
+        creation: Creation,
+        /// The attempt's time by Cloudflare's clock, already in the status.
+        attempt: Timestamp,
+        /// When the POST must have begun; it is abandoned otherwise.
+        begin_by: Moment,
+    },
+    /// Begin the verification.
+    BeginVerification(ConnectorId),
+    /// Change some fields.
+    Update {
+        /// The connector.
+        id: ConnectorId,
+        /// Only what differs.
+        changes: Changes,
+    },
+    /// Delete the connector.
+    Delete(ConnectorId),
+}
+
+/// Decides the next step for one object.
+#[must_use]
+pub fn plan(world: &World<'_>) -> Plan {
+    finalizer::plan(world)
+        .or_else(|| pace::plan(world))
+        .or_else(|| credentials(world))
+        .unwrap_or_else(|| match (world.desired.terminating, &world.record.connector) {
+            (true, _) => deletion::plan(world),
+            (false, Some(id)) => upkeep::plan(world, id),
+            (false, None) => creation::plan(world),
+        })
+}
+
+/// Nothing can be looked at without a token.
+fn credentials(world: &World<'_>) -> Option<Plan> {
+    match &world.observed.credentials {
+        Credentials::Usable => None,
+        Credentials::Unread => Some(Plan::Look(Look::Credentials)),
+        Credentials::Unusable { reason, message } => {
+            let problem = if world.desired.terminating {
+                Finding::new(*reason, messages::deletion_without_credentials(message))
+            } else {
+                Finding::new(*reason, message.clone())
+            };
+            Some(Plan::rest(Verdict::stalled(world.record, problem), world.timing.secret_retry))
+        }
+    }
+}
+
+impl Guard {
+    /// The guard for storing a connector's ID.
+    fn for_binding(record: &Record) -> Self {
+        if record.attempts.is_empty() { Self::SameVersion } else { Self::SameAttempts }
+    }
+}
+
+impl Plan {
+    /// Store the verdict and come back later.
+    fn rest(verdict: Verdict, span: Duration) -> Self {
+        Self::settle(verdict, Then::Rest(span))
+    }
+
+    /// Store the verdict and make the call.
+    fn act(verdict: Verdict, act: Act) -> Self {
+        Self::settle(verdict, Then::Act(act))
+    }
+
+    fn settle(verdict: Verdict, then: Then) -> Self {
+        Self::Settle { verdict: Box::new(verdict), guard: Guard::SameVersion, then }
+    }
+}

@@ -1,0 +1,89 @@
+//! How long to wait after a failure, and when the status speaks of it.
+//!
+//! An error that we do not know is transient: it is waited out with a growing, jittered pause that no watch event cancels.
+//! Only what Cloudflare refuses in its own envelope is a person's business.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use super::memory::Trouble;
+use super::verdict::{Finding, Verdict};
+use super::{Plan, World, enforcement, messages};
+use crate::clock::Moment;
+use crate::cloudflare::Class;
+use crate::resource::Reason;
+
+/// How many failures in a row the status speaks of, however quickly they came.
+const SHOWN_FAILURES: u32 = 3;
+
+pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
+    let trouble = world.memory.trouble.as_ref()?;
+    let until = until(world, trouble)?;
+    if until <= world.now {
+        return None;
+    }
+    let verdict = match trouble.failure.class {
+        Class::Rejected => refused(world, trouble),
+        Class::NotSent | Class::Unavailable | Class::RateLimited | Class::Unauthorized | Class::Gone => {
+            troubled(world, trouble)
+        }
+    };
+    Some(Plan::rest(verdict, world.now.until(until)))
+}
+
+/// When the next try is due. An edit of the spec is tried soon, but Cloudflare's own pause holds for it, too.
+fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
+    let timing = world.timing;
+    let delay = match trouble.failure.class {
+        // A refused token is rested by token, not by object, and a changed one is tried at once.
+        Class::Unauthorized => return None,
+        Class::Rejected => spread(timing.rejected_retry, &world.desired.uid, trouble.failures),
+        Class::NotSent | Class::Unavailable | Class::RateLimited | Class::Gone => {
+            let grown = timing.backoff.saturating_mul(1 << trouble.failures.saturating_sub(1).min(20));
+            spread(grown.min(timing.backoff_limit), &world.desired.uid, trouble.failures)
+        }
+    };
+    let delay =
+        if trouble.generation == world.desired.generation { delay } else { delay.min(timing.backoff) };
+    let due = trouble.last + delay;
+    Some(trouble.pause.map_or(due, |pause| due.max(pause)))
+}
+
+fn refused(world: &World<'_>, trouble: &Trouble) -> Verdict {
+    let mut record = world.record.clone();
+    enforcement::after_refusal(world, &mut record);
+    void_attempts(world, &mut record.attempts);
+    Verdict::stalled(&record, Finding::new(Reason::Rejected, trouble.failure.message.clone()))
+}
+
+fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
+    let mut record = world.record.clone();
+    enforcement::after_refusal(world, &mut record);
+    void_attempts(world, &mut record.attempts);
+    let shows = trouble.failures >= SHOWN_FAILURES
+        || world.now.since(trouble.since) >= world.timing.trouble_shows_after;
+    let reason = match trouble.failure.class {
+        Class::RateLimited => Reason::RateLimited,
+        _ => Reason::CloudflareUnavailable,
+    };
+    let shown = shows.then(|| Finding::new(reason, messages::trouble(&trouble.failure.message)));
+    Verdict::troubled(record, shown)
+}
+
+/// An attempt that certainly created nothing is cleared if it was the only one.
+fn void_attempts(world: &World<'_>, attempts: &mut Vec<k8s_openapi::jiff::Timestamp>) {
+    let all_void = attempts.iter().all(|time| {
+        world.pair.attempts.iter().any(|attempt| attempt.time == *time && attempt.void)
+    });
+    if all_void {
+        attempts.clear();
+    }
+}
+
+/// `span` and up to a tenth more, different for each object and each time, yet the same for the same.
+pub(super) fn spread(span: Duration, uid: &str, round: u32) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    (uid, round).hash(&mut hasher);
+    let share = u32::try_from(hasher.finish() % 1024).unwrap_or_default();
+    span + span / 10 * share / 1024
+}

@@ -1,0 +1,203 @@
+//! Every duration that a decision rests on, each with the reason for its default.
+//!
+//! They are flags of the operator: tests scale them, and an installer may. Units are those of [`Duration`]; on the
+//! command line a duration is written as `90s`, `2m` or `1h 30m`.
+
+use std::time::Duration;
+
+use clap::Args;
+use k8s_openapi::jiff::SignedDuration;
+
+/// The durations of the operator's decisions.
+#[derive(Args, Debug, Clone, PartialEq, Eq)]
+#[command(next_help_heading = "Timing")]
+pub struct Timing {
+    /// How long one call to Cloudflare may take in all
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "DURATION")]
+    pub call_timeout: Duration,
+
+    /// How long a create whose outcome is unknown is waited for before it counts as not having happened
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
+    pub creation_grace: Duration,
+
+    /// How old an observation may be that a change rests on
+    #[arg(long, value_parser = duration, default_value = "15s", value_name = "DURATION")]
+    pub observation_limit: Duration,
+
+    /// How soon after its intent was recorded a create must have begun
+    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
+    pub creation_start_limit: Duration,
+
+    /// How much earlier than an attempt, by Cloudflare's clock, a connector may have been created to count as ours
+    #[arg(long, value_parser = duration, default_value = "2s", value_name = "DURATION")]
+    pub ours_before: Duration,
+
+    /// How much later than an attempt, by Cloudflare's clock, a connector may have been created to count as ours
+    #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
+    pub ours_after: Duration,
+
+    /// How often a connector whose domain is not verified is looked at
+    #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
+    pub poll_unverified: Duration,
+
+    /// How often a settled connector is looked at
+    #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
+    pub poll_settled: Duration,
+
+    /// How far apart two observations must be that show a change made by somebody else
+    #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
+    pub difference_confirmation: Duration,
+
+    /// How far apart two observations must be that show that a connector is gone
+    #[arg(long, value_parser = duration, default_value = "60s", value_name = "DURATION")]
+    pub absence_confirmation: Duration,
+
+    /// How long after its creation a connector that cannot be found does not count as gone
+    #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
+    pub creation_lag: Duration,
+
+    /// How long an enabled connector is left alone after its object was deleted
+    #[arg(long, value_parser = duration, default_value = "10s", value_name = "DURATION")]
+    pub deletion_delay: Duration,
+
+    /// How long to wait before a failed verification is begun again the first time; doubles each time
+    #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
+    pub restart_backoff: Duration,
+
+    /// The longest wait before a failed verification is begun again
+    #[arg(long, value_parser = duration, default_value = "6h", value_name = "DURATION")]
+    pub restart_backoff_limit: Duration,
+
+    /// How long to wait after a first failure before trying again; doubles each time
+    #[arg(long, value_parser = duration, default_value = "1s", value_name = "DURATION")]
+    pub backoff: Duration,
+
+    /// The longest wait after failures
+    #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
+    pub backoff_limit: Duration,
+
+    /// How long failures may last before the status speaks of them (or three of them)
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
+    pub trouble_shows_after: Duration,
+
+    /// How soon something that Cloudflare refused is tried again while the spec does not change
+    #[arg(long, value_parser = duration, default_value = "15m", value_name = "DURATION")]
+    pub rejected_retry: Duration,
+
+    /// How often a Secret without a usable token is looked at again
+    #[arg(long, value_parser = duration, default_value = "15s", value_name = "DURATION")]
+    pub secret_retry: Duration,
+
+    /// How soon a token that Cloudflare refused is offered again while the Secret does not change
+    #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
+    pub refused_token_retry: Duration,
+
+    /// How long a token rests after Cloudflare asked for fewer calls without saying for how long
+    #[arg(long, value_parser = duration, default_value = "1m", value_name = "DURATION")]
+    pub default_pause: Duration,
+}
+
+/// A combination of durations under which a promise of the operator could not be kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UnsafeTiming {
+    /// A create could still be under way when it is taken for not having happened.
+    #[error(
+        "--creation-grace must be at least 2s longer than --call-timeout, so that no create is under way when it ends"
+    )]
+    GraceTooShort,
+    /// A lost answer could arrive after the leader's successor has started.
+    #[error("--call-timeout must be more than zero and at most 12s")]
+    CallTimeout,
+}
+
+impl Timing {
+    /// Refuses durations under which a connector might be created twice.
+    ///
+    /// # Errors
+    /// Names the flag that must change.
+    pub fn check(&self) -> Result<(), UnsafeTiming> {
+        if self.call_timeout.is_zero() || self.call_timeout > Duration::from_secs(12) {
+            return Err(UnsafeTiming::CallTimeout);
+        }
+        if self.creation_grace < self.call_timeout + Duration::from_secs(2) {
+            return Err(UnsafeTiming::GraceTooShort);
+        }
+        Ok(())
+    }
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        const fn seconds(count: u64) -> Duration {
+            Duration::from_secs(count)
+        }
+        Self {
+            call_timeout: seconds(10),
+            creation_grace: seconds(120),
+            observation_limit: seconds(15),
+            creation_start_limit: seconds(5),
+            ours_before: seconds(2),
+            ours_after: seconds(30),
+            poll_unverified: seconds(30),
+            poll_settled: seconds(600),
+            difference_confirmation: seconds(30),
+            absence_confirmation: seconds(60),
+            creation_lag: seconds(300),
+            deletion_delay: seconds(10),
+            restart_backoff: seconds(600),
+            restart_backoff_limit: seconds(6 * 3600),
+            backoff: seconds(1),
+            backoff_limit: seconds(600),
+            trouble_shows_after: seconds(120),
+            rejected_retry: seconds(900),
+            secret_retry: seconds(15),
+            refused_token_retry: seconds(300),
+            default_pause: seconds(60),
+        }
+    }
+}
+
+/// Reads a duration as people write it: `90s`, `2m`, `1h 30m`.
+///
+/// # Errors
+/// Says how a duration is written.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<SignedDuration>()
+        .ok()
+        .and_then(|signed| Duration::try_from(signed).ok())
+        .ok_or_else(|| "a duration is written like 90s, 2m or 1h 30m, and is not negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        timing: Timing,
+    }
+
+    #[test]
+    fn the_flags_default_to_the_documented_durations() {
+        assert_eq!(Command::parse_from(["operator"]).timing, Timing::default());
+    }
+
+    #[test]
+    fn a_grace_that_ends_before_the_call_is_refused() {
+        let timing = Timing { creation_grace: Duration::from_secs(11), ..Timing::default() };
+        assert_eq!(timing.check(), Err(UnsafeTiming::GraceTooShort));
+        assert_eq!(Timing::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for bad in ["", "5", "-1s", "soon"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! When to ask Cloudflare to begin looking for the TXT record.
+//!
+//! A connector that awaits its verification is begun once. One on which Cloudflare gave up, after two days, is begun
+//! again with a growing pause. All times are Cloudflare's, so that a restart of the operator changes nothing.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::world::Record;
+use super::{Timing, World};
+use crate::cloudflare::{Connector, VerificationStatus};
+
+/// The status of the connector's verification, if Cloudflare reported one.
+pub(super) fn status(connector: &Connector) -> Option<&VerificationStatus> {
+    connector.verification.as_ref()?.status.as_ref()
+}
+
+pub(super) fn is_verified(connector: &Connector) -> bool {
+    status(connector) == Some(&VerificationStatus::Verified)
+}
+
+/// Whether the verification shall be begun now; then, what the record says once it is.
+pub(super) fn begin(
+    world: &World<'_>,
+    record: &Record,
+    connector: &Connector,
+    date: Option<Timestamp>,
+) -> Option<Record> {
+    if !world.desired.begin_verification {
+        return None;
+    }
+    let restarts = match status(connector)? {
+        VerificationStatus::Awaiting => record.restarts,
+        VerificationStatus::Failed => record.restarts.saturating_add(1),
+        VerificationStatus::Pending
+        | VerificationStatus::Verified
+        | VerificationStatus::Unknown(_) => return None,
+    };
+    let date = date?;
+    let due = record.last_begun_at.is_none_or(|last| {
+        let elapsed = Duration::try_from(date.duration_since(last)).unwrap_or_default();
+        elapsed >= pause(world.timing, record.restarts)
+    });
+    due.then(|| Record { restarts, last_begun_at: Some(date), ..record.clone() })
+}
+
+/// How long to wait after the verification was begun before it is begun again.
+fn pause(timing: &Timing, restarts: i32) -> Duration {
+    let doublings = u32::try_from(restarts).unwrap_or_default().min(16);
+    timing.restart_backoff.saturating_mul(1 << doublings).min(timing.restart_backoff_limit)
+}

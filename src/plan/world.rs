@@ -1,0 +1,231 @@
+//! What a decision rests on: what the object wants, what its status remembers, and what Cloudflare was seen to hold.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use crate::clock::Moment;
+use crate::cloudflare::Connector;
+use crate::identity::{AccountId, ConnectorId, EmailDomain, InvalidName};
+use crate::resource::{
+    ConditionType, DeletionPolicy, ENABLE_AT, Enforcement, FINALIZER, Reason, SsoConnector,
+    SsoConnectorStatus, find_condition,
+};
+
+/// Everything that a decision may rest on.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    /// What the object asks for.
+    pub desired: &'a Desired,
+    /// What its status remembers.
+    pub record: &'a Record,
+    /// What was seen of the outside.
+    pub observed: &'a Observed,
+    /// What this process remembers of the object.
+    pub memory: &'a super::Memory,
+    /// What this process remembers of the object's account and domain.
+    pub pair: &'a super::PairMemory,
+    /// The process's clock.
+    pub now: Moment,
+    /// The durations in force.
+    pub timing: &'a super::Timing,
+}
+
+/// What an object asks for, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// The object's UID.
+    pub uid: String,
+    /// The generation of its spec.
+    pub generation: i64,
+    /// The account of the connector.
+    pub account: AccountId,
+    /// The domain of the connector.
+    pub domain: EmailDomain,
+    /// Whether SSO shall be enforced, if the operator manages that.
+    pub enabled: Option<bool>,
+    /// Whether the FedRAMP wording shall be shown, if the operator manages that.
+    pub use_fedramp_language: Option<bool>,
+    /// Whether the operator begins the verification.
+    pub begin_verification: bool,
+    /// What deleting the object does to the connector.
+    pub deletion_policy: DeletionPolicy,
+    /// Whether the object is being deleted.
+    pub terminating: bool,
+    /// Whether the object carries the operator's finalizer.
+    pub finalizer: bool,
+    /// The annotation that asks to apply `enabled` again.
+    pub enable_at: Option<String>,
+}
+
+/// A stored object that cannot be read. The schema refuses such objects, so it comes from before the schema.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// An identity in the spec is malformed.
+    #[error("spec.{field}: {cause}")]
+    Name {
+        /// The field of the spec.
+        field: &'static str,
+        /// What is wrong with it.
+        cause: InvalidName,
+    },
+    /// The API server gave the object no UID.
+    #[error("the object has no metadata.uid")]
+    NoUid,
+}
+
+impl Desired {
+    /// Parses what an object asks for.
+    ///
+    /// # Errors
+    /// If an identity in the spec is malformed; names the field.
+    pub fn parse(object: &SsoConnector) -> Result<Self, Unreadable> {
+        let spec = &object.spec;
+        let name = |field| move |cause| Unreadable::Name { field, cause };
+        Ok(Self {
+            uid: object.uid().ok_or(Unreadable::NoUid)?,
+            generation: object.metadata.generation.unwrap_or_default(),
+            account: spec.account_id.parse().map_err(name("accountID"))?,
+            domain: spec.email_domain.parse().map_err(name("emailDomain"))?,
+            enabled: spec.enabled,
+            use_fedramp_language: spec.use_fedramp_language,
+            begin_verification: spec.begin_verification.unwrap_or(true),
+            deletion_policy: spec.deletion_policy.unwrap_or_default(),
+            terminating: object.metadata.deletion_timestamp.is_some(),
+            finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            enable_at: object.annotations().get(ENABLE_AT).cloned(),
+        })
+    }
+}
+
+/// What the status remembers over restarts. Each change of it is stored before the call that it speaks of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The connector that the object is bound to.
+    pub connector: Option<ConnectorId>,
+    /// When that connector was created, by Cloudflare's clock.
+    pub created_on: Option<Timestamp>,
+    /// The attempts to create whose outcome is not known, oldest first.
+    pub attempts: Vec<Timestamp>,
+    /// How far `spec.enabled` was applied.
+    pub enforcement: Option<Enforcement>,
+    /// How often the verification was begun again.
+    pub restarts: i32,
+    /// When the verification was last begun, by Cloudflare's clock.
+    pub last_begun_at: Option<Timestamp>,
+    /// The value of the enable-at annotation that was handled last.
+    pub handled_enable_at: Option<String>,
+    /// Whether the domain was verified at some time before.
+    pub was_verified: bool,
+}
+
+impl Record {
+    /// Reads what a status remembers. An ID that cannot stand in a URL counts as lost.
+    #[must_use]
+    pub fn read(status: Option<&SsoConnectorStatus>) -> Self {
+        let Some(status) = status else { return Self::default() };
+        let verification = status.verification.clone().unwrap_or_default();
+        let was_verified = find_condition(&status.conditions, ConditionType::Verified)
+            .is_some_and(|verified| {
+                verified.status == "True" || verified.reason == Reason::VerificationLapsed.as_str()
+            });
+        Self {
+            connector: status.connector_id.as_deref().and_then(|id| id.parse().ok()),
+            created_on: status.created_on,
+            attempts: status.pending_create.clone().unwrap_or_default().attempts,
+            enforcement: status.enforcement.clone(),
+            restarts: verification.restarts.unwrap_or_default(),
+            last_begun_at: verification.last_begun_at,
+            handled_enable_at: status.last_handled_enable_at.clone(),
+            was_verified,
+        }
+    }
+}
+
+/// What was seen of the outside, as far as it was looked at.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    /// The API token.
+    pub credentials: Credentials,
+    /// Whether this object may create for its account and domain.
+    pub claim: Claim,
+    /// The newest list of the account's connectors.
+    pub listing: Option<Arc<Snapshot>>,
+    /// Whether the object was read from the API server, not from the cache, after everything else was seen.
+    pub object_confirmed: bool,
+}
+
+/// The state of the API token.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// Not looked at.
+    #[default]
+    Unread,
+    /// There is a token, and Cloudflare has not refused it lately.
+    Usable,
+    /// There is no token, or Cloudflare refused it lately.
+    Unusable {
+        /// `CredentialsUnavailable` or `Unauthorized`.
+        reason: Reason,
+        /// What is wrong and what to do, for people.
+        message: String,
+    },
+}
+
+/// Whether this object is the one that may create a connector for its account and domain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Claim {
+    /// Not asked for.
+    #[default]
+    Unasked,
+    /// Held by this object since the moment.
+    Held(Moment),
+    /// Held by another object of this process.
+    Elsewhere,
+}
+
+/// One answer to the question which connectors an account has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// When the question was asked.
+    pub begun: Moment,
+    /// Cloudflare's clock when it answered; without it a list proves nothing.
+    pub date: Option<Timestamp>,
+    /// The connectors.
+    pub connectors: Vec<Connector>,
+    /// Why the list may lack connectors, if it may.
+    pub gap: Option<&'static str>,
+}
+
+impl Snapshot {
+    /// The connectors whose domain is `domain`, however Cloudflare spells it.
+    pub fn matches<'a>(&'a self, domain: &'a EmailDomain) -> impl Iterator<Item = &'a Connector> {
+        self.connectors.iter().filter(|connector| domain.is_named(&connector.email_domain))
+    }
+
+    /// Cloudflare's time, if the list is complete, so that absence from it means something.
+    ///
+    /// # Errors
+    /// Why absence from this list proves nothing.
+    pub fn proof(&self) -> Result<Timestamp, &'static str> {
+        match (self.gap, self.date) {
+            (Some(gap), _) => Err(gap),
+            (None, None) => Err("the answer has no Date header"),
+            (None, Some(date)) => Ok(date),
+        }
+    }
+}
+
+/// What was last seen of one connector by its ID: an answer to a GET, or to a change of our own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sighting {
+    /// The ID that was asked for.
+    pub id: ConnectorId,
+    /// When the question was asked.
+    pub at: Moment,
+    /// Cloudflare's clock when it answered.
+    pub date: Option<Timestamp>,
+    /// The connector, or nothing if Cloudflare says that it does not exist.
+    pub connector: Option<Connector>,
+}

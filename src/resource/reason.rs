@@ -1,0 +1,153 @@
+//! Why a condition is as it is. One enum feeds conditions, Events and metrics.
+
+use std::fmt;
+
+use super::condition::Truth;
+
+/// The reason of a condition, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// Not looked at yet.
+    Reconciling,
+    /// The connector is being created.
+    Creating,
+    /// SSO is being enabled.
+    Enabling,
+    /// SSO is being disabled.
+    Disabling,
+    /// The connector is being deleted.
+    Deleting,
+    /// Cloudflare has not verified the domain yet.
+    AwaitingVerification,
+    /// The connector is as the spec says.
+    Available,
+    /// The last exchange with Cloudflare succeeded.
+    ReconcileSucceeded,
+    /// Cloudflare has verified the domain.
+    Verified,
+    /// The verification has not been begun.
+    Awaiting,
+    /// Cloudflare looks for the TXT record.
+    Pending,
+    /// Cloudflare gave up looking for the TXT record.
+    VerificationFailed,
+    /// The domain was verified and is no longer.
+    VerificationLapsed,
+    /// Cloudflare reports a word that this version does not know.
+    UnknownStatus,
+    /// SSO is enforced.
+    Enabled,
+    /// SSO is not enforced.
+    Disabled,
+    /// Somebody changed by hand whether SSO is enforced.
+    HeldByExternalChange,
+    /// Somebody deleted the connector.
+    DeletedExternally,
+    /// There is no usable API token.
+    CredentialsUnavailable,
+    /// Cloudflare refuses the API token.
+    Unauthorized,
+    /// Cloudflare asks for fewer calls.
+    RateLimited,
+    /// Cloudflare cannot be reached or does not answer as it should.
+    CloudflareUnavailable,
+    /// Cloudflare refuses what the spec asks for.
+    Rejected,
+    /// The connector at Cloudflare is for another domain.
+    ConnectorMismatch,
+    /// Several connectors exist for the domain.
+    AmbiguousMatch,
+}
+
+/// Which of the two abnormal conditions goes with a reason of `Ready`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The operator is at work: `Reconciling` is True.
+    Reconciling,
+    /// Only a person can help: `Stalled` is True.
+    Stalled,
+    /// Neither: settled, or waiting for something outside.
+    Resting,
+}
+
+impl Reason {
+    /// The word as it stands in conditions, Events and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reconciling => "Reconciling",
+            Self::Creating => "Creating",
+            Self::Enabling => "Enabling",
+            Self::Disabling => "Disabling",
+            Self::Deleting => "Deleting",
+            Self::AwaitingVerification => "AwaitingVerification",
+            Self::Available => "Available",
+            Self::ReconcileSucceeded => "ReconcileSucceeded",
+            Self::Verified => "Verified",
+            Self::Awaiting => "Awaiting",
+            Self::Pending => "Pending",
+            Self::VerificationFailed => "VerificationFailed",
+            Self::VerificationLapsed => "VerificationLapsed",
+            Self::UnknownStatus => "UnknownStatus",
+            Self::Enabled => "Enabled",
+            Self::Disabled => "Disabled",
+            Self::HeldByExternalChange => "HeldByExternalChange",
+            Self::DeletedExternally => "DeletedExternally",
+            Self::CredentialsUnavailable => "CredentialsUnavailable",
+            Self::Unauthorized => "Unauthorized",
+            Self::RateLimited => "RateLimited",
+            Self::CloudflareUnavailable => "CloudflareUnavailable",
+            Self::Rejected => "Rejected",
+            Self::ConnectorMismatch => "ConnectorMismatch",
+            Self::AmbiguousMatch => "AmbiguousMatch",
+        }
+    }
+
+    /// What `Ready` is when this is its reason.
+    #[must_use]
+    pub const fn readiness(self) -> Truth {
+        match self {
+            Self::Available => Truth::True,
+            Self::Reconciling => Truth::Unknown,
+            _ => Truth::False,
+        }
+    }
+
+    /// Whether this, as the reason of `Ready`, is work under way, a dead end, or neither.
+    #[must_use]
+    pub const fn progress(self) -> Progress {
+        match self {
+            Self::Reconciling | Self::Creating | Self::Enabling | Self::Disabling | Self::Deleting => {
+                Progress::Reconciling
+            }
+            Self::HeldByExternalChange
+            | Self::DeletedExternally
+            | Self::CredentialsUnavailable
+            | Self::Unauthorized
+            | Self::Rejected
+            | Self::ConnectorMismatch
+            | Self::AmbiguousMatch => Progress::Stalled,
+            _ => Progress::Resting,
+        }
+    }
+
+    /// Whether an Event with this reason is a warning.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        matches!(self.progress(), Progress::Stalled)
+            || matches!(
+                self,
+                Self::VerificationFailed
+                    | Self::VerificationLapsed
+                    | Self::RateLimited
+                    | Self::CloudflareUnavailable
+                    | Self::UnknownStatus
+            )
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,112 @@
+//! What a user writes. No field has a schema default: an absent field means what its text says, in code, so that the
+//! stored spec stays the very bytes that were applied.
+
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+use super::status::SsoConnectorStatus;
+
+/// What the connector for one e-mail domain in one Cloudflare account shall be.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[kube(
+    group = "cloudflare-sso.dev",
+    version = "v1alpha1",
+    kind = "SsoConnector",
+    plural = "ssoconnectors",
+    singular = "ssoconnector",
+    shortname = "sso",
+    category = "cloudflare",
+    namespaced,
+    status = "SsoConnectorStatus",
+    derive = "PartialEq",
+    doc = "An SsoConnector declares Cloudflare dashboard single sign-on for one e-mail domain in one Cloudflare account.",
+    selectable = ".spec.emailDomain",
+    printcolumn(name = "Domain", type_ = "string", json_path = ".spec.emailDomain"),
+    printcolumn(name = "Verification", type_ = "string", json_path = ".status.verification.status"),
+    printcolumn(name = "Enabled", type_ = "boolean", json_path = ".status.enabled"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Connector", type_ = "string", json_path = ".status.connectorID", priority = 1),
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID", priority = 1),
+    printcolumn(name = "Deletion", type_ = "string", json_path = ".spec.deletionPolicy", priority = 1),
+    printcolumn(name = "TXT", type_ = "string", json_path = ".status.dnsRecord.value", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct SsoConnectorSpec {
+    /// The Cloudflare account in which the connector lives: 32 lower-case hexadecimal digits. Immutable.
+    #[serde(rename = "accountID")]
+    #[schemars(length(max = 64))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[0-9a-f]{32}$')").message("must be the 32 lower-case hexadecimal digits that the Cloudflare dashboard shows as Account ID"),
+        validation = Rule::new("self == oldSelf").message("is immutable: to move the domain to another account, delete this object and apply a new one")
+    )]
+    pub account_id: String,
+
+    /// The part behind the @ of the addresses that shall log in by SSO, as a lower-case DNS name. Immutable.
+    #[schemars(length(max = 253))]
+    #[x_kube(
+        validation = Rule::new("!self.contains('@')").message("must be only the part behind the @: write example.com, not user@example.com"),
+        validation = Rule::new("!self.contains('*')").message("must not be a wildcard: a connector covers exactly one domain, so apply one object for each"),
+        validation = Rule::new("self.matches('^[ -~]*$')").message("must be ASCII: write a name in another script as its A-labels, which begin with xn--"),
+        validation = Rule::new("!self.matches('[A-Z]')").message("must be lower-case: write example.com, not Example.com"),
+        validation = Rule::new("!self.endsWith('.')").message("must not end with a dot: write example.com, not example.com."),
+        validation = Rule::new("!self.matches('^[0-9.]+$')").message("must be a domain name, not an IP address"),
+        validation = Rule::new("self.matches('^([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?[.])+[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?$') || self.matches('[^ -~]|[*@]|[.]$')").message("must be a DNS name of two or more labels such as example.com; each label is 1 to 63 letters, digits and inner hyphens"),
+        validation = Rule::new("!self.matches('[.][0-9]+$') || self.matches('^[0-9.]+$')").message("must end in a top-level domain that is not a number"),
+        validation = Rule::new("self == oldSelf").message("is immutable: to use another domain, delete this object and apply a new one")
+    )]
+    pub email_domain: String,
+
+    /// Whether the login page shows the FedRAMP wording. Absent: not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_fedramp_language: Option<bool>,
+
+    /// Whether SSO is enforced for everybody with an address of the domain. `true` waits until the domain is verified
+    /// and then enables; `false` disables. Absent: not managed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+
+    /// Whether the operator begins the verification of the domain, and begins it again after Cloudflare gave up.
+    /// Absent: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begin_verification: Option<bool>,
+
+    /// The Secret of this namespace that holds the Cloudflare API token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_token_secret_ref: Option<ApiTokenSecretRef>,
+
+    /// What becomes of the connector when this object is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
+}
+
+/// Names one key of one Secret in the object's own namespace.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiTokenSecretRef {
+    /// The name of the Secret.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message("must be the name of a Secret in this namespace: lower-case letters, digits, hyphens and dots"))]
+    pub name: String,
+
+    /// The key in the Secret. Absent: api-token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("must be a key of the Secret: letters, digits, hyphens, underscores and dots"))]
+    pub key: Option<String>,
+}
+
+/// What becomes of the connector at Cloudflare when this object is deleted: Retain leaves it as it is, Delete disables
+/// and deletes it. May be changed while a deletion is pending. Absent: Retain.
+#[derive(
+    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq,
+)]
+pub enum DeletionPolicy {
+    /// Disable SSO, then delete the connector.
+    Delete,
+    /// Leave the connector as it is.
+    #[default]
+    Retain,
+}
