@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod cloudflare;
+pub mod foreign_text;
 pub mod identity;
