@@ -203,3 +203,6 @@ fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
+
+#[cfg(test)]
+mod tests;
