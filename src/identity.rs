@@ -86,7 +86,11 @@ impl FromStr for EmailDomain {
             && labels.len() >= 2
             && labels.iter().all(|label| is_label(label))
             && !labels.last().is_some_and(all_digits);
-        if valid { Ok(Self(text.to_owned())) } else { Err(InvalidName::EmailDomain) }
+        if valid {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName::EmailDomain)
+        }
     }
 }
 
@@ -152,8 +156,22 @@ mod tests {
         let long = format!("{}.com", "a".repeat(64));
         let longer = format!("{}com", "a.".repeat(126));
         for bad in [
-            "", "com", "Example.com", "example.com.", "a@b.com", "*.example.com", "10.0.0.1", "bücher.example",
-            "-a.com", "a-.com", "a..com", ".a.com", "a_b.com", "a b.com", &long, &longer,
+            "",
+            "com",
+            "Example.com",
+            "example.com.",
+            "a@b.com",
+            "*.example.com",
+            "10.0.0.1",
+            "bücher.example",
+            "-a.com",
+            "a-.com",
+            "a..com",
+            ".a.com",
+            "a_b.com",
+            "a b.com",
+            &long,
+            &longer,
         ] {
             assert!(bad.parse::<EmailDomain>().is_err(), "{bad}");
         }
@@ -162,7 +180,12 @@ mod tests {
     #[test]
     fn a_reported_domain_is_compared_by_its_name_not_its_spelling() {
         let domain: EmailDomain = "xn--bcher-kva.example".parse().unwrap();
-        for same in ["xn--bcher-kva.example", "XN--BCHER-KVA.Example.", "bücher.example", "Bücher.example."] {
+        for same in [
+            "xn--bcher-kva.example",
+            "XN--BCHER-KVA.Example.",
+            "bücher.example",
+            "Bücher.example.",
+        ] {
             assert!(domain.is_named(same), "{same}");
         }
         assert!(!domain.is_named("bucher.example"));
@@ -171,11 +194,24 @@ mod tests {
 
     #[test]
     fn ids_are_safe_in_a_url() {
-        assert!("023e105f4ecef8ad9ca31a8372d0c353".parse::<AccountId>().is_ok());
-        for bad in ["023E105F4ECEF8AD9CA31A8372D0C353", "023e", "../../023e105f4ecef8ad9ca31a8372d0", ""] {
+        assert!(
+            "023e105f4ecef8ad9ca31a8372d0c353"
+                .parse::<AccountId>()
+                .is_ok()
+        );
+        for bad in [
+            "023E105F4ECEF8AD9CA31A8372D0C353",
+            "023e",
+            "../../023e105f4ecef8ad9ca31a8372d0",
+            "",
+        ] {
             assert!(bad.parse::<AccountId>().is_err(), "{bad}");
         }
-        assert!("c3ebcba5c20b42f73e111110d0be67d".parse::<ConnectorId>().is_ok());
+        assert!(
+            "c3ebcba5c20b42f73e111110d0be67d"
+                .parse::<ConnectorId>()
+                .is_ok()
+        );
         for bad in ["", "a/b", "..", "a?b", "é", &"a".repeat(65)] {
             assert!(bad.parse::<ConnectorId>().is_err(), "{bad}");
         }

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cloudflare;
+pub mod foreign_text;
 pub mod identity;
 pub mod plan;
 pub mod resource;

@@ -1,0 +1,297 @@
+//! The client: one method per endpoint.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::base_url::BaseUrl;
+use super::connector::{Changes, Connector, Creation};
+use super::envelope::Envelope;
+use super::exchange::{Content, Request, exchange};
+use super::failure::{Endpoint, Failure};
+use super::listing::{Collector, Listing, Next};
+use super::token::ApiToken;
+use super::verdict::judge;
+use crate::identity::{AccountId, ConnectorId};
+
+const USER_AGENT: &str = concat!("cloudflare-sso-operator/", env!("CARGO_PKG_VERSION"));
+
+/// The typed client of the connectors API. Cheap to clone; clones share their connections.
+///
+/// It holds no token, makes no retry, and limits nothing: pace and back-off belong to its caller.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base_url: BaseUrl,
+    call_timeout: Duration,
+}
+
+/// How to reach Cloudflare.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Where the API is.
+    pub base_url: BaseUrl,
+    /// How long one call may take altogether, all pages of a list included.
+    pub call_timeout: Duration,
+    /// How long making a connection may take, within the call's time.
+    pub connect_timeout: Duration,
+}
+
+/// The HTTP client could not be set up, for instance because no root certificates were found.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client for Cloudflare could not be set up")]
+pub struct BuildError(#[from] reqwest::Error);
+
+/// What Cloudflare answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// The answer itself.
+    pub value: T,
+    /// The time of the answer by Cloudflare's clock, from its `Date` header. Of a list of several pages, the last one's.
+    pub date: Option<Timestamp>,
+}
+
+/// Cloudflare accepted a creation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The new connector. Absent if the answer named no usable ID: then there may be one, but it is unknown which.
+    pub connector: Option<Connector>,
+}
+
+impl Client {
+    /// A client. Proxies are taken from the environment (`HTTPS_PROXY`, `NO_PROXY`), except for a loopback address.
+    ///
+    /// # Errors
+    ///
+    /// If TLS cannot be set up.
+    pub fn new(options: ClientOptions) -> Result<Self, BuildError> {
+        let ClientOptions {
+            base_url,
+            call_timeout,
+            connect_timeout,
+        } = options;
+        let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+        let mut builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .default_headers(accept)
+            .connect_timeout(connect_timeout)
+            .https_only(base_url.is_https())
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never());
+        if base_url.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        Ok(Self {
+            http: builder.build()?,
+            base_url,
+            call_timeout,
+        })
+    }
+
+    /// All connectors of the account, and whether they are all.
+    ///
+    /// # Errors
+    ///
+    /// If any page could not be had.
+    pub async fn list_connectors(
+        &self,
+        token: &ApiToken,
+        account: &AccountId,
+    ) -> Result<Answer<Listing>, Failure> {
+        let deadline = Instant::now() + self.call_timeout;
+        let url = self.connectors_url(account);
+        let mut collector = Collector::default();
+        let mut page_url = url.clone();
+        loop {
+            let request = Request {
+                endpoint: Endpoint::List,
+                token,
+                url: page_url,
+                content: Content::None,
+                deadline,
+            };
+            let page = self.call(request).await?;
+            match collector.add(&page.value.envelope) {
+                Next::Page(number) => page_url = format!("{url}?page={number}"),
+                Next::Nothing => return Ok(page.map(|_| collector.finish())),
+            }
+        }
+    }
+
+    /// The connector with this ID.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Gone`](super::Class::Gone) if Cloudflare has none, and any other failure.
+    pub async fn get_connector(
+        &self,
+        token: &ApiToken,
+        account: &AccountId,
+        id: &ConnectorId,
+    ) -> Result<Answer<Connector>, Failure> {
+        let endpoint = Endpoint::Get;
+        let request = self.request(
+            endpoint,
+            token,
+            self.connector_url(account, id),
+            Content::None,
+        );
+        let answer = self.call(request).await?;
+        let Some(connector) = answer.value.connector_with(id) else {
+            let why = "it does not contain the connector asked for";
+            return Err(Failure::unusable(endpoint, answer.value.status, why));
+        };
+        Ok(answer.map(|_| connector))
+    }
+
+    /// Creates a connector, if that can begin by `begin_by`: the time is checked when the connection stands, right
+    /// before the request goes out.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::NotSent`](super::Class::NotSent) if `begin_by` passed first, and any other failure. Unless the failure
+    /// [is definite](Failure::is_definite), the connector may exist.
+    pub async fn create_connector(
+        &self,
+        token: &ApiToken,
+        account: &AccountId,
+        creation: &Creation,
+        begin_by: Instant,
+    ) -> Result<Answer<Created>, Failure> {
+        let content = Content::JsonBegunBy(json(creation), begin_by);
+        let request = self.request(
+            Endpoint::Create,
+            token,
+            self.connectors_url(account),
+            content,
+        );
+        let answer = self.call(request).await?;
+        Ok(answer.map(|success| Created {
+            connector: success.envelope.connector(),
+        }))
+    }
+
+    /// Changes a connector. Its new state is absent if the answer does not show it.
+    ///
+    /// # Errors
+    ///
+    /// Unless the failure [is definite](Failure::is_definite), the change may have been made.
+    pub async fn update_connector(
+        &self,
+        token: &ApiToken,
+        account: &AccountId,
+        id: &ConnectorId,
+        changes: &Changes,
+    ) -> Result<Answer<Option<Connector>>, Failure> {
+        let content = Content::Json(json(changes));
+        let url = self.connector_url(account, id);
+        let answer = self
+            .call(self.request(Endpoint::Update, token, url, content))
+            .await?;
+        Ok(answer.map(|success| success.connector_with(id)))
+    }
+
+    /// Deletes a connector.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Gone`](super::Class::Gone) if Cloudflare has none, and any other failure. Unless the failure
+    /// [is definite](Failure::is_definite), the connector may have been deleted.
+    pub async fn delete_connector(
+        &self,
+        token: &ApiToken,
+        account: &AccountId,
+        id: &ConnectorId,
+    ) -> Result<Answer<()>, Failure> {
+        let url = self.connector_url(account, id);
+        let request = self.request(Endpoint::Delete, token, url, Content::None);
+        Ok(self.call(request).await?.map(|_| ()))
+    }
+
+    /// Lets Cloudflare look for the TXT record, or look again. The code may change with it.
+    ///
+    /// # Errors
+    ///
+    /// Unless the failure [is definite](Failure::is_definite), the verification may have begun.
+    pub async fn begin_verification(
+        &self,
+        token: &ApiToken,
+        account: &AccountId,
+        id: &ConnectorId,
+    ) -> Result<Answer<()>, Failure> {
+        let url = format!("{}/begin_verification", self.connector_url(account, id));
+        let request = self.request(Endpoint::BeginVerification, token, url, Content::None);
+        Ok(self.call(request).await?.map(|_| ()))
+    }
+
+    async fn call(&self, request: Request<'_>) -> Result<Answer<Success>, Failure> {
+        let (endpoint, token) = (request.endpoint, request.token);
+        let reply = exchange(&self.http, request).await?;
+        let envelope = judge(endpoint, &reply, token)?;
+        Ok(Answer {
+            value: Success {
+                status: reply.status,
+                envelope,
+            },
+            date: reply.date,
+        })
+    }
+
+    fn request<'a>(
+        &self,
+        endpoint: Endpoint,
+        token: &'a ApiToken,
+        url: String,
+        content: Content,
+    ) -> Request<'a> {
+        Request {
+            endpoint,
+            token,
+            url,
+            content,
+            deadline: Instant::now() + self.call_timeout,
+        }
+    }
+
+    fn connectors_url(&self, account: &AccountId) -> String {
+        format!("{}/accounts/{account}/sso_connectors", self.base_url)
+    }
+
+    fn connector_url(&self, account: &AccountId, id: &ConnectorId) -> String {
+        format!("{}/{id}", self.connectors_url(account))
+    }
+}
+
+impl<T> Answer<T> {
+    /// The same answer about something else.
+    #[must_use]
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Answer<U> {
+        Answer {
+            value: change(self.value),
+            date: self.date,
+        }
+    }
+}
+
+/// A 2xx in which Cloudflare says that it worked.
+#[derive(Debug)]
+struct Success {
+    status: u16,
+    envelope: Envelope,
+}
+
+impl Success {
+    /// The connector in the answer, if it is the one that was asked for.
+    fn connector_with(&self, id: &ConnectorId) -> Option<Connector> {
+        self.envelope
+            .connector()
+            .filter(|connector| connector.id == *id)
+    }
+}
+
+fn json(body: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(body).expect("these bodies have only text and booleans under fixed names")
+}

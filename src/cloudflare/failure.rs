@@ -1,0 +1,133 @@
+//! What went wrong, sorted by what can be done about it.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::Method;
+
+/// One of the API's six endpoints for connectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// All connectors of an account.
+    List,
+    /// A new connector.
+    Create,
+    /// One connector.
+    Get,
+    /// Enable, disable or configure a connector.
+    Update,
+    /// Delete a connector.
+    Delete,
+    /// Let Cloudflare look for the TXT record (again).
+    BeginVerification,
+}
+
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The request never reached Cloudflare: its time had passed or the connection was refused.
+    NotSent,
+    /// Cloudflare, or the way to it, does not work at the moment. The request may have taken effect.
+    Unavailable,
+    /// Too many requests; wait at least [`Failure::retry_after`].
+    RateLimited,
+    /// Cloudflare does not accept the token, or not for this.
+    Unauthorized,
+    /// Cloudflare says that it has no such connector.
+    Gone,
+    /// Cloudflare does not accept the request; the same request will be refused again.
+    Rejected,
+}
+
+/// A call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind of failure it is.
+    pub class: Class,
+    /// What was called.
+    pub endpoint: Endpoint,
+    /// The HTTP status, if there was an answer.
+    pub status: Option<u16>,
+    /// The codes in Cloudflare's envelope, in their order. Mostly undocumented: for people and for exact comparisons.
+    pub codes: Vec<i64>,
+    /// A sentence for people, safe to show, the same whenever the same happens.
+    pub message: String,
+    /// How long Cloudflare asks us to wait, at most an hour.
+    pub retry_after: Option<Duration>,
+}
+
+impl Endpoint {
+    /// The endpoint's name in metrics and logs.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Create => "create",
+            Self::Get => "get",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::BeginVerification => "begin_verification",
+        }
+    }
+
+    /// The HTTP method.
+    #[must_use]
+    pub const fn method(self) -> Method {
+        match self {
+            Self::List | Self::Get => Method::GET,
+            Self::Create | Self::BeginVerification => Method::POST,
+            Self::Update => Method::PATCH,
+            Self::Delete => Method::DELETE,
+        }
+    }
+
+    pub(super) const fn names_a_connector(self) -> bool {
+        !matches!(self, Self::List | Self::Create)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+impl Failure {
+    /// Whether the request surely had no effect: it was never sent, or Cloudflare itself refused it with a 4xx (other
+    /// than 408, 409 and 425), or it was one request too many. Everything else is unknown.
+    #[must_use]
+    pub fn is_definite(&self) -> bool {
+        match self.class {
+            Class::NotSent => true,
+            Class::Unavailable => false,
+            Class::RateLimited | Class::Unauthorized | Class::Gone | Class::Rejected => self
+                .status
+                .is_some_and(|status| (400..500).contains(&status)),
+        }
+    }
+
+    /// A failure without an answer. `message` must be safe to show.
+    pub(super) const fn without_answer(class: Class, endpoint: Endpoint, message: String) -> Self {
+        Self {
+            class,
+            endpoint,
+            status: None,
+            codes: Vec::new(),
+            message,
+            retry_after: None,
+        }
+    }
+
+    /// An answer that does not say what this endpoint's answers say.
+    pub(super) fn unusable(endpoint: Endpoint, status: u16, why: &str) -> Self {
+        Self {
+            status: Some(status),
+            ..Self::without_answer(
+                Class::Unavailable,
+                endpoint,
+                format!("Cloudflare gave no usable answer (HTTP {status}): {why}"),
+            )
+        }
+    }
+}
