@@ -1,8 +1,21 @@
 //! Declarative Cloudflare dashboard SSO for Kubernetes.
+//!
+//! A user applies one [`SsoConnector`](resource::SsoConnector); the operator creates the SSO connector through
+//! Cloudflare's API, shows what is to be published in DNS, waits for the domain to be verified, enables SSO when asked,
+//! keeps it that way, and removes it when the object says so.
+//!
+//! Data flows one way: watch → resolve → observe → plan → execute → publish. What is decided is decided in [`plan`],
+//! which is pure; [`controller`] is the shell around it.
 
+pub mod account;
+pub mod cli;
 pub mod clock;
 pub mod cloudflare;
+pub mod controller;
 pub mod foreign_text;
 pub mod identity;
+pub mod metrics;
 pub mod plan;
 pub mod resource;
+pub mod run;
+pub mod server;

@@ -68,8 +68,13 @@ pub struct Trouble {
 }
 
 impl Memory {
-    /// A call succeeded.
-    pub fn succeeded(&mut self) {
+    /// A call succeeded. What failed at another endpoint may fail again.
+    pub fn succeeded(&mut self, endpoint: Endpoint) {
+        self.trouble.take_if(|trouble| trouble.failure.endpoint == endpoint);
+    }
+
+    /// The object came to rest without trouble.
+    pub fn settled(&mut self) {
         self.trouble = None;
     }
 
@@ -131,14 +136,6 @@ impl Memory {
         if let Some(update) = &mut self.update {
             update.refused = true;
         }
-    }
-
-    /// Whether the newest failure is Cloudflare's definite refusal of the given call.
-    #[must_use]
-    pub fn was_refused(&self, endpoint: Endpoint) -> bool {
-        self.trouble.as_ref().is_some_and(|trouble| {
-            trouble.failure.endpoint == endpoint && trouble.failure.is_definite()
-        })
     }
 }
 

@@ -28,7 +28,10 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
             troubled(world, trouble)
         }
     };
-    Some(Plan::rest(verdict, world.now.until(until)))
+    // When the time comes to speak of it, the status has to be written.
+    let speaks = trouble.since + world.timing.trouble_shows_after;
+    let next = if speaks > world.now { until.min(speaks) } else { until };
+    Some(Plan::rest(verdict, world.now.until(next)))
 }
 
 /// When the next try is due. An edit of the spec is tried soon, but Cloudflare's own pause holds for it, too.

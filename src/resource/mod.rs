@@ -6,12 +6,12 @@
 mod condition;
 mod crd;
 mod reason;
-pub mod spec;
-pub mod status;
+mod spec;
+mod status;
 
 pub use condition::{ConditionType, Truth, find_condition};
 pub use crd::{custom_resource_definition, yaml};
-pub use reason::Reason;
+pub use reason::{Progress, Reason};
 pub use spec::{ApiTokenSecretRef, DeletionPolicy, SsoConnector, SsoConnectorSpec};
 pub use status::{
     CreateAttempts, DnsRecord, Enforcement, EnforcementState, RecordType, SsoConnectorStatus,

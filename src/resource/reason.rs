@@ -103,6 +103,41 @@ impl Reason {
         }
     }
 
+    /// Every reason.
+    pub const ALL: [Self; 25] = [
+        Self::Reconciling,
+        Self::Creating,
+        Self::Enabling,
+        Self::Disabling,
+        Self::Deleting,
+        Self::AwaitingVerification,
+        Self::Available,
+        Self::ReconcileSucceeded,
+        Self::Verified,
+        Self::Awaiting,
+        Self::Pending,
+        Self::VerificationFailed,
+        Self::VerificationLapsed,
+        Self::UnknownStatus,
+        Self::Enabled,
+        Self::Disabled,
+        Self::HeldByExternalChange,
+        Self::DeletedExternally,
+        Self::CredentialsUnavailable,
+        Self::Unauthorized,
+        Self::RateLimited,
+        Self::CloudflareUnavailable,
+        Self::Rejected,
+        Self::ConnectorMismatch,
+        Self::AmbiguousMatch,
+    ];
+
+    /// The reason that a condition names.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
+    }
+
     /// What `Ready` is when this is its reason.
     #[must_use]
     pub const fn readiness(self) -> Truth {

@@ -1,6 +1,8 @@
 //! What a user writes. No field has a schema default: an absent field means what its text says, in code, so that the
 //! stored spec stays the very bytes that were applied.
 
+#![allow(unreachable_pub, reason = "the schema derive repeats each type inside a private scope")]
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 

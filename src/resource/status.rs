@@ -3,6 +3,8 @@
 //! Nothing here changes unless something happened: no time of the last poll, no request ID, no countdown. The same
 //! situation gives the same bytes.
 
+#![allow(unreachable_pub, reason = "the schema derive repeats each type inside a private scope")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use kube::KubeSchema;

@@ -1,0 +1,111 @@
+//! One list of an account's connectors at a time, shared by everybody who needs one.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clock::{Clock, Moment};
+use crate::cloudflare::{Answer, Completeness, Failure, Fingerprint, Listing};
+use crate::identity::AccountId;
+use crate::plan::Snapshot;
+
+/// How many accounts are remembered before old lists are forgotten.
+const REMEMBERED_ACCOUNTS: usize = 4096;
+
+/// The newest list of each account, as each token sees it.
+#[derive(Debug, Default)]
+pub struct Listings {
+    accounts: Mutex<HashMap<(AccountId, Fingerprint), Arc<Account>>>,
+}
+
+/// One account seen with one token. The outer lock is held while a list is under way, so there is one at a time.
+#[derive(Debug, Default)]
+struct Account {
+    flight: tokio::sync::Mutex<()>,
+    newest: Mutex<Newest>,
+}
+
+#[derive(Debug, Default)]
+struct Newest {
+    snapshot: Option<Arc<Snapshot>>,
+    failure: Option<(Moment, Failure)>,
+}
+
+impl Listings {
+    /// The newest list, however old.
+    #[must_use]
+    pub fn newest(&self, account: &AccountId, token: Fingerprint) -> Option<Arc<Snapshot>> {
+        self.account(account, token).snapshot()
+    }
+
+    /// A list that was begun at `not_before` or later: one that is there, one that somebody else is just taking, or
+    /// else one taken by `list`. `true` if this call took it.
+    ///
+    /// # Errors
+    /// If the list failed, for everybody who waited for it.
+    pub async fn take<L>(
+        &self,
+        account: &AccountId,
+        token: Fingerprint,
+        not_before: Moment,
+        clock: &Clock,
+        list: impl FnOnce() -> L,
+    ) -> Result<(Arc<Snapshot>, bool), Failure>
+    where
+        L: Future<Output = Result<Answer<Listing>, Failure>>,
+    {
+        let asked = clock.now();
+        let account = self.account(account, token);
+        let _flight = account.flight.lock().await;
+        if let Some(snapshot) = account.snapshot().filter(|snapshot| snapshot.begun >= not_before) {
+            return Ok((snapshot, false));
+        }
+        if let Some(failure) = account.failure_since(asked) {
+            return Err(failure);
+        }
+        let begun = clock.now();
+        match list().await {
+            Ok(answer) => {
+                let snapshot = Arc::new(snapshot(begun, answer));
+                account.store(Newest { snapshot: Some(Arc::clone(&snapshot)), failure: None });
+                Ok((snapshot, true))
+            }
+            Err(failure) => {
+                let snapshot = account.snapshot();
+                account.store(Newest { snapshot, failure: Some((clock.now(), failure.clone())) });
+                Err(failure)
+            }
+        }
+    }
+
+    fn account(&self, account: &AccountId, token: Fingerprint) -> Arc<Account> {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() >= REMEMBERED_ACCOUNTS {
+            accounts.retain(|_, account| Arc::strong_count(account) > 1);
+        }
+        Arc::clone(accounts.entry((account.clone(), token)).or_default())
+    }
+}
+
+impl Account {
+    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).snapshot.clone()
+    }
+
+    /// The failure of a list that ended while the caller was waiting for it.
+    fn failure_since(&self, asked: Moment) -> Option<Failure> {
+        let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.failure.as_ref().filter(|(ended, _)| *ended >= asked).map(|(_, failure)| failure.clone())
+    }
+
+    fn store(&self, newest: Newest) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+    }
+}
+
+fn snapshot(begun: Moment, answer: Answer<Listing>) -> Snapshot {
+    let gap = match answer.value.complete {
+        Completeness::Complete => None,
+        Completeness::Incomplete(why) => Some(why),
+    };
+    Snapshot { begun, date: answer.date, connectors: answer.value.connectors, gap }
+}

@@ -1,0 +1,60 @@
+//! Events for what has changed. They are best effort: nothing depends on them, and a namespace that is being deleted
+//! accepts none.
+
+use kube::Resource as _;
+use kube::runtime::events::{Event, EventType};
+use tracing::debug;
+
+use super::Context;
+use super::store::within;
+use crate::plan::{Outcome, Verdict};
+use crate::resource::{Reason, SsoConnector, SsoConnectorStatus};
+
+/// An Event's note may not be longer; the API server refuses it otherwise.
+const LONGEST_NOTE: usize = 1000;
+
+/// The reason of `Ready` in a verdict that has one.
+pub(super) fn ready_reason(verdict: &Verdict) -> Option<Reason> {
+    match &verdict.outcome {
+        Outcome::Decided { ready, .. } => Some(ready.reason),
+        Outcome::Troubled { .. } => None,
+    }
+}
+
+/// Publishes an Event for each condition that has changed, each reason once.
+pub(super) async fn transitions(
+    context: &Context,
+    object: &SsoConnector,
+    before: &SsoConnectorStatus,
+    after: &SsoConnectorStatus,
+) {
+    let reference = object.object_ref(&());
+    for (reason, note) in changes(before, after) {
+        let warning = Reason::from_word(&reason).is_some_and(Reason::is_warning);
+        let event = Event {
+            type_: if warning { EventType::Warning } else { EventType::Normal },
+            reason,
+            note: Some(note),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        if let Err(failure) = within(context.recorder.publish(&event, &reference)).await {
+            debug!(cause = %failure, "an Event was not published");
+        }
+    }
+}
+
+/// Reason and message of each condition that is there now and was not so before, each reason once.
+fn changes(before: &SsoConnectorStatus, after: &SsoConnectorStatus) -> Vec<(String, String)> {
+    let mut changes: Vec<(String, String)> = Vec::new();
+    for condition in &after.conditions {
+        let known = before.conditions.iter().any(|old| {
+            (&old.type_, &old.status, &old.reason) == (&condition.type_, &condition.status, &condition.reason)
+        });
+        if !known && !changes.iter().any(|(reason, _)| *reason == condition.reason) {
+            let note = condition.message.chars().take(LONGEST_NOTE).collect();
+            changes.push((condition.reason.clone(), note));
+        }
+    }
+    changes
+}

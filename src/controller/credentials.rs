@@ -1,0 +1,55 @@
+//! Reads the API token from the object's Secret. It is read by name whenever it is needed: the operator may neither list
+//! nor watch Secrets, and a changed token needs no restart.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::Client;
+use kube::api::Api;
+
+use super::store::{KubernetesFailure, within};
+use crate::cloudflare::ApiToken;
+use crate::resource::{ApiTokenSecretRef, DEFAULT_SECRET_KEY};
+
+/// What reading the token came to.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// A token.
+    Token(ApiToken),
+    /// There is none because the Secret, or the reference to it, is not there.
+    Absent(String),
+    /// There is something that is not a token.
+    Unusable(String),
+}
+
+/// Reads the token that the reference names.
+///
+/// # Errors
+/// If the API server cannot be asked.
+pub(super) async fn read(
+    client: &Client,
+    namespace: &str,
+    reference: Option<&ApiTokenSecretRef>,
+) -> Result<Reading, KubernetesFailure> {
+    let Some(ApiTokenSecretRef { name, key }) = reference else {
+        return Ok(Reading::Absent(
+            "There is no API token for this object. Set spec.apiTokenSecretRef to a Secret of this namespace.".to_owned(),
+        ));
+    };
+    let key = key.as_deref().unwrap_or(DEFAULT_SECRET_KEY);
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let Some(secret) = within(secrets.get_opt(name)).await? else {
+        return Ok(Reading::Absent(format!(
+            "Secret {name} does not exist in namespace {namespace}. Create it with an API token in the key {key}."
+        )));
+    };
+    let Some(value) = secret.data.as_ref().and_then(|data| data.get(key)) else {
+        return Ok(Reading::Unusable(format!(
+            "Secret {name} has no key {key}. Put the API token there, or name another key in spec.apiTokenSecretRef.key."
+        )));
+    };
+    Ok(match ApiToken::parse(&value.0) {
+        Ok(token) => Reading::Token(token),
+        Err(invalid) => Reading::Unusable(format!(
+            "The key {key} of Secret {name} does not hold an API token: {invalid}."
+        )),
+    })
+}

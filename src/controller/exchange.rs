@@ -1,0 +1,303 @@
+//! Calls Cloudflare, each in its token's turn, and takes note of what came back.
+
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use tracing::warn;
+
+use super::credentials::{self, Reading};
+use super::pass::{Interrupt, Pass};
+use crate::account::{Lane, Turn};
+use crate::clock::Moment;
+use crate::cloudflare::{
+    Answer, ApiToken, Changes, Class, Connector, Created, Creation, Endpoint, Failure, Fingerprint,
+};
+use crate::identity::ConnectorId;
+use crate::plan::{Act, Credentials, Sighting, Snapshot};
+use crate::resource::Reason;
+
+impl Pass<'_> {
+    /// Reads the token, and whether Cloudflare has refused it lately.
+    pub(super) async fn read_credentials(&mut self) -> Result<(), Interrupt> {
+        let namespace = self.object.namespace().unwrap_or_default();
+        let reference = self.object.spec.api_token_secret_ref.as_ref();
+        let reading = credentials::read(&self.context.client, &namespace, reference).await?;
+        let token = match (reading, &self.entry.token) {
+            (Reading::Token(token), _) => token,
+            // Deleting a namespace may remove the Secret first.
+            (Reading::Absent(_), Some(worked)) if self.desired.terminating => worked.clone(),
+            (Reading::Absent(message) | Reading::Unusable(message), _) => {
+                let reason = Reason::CredentialsUnavailable;
+                self.observed.credentials = Credentials::Unusable { reason, message };
+                return Ok(());
+            }
+        };
+        self.present(token);
+        Ok(())
+    }
+
+    fn present(&mut self, token: ApiToken) {
+        let context = self.context;
+        let fingerprint = token.fingerprint(&context.fingerprints);
+        let account = &self.desired.account;
+        let rest = context.timing.refused_token_retry;
+        self.observed.credentials =
+            match context.refusals.recent(account, fingerprint, rest, context.clock.now()) {
+                Some(message) => Credentials::Unusable { reason: Reason::Unauthorized, message },
+                None => Credentials::Usable,
+            };
+        if let Some(snapshot) = context.listings.newest(account, fingerprint) {
+            self.note_listing(snapshot);
+        }
+        self.token = Some((token, fingerprint));
+    }
+
+    /// Lists the account, or shares a list that is new enough.
+    pub(super) async fn list(&mut self, not_before: Moment) -> Result<(), Interrupt> {
+        let context = self.context;
+        let (token, fingerprint) = self.token()?;
+        let account = self.desired.account.clone();
+        if let Some(snapshot) = context.listings.newest(&account, fingerprint)
+            && snapshot.begun >= not_before
+        {
+            self.note_listing(snapshot);
+            return Ok(());
+        }
+        if !self.take_turn()? {
+            return Ok(());
+        }
+        let started = context.clock.now();
+        let list = || context.cloudflare.list_connectors(&token, &account);
+        let listings = &context.listings;
+        let taken = listings.take(&account, fingerprint, not_before, &context.clock, list).await;
+        match taken {
+            Ok((snapshot, ours)) => {
+                if ours {
+                    self.count(Endpoint::List, None, started);
+                }
+                self.worked(Endpoint::List);
+                self.note_listing(snapshot);
+            }
+            Err(failure) => {
+                self.count(Endpoint::List, Some(&failure), started);
+                self.note_failure(failure);
+            }
+        }
+        Ok(())
+    }
+
+    fn note_listing(&mut self, snapshot: Arc<Snapshot>) {
+        let domain = &self.desired.domain;
+        let pair = self.context.objects.pair(&self.pair);
+        if !pair.attempts.is_empty() {
+            self.context.objects.with_pair(&self.pair, |pair| pair.listed(&snapshot, domain));
+        }
+        self.observed.listing = Some(snapshot);
+    }
+
+    /// Looks at one connector by its ID.
+    pub(super) async fn get(&mut self, id: ConnectorId) -> Result<(), Interrupt> {
+        if !self.take_turn()? {
+            return Ok(());
+        }
+        let (token, _) = self.token()?;
+        let at = self.context.clock.now();
+        let result = self.context.cloudflare.get_connector(&token, &self.desired.account, &id).await;
+        self.count(Endpoint::Get, result.as_ref().err(), at);
+        let sighting = match result {
+            Ok(Answer { value, date }) => Sighting { id, at, date, connector: Some(value) },
+            Err(failure) if failure.class == Class::Gone => {
+                Sighting { id, at, date: None, connector: None }
+            }
+            Err(failure) => {
+                self.note_failure(failure);
+                return Ok(());
+            }
+        };
+        self.worked(Endpoint::Get);
+        self.entry.memory.saw(sighting);
+        Ok(())
+    }
+
+    /// Makes the one call that changes something.
+    pub(super) async fn act(&mut self, act: Act) {
+        let Ok((token, _)) = self.token() else { return };
+        let started = self.context.clock.now();
+        let account = self.desired.account.clone();
+        let cloudflare = &self.context.cloudflare;
+        let (endpoint, result) = match act {
+            Act::Create { creation, attempt, begin_by } => {
+                let result = self.create(&token, &creation, attempt, begin_by).await;
+                (Endpoint::Create, result)
+            }
+            Act::BeginVerification(id) => {
+                let result = cloudflare.begin_verification(&token, &account, &id).await;
+                (Endpoint::BeginVerification, result.map(|_| ()))
+            }
+            Act::Update { id, changes } => (Endpoint::Update, self.update(&token, &id, &changes).await),
+            Act::Delete(id) => {
+                let result = cloudflare.delete_connector(&token, &account, &id).await;
+                if result.is_ok() {
+                    self.entry.memory.deleted = true;
+                    self.context.objects.with_pair(&self.pair, |pair| pair.forget(&id));
+                }
+                (Endpoint::Delete, result.map(|_| ()))
+            }
+        };
+        self.count(endpoint, result.as_ref().err(), started);
+        self.entry.memory.acted_at = Some(self.context.clock.now());
+        match result {
+            Ok(()) => self.worked(endpoint),
+            Err(failure) => {
+                warn!(object = %self.object.name_any(), %endpoint, cause = %failure, "the call failed");
+                self.note_failure(failure);
+            }
+        }
+    }
+
+    async fn create(
+        &mut self,
+        token: &ApiToken,
+        creation: &Creation,
+        attempt: Timestamp,
+        begin_by: Moment,
+    ) -> Result<(), Failure> {
+        let context = self.context;
+        let objects = &context.objects;
+        objects.with_pair(&self.pair, |pair| pair.attempting(attempt, context.clock.now()));
+        let begin_by = context.clock.instant(begin_by);
+        let account = &self.desired.account;
+        let answer = context.cloudflare.create_connector(token, account, creation, begin_by).await;
+        match answer {
+            Ok(Answer { value: Created { connector: Some(connector) }, .. })
+                if self.desired.domain.is_named(&connector.email_domain) =>
+            {
+                let id = connector.id.clone();
+                let now = context.clock.now();
+                objects.with_pair(&self.pair, |pair| pair.created(id, Some(connector), now));
+                Ok(())
+            }
+            Ok(Answer { value: Created { connector }, .. }) => Err(unclear(connector.as_ref())),
+            Err(failure) => {
+                if failure.is_definite() {
+                    objects.with_pair(&self.pair, |pair| pair.void(attempt));
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn update(
+        &mut self,
+        token: &ApiToken,
+        id: &ConnectorId,
+        changes: &Changes,
+    ) -> Result<(), Failure> {
+        self.entry.memory.updating(self.context.clock.now());
+        let account = &self.desired.account;
+        let result = self.context.cloudflare.update_connector(token, account, id, changes).await;
+        if result.as_ref().is_err_and(Failure::is_definite) {
+            self.entry.memory.update_refused();
+        }
+        // The answer may show the state before the change; only a look by ID counts.
+        result.map(|_| ())
+    }
+
+    /// Waits for nothing: either it is this pass's turn, or it ends here. `false` if Cloudflare has asked for a pause,
+    /// which the plan then has to deal with.
+    pub(super) fn take_turn(&mut self) -> Result<bool, Interrupt> {
+        let (_, fingerprint) = self.token()?;
+        let now = self.context.clock.now();
+        let turn = if self.admitted {
+            self.context.limiter.charge(fingerprint, now)
+        } else {
+            let lane = self.lane();
+            self.context.limiter.admit(fingerprint, &self.desired.uid, lane, now)
+        };
+        match turn {
+            Turn::Now => {
+                self.admitted = true;
+                Ok(true)
+            }
+            Turn::At(due) => Err(Interrupt::NotBefore(due)),
+            Turn::Paused(until) => {
+                let generation = self.desired.generation;
+                self.entry.memory.failed(paused(), generation, now, Some(until));
+                Ok(false)
+            }
+        }
+    }
+
+    /// Somebody waits for an object that is new, edited or going away.
+    fn lane(&self) -> Lane {
+        let observed = self.object.status.as_ref().and_then(|status| status.observed_generation);
+        if self.desired.terminating || observed != Some(self.desired.generation) {
+            Lane::Edited
+        } else {
+            Lane::Periodic
+        }
+    }
+
+    fn token(&self) -> Result<(ApiToken, Fingerprint), Interrupt> {
+        // The plan looks at the credentials before anything that needs them.
+        self.token.clone().ok_or(Interrupt::NotBefore(self.context.clock.now()))
+    }
+
+    fn worked(&mut self, endpoint: Endpoint) {
+        self.entry.memory.succeeded(endpoint);
+        if let Some((token, _)) = &self.token {
+            self.entry.token = Some(token.clone());
+        }
+    }
+
+    fn note_failure(&mut self, failure: Failure) {
+        let now = self.context.clock.now();
+        let Some((_, fingerprint)) = self.token else { return };
+        let wait = match failure.class {
+            Class::RateLimited => failure.retry_after.or(Some(self.context.timing.default_pause)),
+            _ => failure.retry_after,
+        };
+        let pause = wait.map(|wait| now + wait);
+        if let (Class::RateLimited, Some(until)) = (failure.class, pause) {
+            self.context.limiter.pause(fingerprint, until, now);
+        }
+        if failure.class == Class::Unauthorized {
+            let message = failure.message.clone();
+            self.entry.token = None;
+            self.context.refusals.add(&self.desired.account, fingerprint, message.clone(), now);
+            self.observed.credentials =
+                Credentials::Unusable { reason: Reason::Unauthorized, message };
+        }
+        self.entry.memory.failed(failure, self.desired.generation, now, pause);
+    }
+
+    fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {
+        let took = self.context.clock.now().since(started);
+        self.context.metrics.called(endpoint, failure, took);
+    }
+}
+
+/// Cloudflare accepted a creation without naming a connector for the domain: there may be one.
+fn unclear(connector: Option<&Connector>) -> Failure {
+    let what = if connector.is_some() { "for another domain" } else { "without an ID" };
+    Failure {
+        class: Class::Unavailable,
+        endpoint: Endpoint::Create,
+        status: Some(200),
+        codes: Vec::new(),
+        message: format!("Cloudflare answered the creation with a connector {what}."),
+        retry_after: None,
+    }
+}
+
+fn paused() -> Failure {
+    Failure {
+        class: Class::RateLimited,
+        endpoint: Endpoint::List,
+        status: Some(429),
+        codes: Vec::new(),
+        message: "Cloudflare asked for fewer calls with this API token.".to_owned(),
+        retry_after: None,
+    }
+}

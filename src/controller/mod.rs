@@ -1,0 +1,216 @@
+//! The shell around [`crate::plan`]: it watches the objects, finds out what the plan wants to know, stores what it says
+//! and makes the one call it asks for. It decides nothing.
+//!
+//! | room | does |
+//! |---|---|
+//! | [`pass`] | one pass over one object, from the plan's first question to its last word |
+//! | [`credentials`] | reads the Secret |
+//! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
+//! | [`store`] | writes status and finalizer, each under its precondition |
+//! | [`announce`] | Events for what has changed |
+//! | [`objects`] | what the process remembers, by object and by pair |
+
+mod announce;
+mod credentials;
+mod exchange;
+mod objects;
+mod pass;
+mod store;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt as _;
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::watcher;
+use kube::{Client, Resource as _, ResourceExt as _};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::account::{Limiter, Listings, Rate, Refusals};
+use crate::clock::Clock;
+use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
+use crate::metrics::{Metrics, PassOutcome};
+use crate::plan::Timing;
+use crate::resource::SsoConnector;
+use crate::server::Readiness;
+use objects::{Name, Objects};
+
+/// How many objects are worked on at once, which also bounds the connections to Cloudflare.
+const CONCURRENCY: u16 = 8;
+
+/// How long to wait after the API server could not be worked with, at the most.
+const LONGEST_KUBERNETES_WAIT: Duration = Duration::from_secs(60);
+
+/// Everything that a pass needs.
+pub struct Context {
+    client: Client,
+    cloudflare: Cloudflare,
+    timing: Timing,
+    clock: Clock,
+    metrics: Arc<Metrics>,
+    recorder: Recorder,
+    fingerprints: FingerprintKey,
+    limiter: Limiter,
+    listings: Listings,
+    refusals: Refusals,
+    objects: Objects,
+}
+
+// Neither the client nor the recorder has a `Debug` of its own.
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("timing", &self.timing).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// A context in which nothing is remembered yet.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        cloudflare: Cloudflare,
+        timing: Timing,
+        rate: Rate,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let reporter = Reporter { controller: "cloudflare-sso-operator".to_owned(), instance: None };
+        Self {
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            cloudflare,
+            timing,
+            clock: Clock::start(),
+            metrics,
+            fingerprints: FingerprintKey::random(),
+            limiter: Limiter::new(rate),
+            listings: Listings::default(),
+            refusals: Refusals::default(),
+            objects: Objects::default(),
+        }
+    }
+}
+
+/// Works on all `SsoConnector` objects until `shutdown`, and then finishes the passes that are under way.
+///
+/// `watch` is a client without a read timeout: a watch is silent for minutes.
+pub async fn run(
+    watch: Client,
+    context: Arc<Context>,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) {
+    let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(watch);
+    let controller = Controller::new(objects, watcher::Config::default())
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .graceful_shutdown_on(shutdown.clone().cancelled_owned());
+    let store = controller.store();
+    let announce_ready = async move {
+        if store.wait_until_ready().await.is_ok() {
+            readiness.set(true);
+        }
+    };
+    let housekeeping = tidy(Arc::clone(&context), shutdown);
+    let work = controller
+        .run(reconcile, back_off, Arc::clone(&context))
+        .for_each(|result| report(Arc::clone(&context), result));
+    tokio::join!(announce_ready, work, housekeeping);
+}
+
+/// The API server could not be worked with. What it said is for the log only.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Failed(#[from] store::KubernetesFailure);
+
+type GuardedObject = Arc<DeserializeGuard<SsoConnector>>;
+
+async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Action, Failed> {
+    let object = match &object.0 {
+        Ok(object) => Arc::new(object.clone()),
+        Err(invalid) => {
+            // The schema refuses such objects; a person must have changed the definition.
+            warn!(name = object.name_any(), cause = %invalid.error, "cannot read an SsoConnector");
+            return Ok(Action::await_change());
+        }
+    };
+    let name = name_of(&object);
+    let entry = context.objects.entry(&name);
+    let mut entry = entry.lock_owned().await;
+    let result = pass::run(&context, object, &name, &mut entry).await;
+    match result {
+        Ok(pass::End::Rest(span)) => {
+            context.metrics.passed(PassOutcome::Done);
+            entry.kubernetes_failures = 0;
+            Ok(Action::requeue(span))
+        }
+        Ok(pass::End::AwaitChange) => {
+            context.metrics.passed(PassOutcome::Done);
+            Ok(Action::await_change())
+        }
+        Ok(pass::End::Conflict) => {
+            context.metrics.passed(PassOutcome::Conflict);
+            Ok(Action::requeue(Duration::from_millis(200)))
+        }
+        Err(failure) => {
+            context.metrics.passed(PassOutcome::KubernetesFailure);
+            entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
+            warn!(namespace = name.0, name = name.1, cause = %failure, "cannot work with the API server");
+            let wait = context.timing.backoff * (1 << entry.kubernetes_failures.min(6));
+            Ok(Action::requeue(wait.min(LONGEST_KUBERNETES_WAIT)))
+        }
+    }
+}
+
+/// Not reached: a pass gives its own back-off, since a watch event would cancel the controller's.
+fn back_off(_: GuardedObject, _: &Failed, context: Arc<Context>) -> Action {
+    Action::requeue(context.timing.backoff)
+}
+
+type Report = Result<
+    (ObjectRef<DeserializeGuard<SsoConnector>>, Action),
+    controller::Error<Failed, watcher::Error>,
+>;
+
+async fn report(context: Arc<Context>, result: Report) {
+    match result {
+        Ok(_) => {}
+        Err(controller::Error::ObjectNotFound(gone)) => {
+            let name = (gone.namespace.unwrap_or_default(), gone.name);
+            debug!(namespace = name.0, name = name.1, "object is gone");
+            if let Some(entry) = context.objects.take(&name) {
+                forget(&context, &*entry.lock().await);
+            }
+        }
+        Err(controller::Error::QueueError(failure)) => {
+            context.metrics.watch_failed();
+            warn!(cause = %failure, "cannot watch SsoConnector objects");
+        }
+        Err(failure) => error!(cause = %failure, "reconciling failed"),
+    }
+}
+
+/// An object is gone.
+fn forget(context: &Context, entry: &objects::Entry) {
+    context.metrics.moved(entry.reason, None);
+    context.objects.departed(entry, context.clock.now());
+}
+
+/// Forgets what nobody needs any more, and counts what has no event of its own.
+async fn tidy(context: Arc<Context>, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        let now = context.clock.now();
+        context.objects.sweep(now, context.timing.creation_grace);
+        context.metrics.paused(context.limiter.paused(now));
+    }
+}
+
+fn name_of(object: &SsoConnector) -> Name {
+    let meta = object.meta();
+    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}

@@ -1,0 +1,117 @@
+//! What the process remembers of the objects, and of the accounts and domains that they speak of. See
+//! [`crate::plan::Memory`] and [`crate::plan::PairMemory`] for what it means; here is only who holds it and for how long.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::cloudflare::ApiToken;
+use crate::identity::{AccountId, ConnectorId, EmailDomain};
+use crate::plan::{Claim, Holder, Memory, PairMemory};
+use crate::resource::{Reason, SsoConnector};
+
+/// An account and a domain: what a connector is for.
+pub(super) type Pair = (AccountId, EmailDomain);
+
+/// Namespace and name of an object.
+pub(super) type Name = (String, String);
+
+/// One object, as this process knows it.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// The UID. Another object of the same name is another entry.
+    pub(super) uid: String,
+    /// What it is for.
+    pub(super) pair: Option<Pair>,
+    /// What decisions rest on.
+    pub(super) memory: Memory,
+    /// The connector that the object is bound to.
+    pub(super) bound: Option<ConnectorId>,
+    /// The reason of its Ready condition, as counted in the metrics.
+    pub(super) reason: Option<Reason>,
+    /// What we last wrote, until the cache has it, too.
+    pub(super) written: Option<Arc<SsoConnector>>,
+    /// The last token that worked for it.
+    pub(super) token: Option<ApiToken>,
+    /// How often in a row the API server could not be worked with.
+    pub(super) kubernetes_failures: u32,
+}
+
+/// Every object and every pair.
+#[derive(Debug, Default)]
+pub(super) struct Objects {
+    entries: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Entry>>>>,
+    alive: Mutex<HashSet<String>>,
+    pairs: Mutex<HashMap<Pair, PairMemory>>,
+}
+
+impl Objects {
+    /// The entry of the object of that name. Whoever holds it makes the pass.
+    pub(super) fn entry(&self, name: &Name) -> Arc<tokio::sync::Mutex<Entry>> {
+        Arc::clone(lock(&self.entries).entry(name.clone()).or_default())
+    }
+
+    /// Takes an entry out.
+    pub(super) fn take(&self, name: &Name) -> Option<Arc<tokio::sync::Mutex<Entry>>> {
+        lock(&self.entries).remove(name)
+    }
+
+    /// The object of that UID is there.
+    pub(super) fn arrived(&self, uid: &str) {
+        lock(&self.alive).insert(uid.to_owned());
+    }
+
+    /// The object of the entry is gone: its claim is free, and the connector that it leaves behind is known for a while.
+    pub(super) fn departed(&self, entry: &Entry, now: Moment) {
+        lock(&self.alive).remove(&entry.uid);
+        let Some(pair) = &entry.pair else { return };
+        let left_behind = entry.bound.as_ref().filter(|_| !entry.memory.deleted);
+        self.with_pair(pair, |memory| {
+            memory.holder.take_if(|holder| holder.uid == entry.uid);
+            if let Some(id) = left_behind {
+                memory.created(id.clone(), None, now);
+            }
+        });
+    }
+
+    /// Asks for the claim on the pair. An object that is not there any more does not hold one.
+    pub(super) fn claim(&self, pair: &Pair, uid: &str, now: Moment) -> Claim {
+        let alive = lock(&self.alive);
+        self.with_pair(pair, |memory| match &memory.holder {
+            Some(holder) if holder.uid == uid => Claim::Held(holder.since),
+            Some(holder) if alive.contains(&holder.uid) => Claim::Elsewhere,
+            Some(_) | None => {
+                memory.holder = Some(Holder { uid: uid.to_owned(), since: now });
+                Claim::Held(now)
+            }
+        })
+    }
+
+    /// The object has its connector, and the cache shows it: the claim is free.
+    pub(super) fn release(&self, pair: &Pair, uid: &str) {
+        if let Some(memory) = lock(&self.pairs).get_mut(pair) {
+            memory.holder.take_if(|holder| holder.uid == uid);
+        }
+    }
+
+    /// What is remembered of the pair.
+    pub(super) fn pair(&self, pair: &Pair) -> PairMemory {
+        lock(&self.pairs).get(pair).cloned().unwrap_or_default()
+    }
+
+    /// Changes what is remembered of the pair.
+    pub(super) fn with_pair<T>(&self, pair: &Pair, change: impl FnOnce(&mut PairMemory) -> T) -> T {
+        change(lock(&self.pairs).entry(pair.clone()).or_default())
+    }
+
+    /// Forgets the pairs of which nobody needs to know any more.
+    pub(super) fn sweep(&self, now: Moment, grace: Duration) {
+        lock(&self.pairs).retain(|_, memory| !memory.is_spent(now, grace));
+    }
+}
+
+/// Nothing that is held can be left half-changed, so a poisoned lock is a lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

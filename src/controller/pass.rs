@@ -1,0 +1,319 @@
+//! One pass over one object: ask the plan, do what it says, ask again, until it wants to rest.
+//!
+//! A pass makes at most one call that changes something at Cloudflare; what comes of it is looked at before the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+use tracing::{debug, info, warn};
+
+use super::objects::{Entry, Name, Pair};
+use super::store::{KubernetesFailure, Store, Written};
+use super::{Context, announce};
+use crate::clock::Moment;
+use crate::cloudflare::{ApiToken, Fingerprint};
+use crate::plan::{
+    Act, Desired, Guard, Look, Observed, Outcome, Plan, Record, Then, Verdict, World, plan,
+};
+use crate::resource::{Progress, SsoConnector};
+
+/// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
+const MOST_ROUNDS: usize = 32;
+
+/// How a pass ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Come back after this time, or when the object changes.
+    Rest(Duration),
+    /// There is nothing to come back for.
+    AwaitChange,
+    /// Somebody changed the object meanwhile; look again at once.
+    Conflict,
+}
+
+/// Why a pass cannot go on.
+#[derive(Debug)]
+pub(super) enum Interrupt {
+    /// It is not this object's turn to use the token.
+    NotBefore(Moment),
+    /// The object is not there any more, or is another one.
+    Gone,
+    /// The API server could not be asked.
+    Kubernetes(KubernetesFailure),
+}
+
+impl From<KubernetesFailure> for Interrupt {
+    fn from(failure: KubernetesFailure) -> Self {
+        Self::Kubernetes(failure)
+    }
+}
+
+/// A pass under way.
+#[derive(Debug)]
+pub(super) struct Pass<'a> {
+    pub(super) context: &'a Context,
+    pub(super) entry: &'a mut Entry,
+    pub(super) object: Arc<SsoConnector>,
+    pub(super) desired: Desired,
+    pub(super) record: Record,
+    pub(super) pair: Pair,
+    pub(super) observed: Observed,
+    /// The token and its name inside the process, once it was read.
+    pub(super) token: Option<(ApiToken, Fingerprint)>,
+    /// Whether the token's limiter has let this pass in.
+    pub(super) admitted: bool,
+}
+
+/// Makes one pass.
+///
+/// # Errors
+/// If the API server cannot be worked with.
+pub(super) async fn run(
+    context: &Context,
+    cached: Arc<SsoConnector>,
+    name: &Name,
+    entry: &mut Entry,
+) -> Result<End, KubernetesFailure> {
+    let Some(mut pass) = Pass::begin(context, cached, name, entry) else {
+        return Ok(End::AwaitChange);
+    };
+    let mut acted = false;
+    for _ in 0..MOST_ROUNDS {
+        let step = match plan(&pass.world(&context.objects.pair(&pass.pair))) {
+            Plan::Leave => return Ok(End::AwaitChange),
+            Plan::Mark => pass.mark().await,
+            Plan::Release => return pass.release().await,
+            Plan::Look(look) => pass.look(look).await.map(|()| None),
+            Plan::Settle { then: Then::Act(_), .. } if acted => return Ok(End::Rest(Duration::ZERO)),
+            Plan::Settle { verdict, guard, then } => {
+                acted |= matches!(then, Then::Act(_));
+                pass.settle(&verdict, guard, then).await
+            }
+        };
+        match step {
+            Ok(None) => {}
+            Ok(Some(end)) => return Ok(end),
+            Err(Interrupt::NotBefore(due)) => {
+                return Ok(End::Rest(context.clock.now().until(due)));
+            }
+            Err(Interrupt::Gone) => return Ok(End::AwaitChange),
+            Err(Interrupt::Kubernetes(failure)) => return Err(failure),
+        }
+    }
+    warn!(namespace = name.0, name = name.1, "the plan goes in circles");
+    Ok(End::Rest(context.timing.poll_unverified))
+}
+
+impl<'a> Pass<'a> {
+    /// Starts from the newest copy of the object that this process has. `None` if the object cannot be read.
+    fn begin(
+        context: &'a Context,
+        cached: Arc<SsoConnector>,
+        name: &Name,
+        entry: &'a mut Entry,
+    ) -> Option<Self> {
+        let desired = match Desired::parse(&cached) {
+            Ok(desired) => desired,
+            Err(cause) => {
+                warn!(namespace = name.0, name = name.1, %cause, "cannot read the object");
+                return None;
+            }
+        };
+        let now = context.clock.now();
+        if entry.uid != desired.uid {
+            super::forget(context, entry);
+            *entry = Entry { uid: desired.uid.clone(), ..Entry::default() };
+            context.objects.arrived(&desired.uid);
+        }
+        let pair = (desired.account.clone(), desired.domain.clone());
+        entry.pair = Some(pair.clone());
+        if cached.status.as_ref().is_some_and(|status| status.connector_id.is_some()) {
+            context.objects.release(&pair, &desired.uid);
+        }
+        let object = newest(cached, entry);
+        let mut pass = Self {
+            context,
+            entry,
+            object: Arc::clone(&object),
+            desired,
+            record: Record::default(),
+            pair,
+            observed: Observed::default(),
+            token: None,
+            admitted: false,
+        };
+        pass.adopt(object)?;
+        if pass.desired.terminating {
+            pass.entry.memory.deletion_seen.get_or_insert(now);
+        }
+        Some(pass)
+    }
+
+    /// Goes on with this copy of the object.
+    fn adopt(&mut self, object: Arc<SsoConnector>) -> Option<()> {
+        self.desired = Desired::parse(&object).ok()?;
+        self.record = Record::read(object.status.as_ref());
+        self.entry.bound.clone_from(&self.record.connector);
+        self.object = object;
+        if !self.record.attempts.is_empty() {
+            let now = self.context.clock.now();
+            self.context.objects.with_pair(&self.pair, |pair| pair.recall(&self.record.attempts, now));
+        }
+        Some(())
+    }
+
+    fn world<'w>(&'w self, pair: &'w crate::plan::PairMemory) -> World<'w> {
+        World {
+            desired: &self.desired,
+            record: &self.record,
+            observed: &self.observed,
+            memory: &self.entry.memory,
+            pair,
+            now: self.context.clock.now(),
+            timing: &self.context.timing,
+        }
+    }
+
+    async fn look(&mut self, look: Look) -> Result<(), Interrupt> {
+        debug!(object = %self.object.name_any(), ?look, "looking");
+        self.observed.object_confirmed = false;
+        match look {
+            Look::Credentials => self.read_credentials().await?,
+            Look::Claim => {
+                let now = self.context.clock.now();
+                self.observed.claim = self.context.objects.claim(&self.pair, &self.desired.uid, now);
+            }
+            Look::Listing { not_before } => self.list(not_before).await?,
+            Look::Connector(id) => self.get(id).await?,
+            Look::Object => {
+                let current = Store::of(&self.context.client, &self.object).read().await?;
+                let current = current
+                    .filter(|current| current.uid() == self.object.uid())
+                    .ok_or(Interrupt::Gone)?;
+                self.adopt(Arc::new(current)).ok_or(Interrupt::Gone)?;
+                self.observed.object_confirmed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records, then acts.
+    async fn settle(
+        &mut self,
+        verdict: &Verdict,
+        guard: Guard,
+        then: Then,
+    ) -> Result<Option<End>, Interrupt> {
+        if matches!(then, Then::Act(_)) && !self.take_turn()? {
+            return Ok(None);
+        }
+        if let Some(end) = self.publish(verdict, guard).await? {
+            return Ok(Some(end));
+        }
+        match then {
+            Then::Act(act) => {
+                self.log(&act);
+                self.act(act).await;
+                Ok(None)
+            }
+            Then::Rest(span) => {
+                if is_settled(verdict) {
+                    self.entry.memory.settled();
+                }
+                Ok(Some(End::Rest(span)))
+            }
+            Then::Continue => Ok(None),
+        }
+    }
+
+    /// Writes the status if it says something new.
+    async fn publish(&mut self, verdict: &Verdict, guard: Guard) -> Result<Option<End>, Interrupt> {
+        let before = self.object.status.clone().unwrap_or_default();
+        let status = verdict.status(&before, &self.desired, Timestamp::now());
+        let reason = announce::ready_reason(verdict).or(self.entry.reason);
+        self.context.metrics.moved(self.entry.reason, reason);
+        self.entry.reason = reason;
+        if status == before {
+            return Ok(None);
+        }
+        match Store::of(&self.context.client, &self.object).status(&status, guard).await? {
+            Written::Conflict => Ok(Some(End::Conflict)),
+            Written::Stored(object) => {
+                let object = Arc::new(*object);
+                self.entry.written = Some(Arc::clone(&object));
+                self.adopt(object).ok_or(Interrupt::Gone)?;
+                announce::transitions(self.context, &self.object, &before, &status).await;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn mark(&mut self) -> Result<Option<End>, Interrupt> {
+        match Store::of(&self.context.client, &self.object).mark().await? {
+            Written::Conflict => Ok(Some(End::Conflict)),
+            Written::Stored(object) => {
+                let object = Arc::new(*object);
+                self.entry.written = Some(Arc::clone(&object));
+                self.adopt(object).ok_or(Interrupt::Gone)?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn release(&mut self) -> Result<End, KubernetesFailure> {
+        match Store::of(&self.context.client, &self.object).release().await? {
+            Written::Conflict => Ok(End::Conflict),
+            Written::Stored(object) => {
+                self.entry.written = Some(Arc::new(*object));
+                Ok(if self.desired.terminating { End::AwaitChange } else { End::Rest(Duration::ZERO) })
+            }
+        }
+    }
+
+    fn log(&self, act: &Act) {
+        let (account, domain) = &self.pair;
+        let namespace = self.object.namespace().unwrap_or_default();
+        let name = self.object.name_any();
+        match act {
+            Act::Create { .. } => info!(namespace, name, %account, %domain, "creating the connector"),
+            Act::BeginVerification(id) => {
+                info!(namespace, name, connector = %id, "beginning the verification");
+            }
+            Act::Update { id, changes } => {
+                info!(
+                    namespace, name, connector = %id,
+                    enabled = changes.enabled, use_fedramp_language = changes.use_fedramp_language,
+                    "changing the connector"
+                );
+            }
+            Act::Delete(id) => info!(namespace, name, connector = %id, "deleting the connector"),
+        }
+    }
+}
+
+/// The cache may not have our own last write yet.
+fn newest(cached: Arc<SsoConnector>, entry: &mut Entry) -> Arc<SsoConnector> {
+    let version = |object: &SsoConnector| {
+        object.resource_version().and_then(|version| version.parse::<u64>().ok())
+    };
+    let ahead = entry.written.as_ref().is_some_and(|written| {
+        written.uid() == cached.uid() && version(written) > version(&cached)
+    });
+    match entry.written.take() {
+        Some(written) if ahead => {
+            entry.written = Some(Arc::clone(&written));
+            written
+        }
+        Some(_) | None => cached,
+    }
+}
+
+/// Whether a run of failures ends here.
+fn is_settled(verdict: &Verdict) -> bool {
+    match &verdict.outcome {
+        Outcome::Decided { ready, .. } => ready.reason.progress() == Progress::Resting,
+        Outcome::Troubled { .. } => false,
+    }
+}

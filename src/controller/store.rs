@@ -1,0 +1,170 @@
+//! Writes to the API server. Every write is a JSON patch that tests what the decision rests on, so a decision taken on
+//! an old copy is refused, and so is one about another object of the same name.
+
+use std::time::Duration;
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, Patch as Operations, PatchOperation, RemoveOperation, TestOperation};
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use crate::plan::Guard;
+use crate::resource::{FINALIZER, SsoConnector, SsoConnectorStatus};
+
+/// How long a call to the API server may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Who we are in `metadata.managedFields`.
+const FIELD_MANAGER: &str = "cloudflare-sso-operator";
+
+/// Why something could not be read from or written to the API server.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KubernetesFailure {
+    /// It answered with an error, or not at all.
+    #[error("{}", describe(.0))]
+    Client(#[source] Box<kube::Error>),
+    /// It did not answer in time.
+    #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
+    Timeout,
+    /// Our own value has no JSON form.
+    #[error("a status cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What became of a write.
+#[derive(Debug)]
+pub(super) enum Written {
+    /// It was stored; this is the object now.
+    Stored(Box<SsoConnector>),
+    /// The object is not what the decision rests on any more.
+    Conflict,
+}
+
+/// One object on the API server.
+#[derive(Debug)]
+pub(super) struct Store<'a> {
+    api: Api<SsoConnector>,
+    object: &'a SsoConnector,
+}
+
+impl<'a> Store<'a> {
+    /// The object, to be written to.
+    pub(super) fn of(client: &Client, object: &'a SsoConnector) -> Self {
+        let namespace = object.namespace().unwrap_or_default();
+        Self { api: Api::namespaced(client.clone(), &namespace), object }
+    }
+
+    /// Reads the object from the API server itself; `None` if it is not there.
+    pub(super) async fn read(&self) -> Result<Option<SsoConnector>, KubernetesFailure> {
+        within(self.api.get_opt(&self.object.name_any())).await
+    }
+
+    /// Writes the whole status.
+    pub(super) async fn status(
+        &self,
+        status: &SsoConnectorStatus,
+        guard: Guard,
+    ) -> Result<Written, KubernetesFailure> {
+        let mut operations = self.tests(guard)?;
+        operations.push(add("/status", serde_json::to_value(status)?));
+        let patch = Patch::Json::<()>(Operations(operations));
+        let name = self.object.name_any();
+        written(within(self.api.patch_status(&name, &manager(), &patch)).await)
+    }
+
+    /// Puts the finalizer on.
+    pub(super) async fn mark(&self) -> Result<Written, KubernetesFailure> {
+        let mut finalizers = self.object.finalizers().to_vec();
+        finalizers.push(FINALIZER.to_owned());
+        self.finalizers(add("/metadata/finalizers", json!(finalizers))).await
+    }
+
+    /// Takes the finalizer off. An object that is gone already is fine.
+    pub(super) async fn release(&self) -> Result<Written, KubernetesFailure> {
+        let others: Vec<_> =
+            self.object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
+        let operation = if others.is_empty() {
+            PatchOperation::Remove(RemoveOperation { path: pointer("/metadata/finalizers") })
+        } else {
+            add("/metadata/finalizers", json!(others))
+        };
+        self.finalizers(operation).await
+    }
+
+    async fn finalizers(&self, operation: PatchOperation) -> Result<Written, KubernetesFailure> {
+        let mut operations = self.tests(Guard::SameVersion)?;
+        operations.push(operation);
+        let patch = Patch::Json::<()>(Operations(operations));
+        written(within(self.api.patch(&self.object.name_any(), &manager(), &patch)).await)
+    }
+
+    fn tests(&self, guard: Guard) -> Result<Vec<PatchOperation>, KubernetesFailure> {
+        let same_object = test("/metadata/uid", json!(self.object.metadata.uid));
+        let same = match guard {
+            Guard::SameVersion => {
+                test("/metadata/resourceVersion", json!(self.object.metadata.resource_version))
+            }
+            Guard::SameAttempts => {
+                let status = self.object.status.as_ref();
+                let attempts = status.and_then(|status| status.pending_create.as_ref());
+                test("/status/pendingCreate", serde_json::to_value(attempts)?)
+            }
+        };
+        Ok(vec![same_object, same])
+    }
+}
+
+/// A call to the API server, bounded in time.
+pub(super) async fn within<T>(
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, KubernetesFailure> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(failure)) => Err(KubernetesFailure::Client(Box::new(failure))),
+        Err(_) => Err(KubernetesFailure::Timeout),
+    }
+}
+
+fn written(result: Result<SsoConnector, KubernetesFailure>) -> Result<Written, KubernetesFailure> {
+    match result {
+        Ok(object) => Ok(Written::Stored(Box::new(object))),
+        Err(KubernetesFailure::Client(failure)) if is_conflict(&failure) => Ok(Written::Conflict),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A failed test of a JSON patch is answered with 422, as is a value that breaks the schema; but only the latter names
+/// fields. An object that is gone is not what the decision rests on, either.
+fn is_conflict(failure: &kube::Error) -> bool {
+    let kube::Error::Api(status) = failure else { return false };
+    let names_fields = status
+        .details
+        .as_ref()
+        .is_some_and(|details| details.causes.iter().any(|cause| !cause.field.is_empty()));
+    status.is_conflict() || status.is_not_found() || (status.is_invalid() && !names_fields)
+}
+
+/// The API server's own words. The error's `Display` adds everything it knows in debug form.
+fn describe(failure: &kube::Error) -> String {
+    match failure {
+        kube::Error::Api(status) => format!("{} (HTTP {})", status.message, status.code),
+        other => other.to_string(),
+    }
+}
+
+fn manager() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+fn pointer(path: &'static str) -> PointerBuf {
+    PointerBuf::parse(path).unwrap_or_default()
+}
+
+fn add(path: &'static str, value: Value) -> PatchOperation {
+    PatchOperation::Add(AddOperation { path: pointer(path), value })
+}
+
+fn test(path: &'static str, value: Value) -> PatchOperation {
+    PatchOperation::Test(TestOperation { path: pointer(path), value })
+}

@@ -1,0 +1,147 @@
+//! What the operator counts. Labels come from our own words, never from an object's name or from foreign text.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::cloudflare::{Class, Endpoint, Failure};
+use crate::resource::Reason;
+
+/// All metrics of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    passes: Family<PassLabels, Counter>,
+    calls: Family<CallLabels, Counter>,
+    call_seconds: Family<EndpointLabels, Histogram, fn() -> Histogram>,
+    connectors: Family<ReasonLabels, Gauge>,
+    paused_tokens: Gauge,
+    watch_failures: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PassLabels {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    endpoint: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabels {
+    endpoint: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PassOutcome {
+    /// In a decision, or in waiting for one.
+    Done,
+    /// Somebody else changed the object meanwhile.
+    Conflict,
+    /// The API server could not be worked with.
+    KubernetesFailure,
+}
+
+impl Metrics {
+    /// The metrics, registered under the operator's prefix.
+    #[must_use]
+    pub fn new(registry: &mut Registry) -> Self {
+        let seconds = || Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
+        let metrics = Self {
+            call_seconds: Family::new_with_constructor(seconds as fn() -> Histogram),
+            passes: Family::default(),
+            calls: Family::default(),
+            connectors: Family::default(),
+            paused_tokens: Gauge::default(),
+            watch_failures: Counter::default(),
+        };
+        let own = registry.sub_registry_with_prefix("cloudflare_sso");
+        own.register("reconciles", "Passes over an object, by outcome", metrics.passes.clone());
+        own.register(
+            "cloudflare_requests",
+            "Calls to Cloudflare, by endpoint and outcome",
+            metrics.calls.clone(),
+        );
+        own.register(
+            "cloudflare_request_seconds",
+            "Duration of calls to Cloudflare, by endpoint",
+            metrics.call_seconds.clone(),
+        );
+        own.register(
+            "connectors",
+            "SsoConnector objects, by the reason of their Ready condition",
+            metrics.connectors.clone(),
+        );
+        own.register(
+            "paused_tokens",
+            "API tokens that rest because Cloudflare asked for fewer calls",
+            metrics.paused_tokens.clone(),
+        );
+        own.register(
+            "watch_failures",
+            "Failures of the watch on SsoConnector objects",
+            metrics.watch_failures.clone(),
+        );
+        metrics
+    }
+
+    /// A pass ended.
+    pub fn passed(&self, outcome: PassOutcome) {
+        let outcome = match outcome {
+            PassOutcome::Done => "done",
+            PassOutcome::Conflict => "conflict",
+            PassOutcome::KubernetesFailure => "kubernetes_failure",
+        };
+        self.passes.get_or_create(&PassLabels { outcome }).inc();
+    }
+
+    /// A call to Cloudflare ended.
+    pub fn called(&self, endpoint: Endpoint, failure: Option<&Failure>, took: Duration) {
+        let outcome = failure.map_or("success", |failure| match failure.class {
+            Class::NotSent => "not_sent",
+            Class::Unavailable => "unavailable",
+            Class::RateLimited => "rate_limited",
+            Class::Unauthorized => "unauthorized",
+            Class::Gone => "gone",
+            Class::Rejected => "rejected",
+        });
+        self.calls.get_or_create(&CallLabels { endpoint: endpoint.label(), outcome }).inc();
+        self.call_seconds
+            .get_or_create(&EndpointLabels { endpoint: endpoint.label() })
+            .observe(took.as_secs_f64());
+    }
+
+    /// An object's `Ready` has another reason than before; `None` is an object that is not there.
+    pub fn moved(&self, before: Option<Reason>, after: Option<Reason>) {
+        let gauge = |reason: Reason| self.connectors.get_or_create_owned(&ReasonLabels { reason: reason.as_str() });
+        if let Some(before) = before {
+            gauge(before).dec();
+        }
+        if let Some(after) = after {
+            gauge(after).inc();
+        }
+    }
+
+    /// So many tokens are paused now.
+    pub fn paused(&self, tokens: usize) {
+        self.paused_tokens.set(i64::try_from(tokens).unwrap_or(i64::MAX));
+    }
+
+    /// The watch failed.
+    pub fn watch_failed(&self) {
+        self.watch_failures.inc();
+    }
+}
