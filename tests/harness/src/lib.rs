@@ -1,1 +1,27 @@
-//! The test harness.
+//! What the operator's tests and its demo stand on: a real Kubernetes control plane, processes that can be killed and
+//! paused, a proxy in front of the API server that can hold or cut single calls, and waiting that explains itself.
+//!
+//! Every test starts its own [`ControlPlane`] (about three seconds), so tests share nothing and run in parallel.
+//! Whatever is started here ends with its owner: processes are killed and folders removed on drop. A control plane must
+//! therefore live in the test (never in a `static`, which is not dropped).
+//!
+//! The crate knows nothing of the operator but its command line ([`Operator`]); custom resources are handled as
+//! [`kube::api::DynamicObject`], so that the tests of the operator may depend on it without a cycle.
+
+mod control_plane;
+mod error;
+mod operator;
+mod ports;
+mod process;
+mod programs;
+mod proxy;
+mod wait;
+
+pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
+pub use error::HarnessError;
+pub use operator::{Operator, OperatorOptions};
+pub use ports::free_port;
+pub use process::Process;
+pub use programs::Programs;
+pub use proxy::{ApiServerProxy, Call, CallRecord, Interception, Outcome, Treatment};
+pub use wait::{Timeout, await_gone, await_object, until};

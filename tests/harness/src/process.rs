@@ -1,0 +1,174 @@
+//! A child process under a test's control.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{HarnessError, until};
+
+/// How much of a log an error shows.
+const TAIL_LINES: usize = 30;
+
+/// A running program whose output goes to a file. It is killed when this value is dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts `command`, with stdout and stderr written to the new file `log`. `name` is for messages.
+    ///
+    /// # Errors
+    /// The log could not be created, or the program not be started.
+    pub fn spawn(name: &str, mut command: Command, log: PathBuf) -> Result<Self, HarnessError> {
+        let creating = || format!("creating {}", log.display());
+        let stdout = File::create(&log).map_err(HarnessError::io(creating()))?;
+        let stderr = stdout.try_clone().map_err(HarnessError::io(creating()))?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .map_err(HarnessError::io(format!("starting {name}")))?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            log,
+        })
+    }
+
+    /// Whether it has not ended yet (a paused process has not).
+    ///
+    /// # Errors
+    /// The operating system does not know the process.
+    pub fn is_running(&mut self) -> Result<bool, HarnessError> {
+        Ok(self.exit_status()?.is_none())
+    }
+
+    /// How it ended; `None` while it runs.
+    ///
+    /// # Errors
+    /// The operating system does not know the process.
+    pub fn exit_status(&mut self) -> Result<Option<ExitStatus>, HarnessError> {
+        self.child
+            .try_wait()
+            .map_err(HarnessError::io(format!("asking for {}", self.name)))
+    }
+
+    /// Ends it at once, as `kill -9` does, and waits until it is gone.
+    ///
+    /// # Errors
+    /// The operating system refused.
+    pub fn kill(&mut self) -> Result<ExitStatus, HarnessError> {
+        let killing = || format!("killing {}", self.name);
+        self.child.kill().map_err(HarnessError::io(killing()))?;
+        self.child.wait().map_err(HarnessError::io(killing()))
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it did. It still runs if it did not within `deadline`.
+    ///
+    /// # Errors
+    /// The deadline passed; the message shows the end of its output.
+    pub async fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus, HarnessError> {
+        self.signal(Signal::TERM)?;
+        let awaited = format!("{} to end after SIGTERM", self.name);
+        let status = until(&awaited, deadline, async || match self.exit_status() {
+            Ok(Some(status)) => Ok(status),
+            Ok(None) => Err(format!("it runs; the last it said:\n{}", self.tail())),
+            Err(error) => Err(error.to_string()),
+        })
+        .await?;
+        Ok(status)
+    }
+
+    /// Stops it in its tracks (SIGSTOP): its sockets stay open and nobody answers, as on a frozen machine.
+    ///
+    /// # Errors
+    /// The operating system refused.
+    pub fn pause(&mut self) -> Result<(), HarnessError> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Lets a paused process go on.
+    ///
+    /// # Errors
+    /// The operating system refused.
+    pub fn resume(&mut self) -> Result<(), HarnessError> {
+        self.signal(Signal::CONT)
+    }
+
+    /// All it printed so far.
+    #[must_use]
+    pub fn output(&self) -> String {
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The last lines it printed.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        let output = self.output();
+        let lines: Vec<&str> = output.lines().collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    }
+
+    /// The file its output goes to.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Its process ID.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until `ready` is `Ok`, and fails at once when the process ends before.
+    pub(crate) async fn until_ready<T>(
+        &mut self,
+        awaited: &str,
+        deadline: Duration,
+        mut ready: impl AsyncFnMut() -> Result<T, String>,
+    ) -> Result<T, HarnessError> {
+        let outcome = until(awaited, deadline, async || match self.exit_status() {
+            Ok(Some(status)) => Ok(Err(format!("it ended with {status}"))),
+            _ => ready().await.map(Ok),
+        })
+        .await;
+        match outcome {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(reason)) => Err(self.start_error(reason)),
+            Err(timeout) => Err(self.start_error(timeout.to_string())),
+        }
+    }
+
+    fn start_error(&self, reason: String) -> HarnessError {
+        HarnessError::Start {
+            process: self.name.clone(),
+            reason,
+            log: self.tail(),
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) -> Result<(), HarnessError> {
+        // Once it was reaped its ID may belong to somebody else.
+        if let Some(status) = self.exit_status()? {
+            return Err(self.start_error(format!("it had ended before, with {status}")));
+        }
+        kill_process(Pid::from_child(&self.child), signal)
+            .map_err(|error| HarnessError::io(format!("signalling {}", self.name))(error.into()))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Nothing can be done about a refusal here, and the usual one is that it ended by itself.
+        let _ = self.kill();
+    }
+}

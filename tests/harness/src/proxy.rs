@@ -1,0 +1,207 @@
+//! A reverse proxy in front of the API server through which the operator's calls can be seen, held and cut.
+//!
+//! A test points the operator's kubeconfig at it
+//! ([`ControlPlane::service_account_kubeconfig`](crate::ControlPlane::service_account_kubeconfig)) and can then, for
+//! example, hold the status write that follows Cloudflare's answer and kill the operator in between. It speaks plain HTTP
+//! on loopback and passes the caller's token on; answers are streamed, so watches work.
+
+mod forward;
+mod interception;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::body::Bytes;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, StatusCode};
+use hyper_util::rt::TokioIo;
+use reqwest::Url;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+pub use interception::{Interception, Treatment};
+
+use crate::{ControlPlane, HarnessError};
+use interception::Interceptions;
+
+/// A call as it arrived at the proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// The HTTP method.
+    pub method: Method,
+    /// Path and query, as in `/apis/cloudflare-sso.dev/v1alpha1/ssoconnectors?watch=true`.
+    pub path: String,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// A call in the proxy's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallRecord {
+    /// The HTTP method.
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The caller waits.
+    UnderWay,
+    /// The caller was answered (a watch: its answer has begun).
+    Answered(StatusCode),
+    /// The caller got no answer: it went away, or the connection was cut.
+    Cut,
+}
+
+/// A running proxy. It ends, and cuts every connection, when this value is dropped.
+#[derive(Debug)]
+pub struct ApiServerProxy {
+    url: Url,
+    shared: Arc<Shared>,
+}
+
+/// What the connections share.
+#[derive(Debug)]
+struct Shared {
+    upstream: Url,
+    http: reqwest::Client,
+    log: Mutex<Vec<CallRecord>>,
+    interceptions: Interceptions,
+    connections: Mutex<Connections>,
+    end: CancellationToken,
+}
+
+/// Whether callers are let in.
+#[derive(Debug)]
+enum Connections {
+    /// Yes; cancelling the token cuts those that are open.
+    Accepted(CancellationToken),
+    Refused,
+}
+
+impl ApiServerProxy {
+    /// Starts a proxy in front of `control_plane`.
+    ///
+    /// # Errors
+    /// No port was free, or the control plane's certificate could not be read.
+    pub async fn start(control_plane: &ControlPlane) -> Result<Self, HarnessError> {
+        let listening = || HarnessError::io("listening for the API server's proxy");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .map_err(listening())?;
+        let address = listener.local_addr().map_err(listening())?;
+        let shared = Arc::new(Shared {
+            upstream: control_plane.url().clone(),
+            http: trusting_client(control_plane)?,
+            log: Mutex::default(),
+            interceptions: Interceptions::default(),
+            connections: Mutex::new(Connections::Accepted(CancellationToken::new())),
+            end: CancellationToken::new(),
+        });
+        tokio::spawn(Arc::clone(&shared).accept(listener));
+        Ok(Self {
+            url: url_of(address),
+            shared,
+        })
+    }
+
+    /// Where it listens, for a kubeconfig.
+    #[must_use]
+    pub fn url(&self) -> Url {
+        self.url.clone()
+    }
+
+    /// All calls so far, in the order in which they came.
+    #[must_use]
+    pub fn calls(&self) -> Vec<CallRecord> {
+        lock(&self.shared.log).clone()
+    }
+
+    /// From now on `treatment` is given to every call that `matches`, until the returned value is released or dropped.
+    /// Of several interceptions that match, the oldest counts.
+    pub fn intercept(
+        &self,
+        treatment: Treatment,
+        matches: impl Fn(&Call) -> bool + Send + Sync + 'static,
+    ) -> Interception {
+        self.shared.interceptions.add(treatment, matches)
+    }
+
+    /// Cuts every open connection, watches included, and refuses new ones until [`recover`](Self::recover).
+    pub fn refuse(&self) {
+        let before = std::mem::replace(&mut *self.shared.connections(), Connections::Refused);
+        if let Connections::Accepted(open) = before {
+            open.cancel();
+        }
+    }
+
+    /// Ends [`refuse`](Self::refuse).
+    pub fn recover(&self) {
+        let mut connections = self.shared.connections();
+        if matches!(*connections, Connections::Refused) {
+            *connections = Connections::Accepted(CancellationToken::new());
+        }
+    }
+}
+
+impl Drop for ApiServerProxy {
+    fn drop(&mut self) {
+        self.shared.end.cancel();
+    }
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
+        lock(&self.connections)
+    }
+
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        while let Some(accepted) = self.end.run_until_cancelled(listener.accept()).await {
+            // A caller that hung up again is no reason to stop.
+            let Ok((stream, _)) = accepted else { continue };
+            if let Connections::Accepted(open) = &*self.connections() {
+                tokio::spawn(Arc::clone(&self).serve(stream, open.clone()));
+            }
+        }
+    }
+
+    /// Serves one connection until it ends, or until it shall be cut: dropping it closes the socket.
+    async fn serve(self: Arc<Self>, stream: TcpStream, open: CancellationToken) {
+        let shared = Arc::clone(&self);
+        let service = service_fn(move |request| Arc::clone(&shared).answer(request));
+        let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        tokio::select! {
+            // An error is a caller that went away, or the cut that a test asked for.
+            _ = connection => {}
+            () = open.cancelled() => {}
+            () = self.end.cancelled() => {}
+        }
+    }
+}
+
+/// A client that believes the control plane's own authority, and no other.
+fn trusting_client(control_plane: &ControlPlane) -> Result<reqwest::Client, HarnessError> {
+    let path = control_plane.certificate_authority();
+    let reading = format!("reading {}", path.display());
+    let pem = std::fs::read(&path).map_err(HarnessError::io(reading.clone()))?;
+    let authorities =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(HarnessError::http(reading))?;
+    reqwest::Client::builder()
+        .tls_certs_only(authorities)
+        .build()
+        .map_err(HarnessError::http("building the proxy's client"))
+}
+
+fn url_of(address: SocketAddr) -> Url {
+    Url::parse(&format!("http://{address}")).expect("a socket address makes a URL")
+}
+
+/// A test that panicked while it held the lock has failed already; the others shall still be told what they see.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,132 @@
+//! What a test wants to happen to some calls.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use hyper::StatusCode;
+use tokio::sync::watch;
+
+use super::{Call, lock};
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Treatment {
+    /// It waits; the API server has not heard of it.
+    HoldBeforeForwarding,
+    /// The API server has done it; the caller does not know yet.
+    HoldAfterAnswer,
+    /// It is answered with this status and a Kubernetes `Status` body, and not forwarded.
+    Answer(StatusCode),
+    /// The connection is closed; the API server has not heard of it.
+    CutBeforeForwarding,
+    /// The API server has done it; the connection is closed without an answer.
+    CutAfterAnswer,
+}
+
+/// A treatment in force. Releasing or dropping it lets the held calls go on and treats no further ones.
+#[derive(Debug)]
+pub struct Interception {
+    rule: Arc<Rule>,
+    rules: Arc<Mutex<Vec<Arc<Rule>>>>,
+}
+
+/// The treatments in force.
+#[derive(Debug, Default)]
+pub(super) struct Interceptions {
+    rules: Arc<Mutex<Vec<Arc<Rule>>>>,
+}
+
+pub(super) struct Rule {
+    pub(super) treatment: Treatment,
+    matches: Box<dyn Fn(&Call) -> bool + Send + Sync>,
+    /// The calls that reached the point of the treatment.
+    arrived: watch::Sender<Vec<Call>>,
+    released: watch::Sender<bool>,
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("Rule")
+            .field(&self.treatment)
+            .finish()
+    }
+}
+
+impl Interceptions {
+    pub(super) fn add(
+        &self,
+        treatment: Treatment,
+        matches: impl Fn(&Call) -> bool + Send + Sync + 'static,
+    ) -> Interception {
+        let rule = Arc::new(Rule {
+            treatment,
+            matches: Box::new(matches),
+            arrived: watch::Sender::default(),
+            released: watch::Sender::default(),
+        });
+        lock(&self.rules).push(Arc::clone(&rule));
+        Interception {
+            rule,
+            rules: Arc::clone(&self.rules),
+        }
+    }
+
+    pub(super) fn find(&self, call: &Call) -> Option<Arc<Rule>> {
+        lock(&self.rules)
+            .iter()
+            .find(|rule| (rule.matches)(call))
+            .cloned()
+    }
+}
+
+impl Rule {
+    /// A call is at the point of the treatment.
+    pub(super) fn record(&self, call: &Call) {
+        self.arrived.send_modify(|calls| calls.push(call.clone()));
+    }
+
+    /// Records the call and holds it until the interception is released.
+    pub(super) async fn hold(&self, call: &Call) {
+        self.record(call);
+        // The sender lives in this very value, so waiting cannot fail.
+        let _ = self
+            .released
+            .subscribe()
+            .wait_for(|released| *released)
+            .await;
+    }
+}
+
+impl Interception {
+    /// Waits until a call has reached the point of the treatment: held, cut, or about to be answered. Returns the first
+    /// one. Put a deadline around it with [`tokio::time::timeout`].
+    pub async fn arrived(&self) -> Call {
+        let mut calls = self.rule.arrived.subscribe();
+        loop {
+            if let Some(call) = calls.borrow_and_update().first() {
+                return call.clone();
+            }
+            // The sender lives in the rule that we hold, so this cannot fail.
+            let _ = calls.changed().await;
+        }
+    }
+
+    /// All calls that have reached that point so far.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.rule.arrived.borrow().clone()
+    }
+
+    /// Lets the held calls go on and ends the treatment, as dropping does.
+    pub fn release(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Interception {
+    fn drop(&mut self) {
+        lock(&self.rules).retain(|rule| !Arc::ptr_eq(rule, &self.rule));
+        self.rule.released.send_replace(true);
+    }
+}

@@ -1,0 +1,263 @@
+//! The proxy passes calls and watches through, and can hold, answer and cut those that a test chooses.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use harness::{
+    ApiServerProxy, Call, ControlPlane, HarnessError, Options, Outcome, Treatment, await_object,
+    until,
+};
+use hyper::{Method, StatusCode};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{DeleteParams, PostParams, WatchEvent, WatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+const WRITER: &str = "
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: writer, namespace: default}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: writer, namespace: default}
+rules: [{apiGroups: [''], resources: [configmaps], verbs: [create, delete, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: writer, namespace: default}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: writer}
+subjects: [{kind: ServiceAccount, name: writer}]
+";
+
+/// A control plane, a proxy before it, and the config maps as a `ServiceAccount` sees them through the proxy
+/// and as the administrator sees them without it.
+struct Stage {
+    proxy: ApiServerProxy,
+    through_proxy: Api<ConfigMap>,
+    direct: Api<ConfigMap>,
+    _control_plane: ControlPlane,
+}
+
+impl Stage {
+    async fn set() -> Result<Self, HarnessError> {
+        let control_plane = ControlPlane::start(Options::default()).await?;
+        control_plane.apply(WRITER).await?;
+        let proxy = ApiServerProxy::start(&control_plane).await?;
+        let kubeconfig = control_plane
+            .service_account_kubeconfig("default", "writer", Some(proxy.url()))
+            .await?;
+        let file = Kubeconfig::read_from(kubeconfig)?;
+        let mut config =
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+        // A test that asks for one call wants to see one.
+        config.default_retry = false;
+        let client = Client::try_from(config).unwrap();
+        Ok(Self {
+            proxy,
+            through_proxy: Api::default_namespaced(client),
+            direct: Api::default_namespaced(control_plane.client()),
+            _control_plane: control_plane,
+        })
+    }
+
+    /// Creates a config map through the proxy, in the background.
+    fn create(&self, name: &str) -> tokio::task::JoinHandle<Result<ConfigMap, kube::Error>> {
+        let api = self.through_proxy.clone();
+        let map = config_map(name);
+        tokio::spawn(async move { api.create(&PostParams::default(), &map).await })
+    }
+}
+
+fn config_map(name: &str) -> ConfigMap {
+    serde_json::from_value(serde_json::json!({ "metadata": { "name": name } })).unwrap()
+}
+
+fn creates(name: &'static str) -> impl Fn(&Call) -> bool {
+    move |call| call.method == Method::POST && String::from_utf8_lossy(&call.body).contains(name)
+}
+
+#[tokio::test]
+async fn it_streams_watches_with_the_rights_of_the_caller() -> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let mut events = Box::pin(
+        stage
+            .through_proxy
+            .watch(&WatchParams::default(), "0")
+            .await
+            .unwrap(),
+    );
+    stage.create("watched").await.unwrap().unwrap();
+    let seen = async {
+        loop {
+            if let Some(WatchEvent::Added(map)) = events.try_next().await.unwrap()
+                && map.metadata.name.as_deref() == Some("watched")
+            {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, seen)
+        .await
+        .expect("the event comes while the watch is open");
+
+    let refusal = stage.through_proxy.get("watched").await.unwrap_err();
+    assert!(
+        matches!(&refusal, kube::Error::Api(status) if status.is_forbidden()),
+        "{refusal}"
+    );
+    let posts: Vec<_> = stage
+        .proxy
+        .calls()
+        .into_iter()
+        .filter(|call| call.method == Method::POST)
+        .collect();
+    assert_eq!(posts.len(), 1);
+    assert!(
+        posts[0]
+            .path
+            .starts_with("/api/v1/namespaces/default/configmaps"),
+        "{posts:?}"
+    );
+    assert_eq!(posts[0].outcome, Outcome::Answered(StatusCode::CREATED));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_held_before_forwarding_has_not_happened_yet() -> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let interception = stage
+        .proxy
+        .intercept(Treatment::HoldBeforeForwarding, creates("early"));
+    let waiting = stage.create("early");
+    let call = tokio::time::timeout(DEADLINE, interception.arrived())
+        .await
+        .expect("the call arrives");
+    assert_eq!(call.method, Method::POST);
+    // Others pass.
+    stage.create("other").await.unwrap().unwrap();
+    assert!(stage.direct.get_opt("early").await.unwrap().is_none());
+    assert!(!waiting.is_finished());
+    interception.release();
+    waiting.await.unwrap().unwrap();
+    stage.direct.get("early").await.unwrap();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_takes_its_held_call_along() -> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let interception = stage
+        .proxy
+        .intercept(Treatment::HoldBeforeForwarding, creates("abandoned"));
+    let mut raw = tokio::net::TcpStream::connect(("127.0.0.1", stage.proxy.url().port().unwrap()))
+        .await
+        .unwrap();
+    let body = r#"{"metadata":{"name":"abandoned"}}"#;
+    let head = "POST /api/v1/namespaces/default/configmaps HTTP/1.1\r\nHost: proxy";
+    let request = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+    tokio::io::AsyncWriteExt::write_all(&mut raw, request.as_bytes())
+        .await
+        .unwrap();
+    tokio::time::timeout(DEADLINE, interception.arrived())
+        .await
+        .expect("the call arrives");
+    drop(raw);
+    until("the proxy to notice", DEADLINE, async || {
+        match stage.proxy.calls()[0].outcome {
+            Outcome::Cut => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_held_after_the_answer_has_happened_already() -> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let interception = stage
+        .proxy
+        .intercept(Treatment::HoldAfterAnswer, creates("late"));
+    let waiting = stage.create("late");
+    tokio::time::timeout(DEADLINE, interception.arrived())
+        .await
+        .expect("the call arrives");
+    stage.direct.get("late").await.unwrap();
+    assert!(!waiting.is_finished());
+    drop(interception);
+    waiting.await.unwrap().unwrap();
+    Ok(())
+}
+
+#[tokio::test]
+async fn calls_can_be_answered_and_cut_on_either_side() -> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let busy = StatusCode::SERVICE_UNAVAILABLE;
+    let answer = stage
+        .proxy
+        .intercept(Treatment::Answer(busy), creates("answered"));
+    let error = stage.create("answered").await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, kube::Error::Api(status) if status.code == 503),
+        "{error}"
+    );
+    assert!(stage.direct.get_opt("answered").await.unwrap().is_none());
+    assert_eq!(answer.calls().len(), 1);
+    answer.release();
+    stage.create("answered").await.unwrap().unwrap();
+
+    let before = stage
+        .proxy
+        .intercept(Treatment::CutBeforeForwarding, creates("cut-before"));
+    let error = stage.create("cut-before").await.unwrap().unwrap_err();
+    assert!(!matches!(error, kube::Error::Api(_)), "{error}");
+    assert!(stage.direct.get_opt("cut-before").await.unwrap().is_none());
+    drop(before);
+
+    let _after = stage
+        .proxy
+        .intercept(Treatment::CutAfterAnswer, creates("cut-after"));
+    let error = stage.create("cut-after").await.unwrap().unwrap_err();
+    assert!(!matches!(error, kube::Error::Api(_)), "{error}");
+    await_object(&stage.direct, "cut-after", "to exist", DEADLINE, |_| true).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_can_be_away_and_come_back() -> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let mut events = Box::pin(
+        stage
+            .through_proxy
+            .watch(&WatchParams::default(), "0")
+            .await
+            .unwrap(),
+    );
+    stage.proxy.refuse();
+    let end = async { while let Ok(Some(_)) = events.try_next().await {} };
+    tokio::time::timeout(DEADLINE, end)
+        .await
+        .expect("the open watch is cut");
+    stage.create("refused").await.unwrap().unwrap_err();
+
+    stage.proxy.recover();
+    stage.create("welcome").await.unwrap().unwrap();
+    stage
+        .through_proxy
+        .delete("welcome", &DeleteParams::default())
+        .await
+        .unwrap();
+    until(
+        "the refused one to be absent",
+        DEADLINE,
+        async || match stage.direct.get_opt("refused").await {
+            Ok(None) => Ok(()),
+            other => Err(format!("{other:?}")),
+        },
+    )
+    .await?;
+    Ok(())
+}
