@@ -26,7 +26,7 @@ impl Scene {
         }
         let knobs = Knobs {
             poll_interval: Duration::from_secs(10),
-            verify_timeout: Duration::from_secs(60),
+            verify_timeout: Duration::from_mins(1),
             ..Knobs::default()
         };
         Self {
@@ -446,7 +446,7 @@ fn a_connector_by_hand_may_claim_any_creation() {
 #[test]
 fn tokens_work_until_they_expire_or_are_revoked() {
     let mut scene = Scene::new();
-    let end = scene.now + Duration::from_secs(60);
+    let end = scene.now + Duration::from_mins(1);
     let request = TokenRequest::new("operator")
         .grant(ACCOUNT, [Permission::SsoConnectorRead])
         .expires_on(end);

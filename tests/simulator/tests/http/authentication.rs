@@ -146,7 +146,7 @@ async fn each_kind_of_token_is_verified_at_its_own_path() {
 async fn a_token_over_its_limit_is_told_when_to_come_back() {
     let knobs = Knobs {
         rate_limit: 2,
-        rate_window: Duration::from_secs(300),
+        rate_window: Duration::from_mins(5),
         ..Knobs::default()
     };
     let stage = Stage::with(knobs).await;

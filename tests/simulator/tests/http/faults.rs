@@ -22,7 +22,7 @@ impl Stage {
 #[tokio::test]
 async fn failures_in_the_envelope() {
     let stage = Stage::new().await;
-    let minute = Some(Duration::from_secs(60));
+    let minute = Some(Duration::from_mins(1));
     for (failure, status, code, retry_after) in [
         (Failure::throttled(minute), 429, 971, Some("60")),
         (Failure::throttled(None), 429, 971, None),

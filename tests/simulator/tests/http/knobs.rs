@@ -238,11 +238,11 @@ async fn result_info_and_paging() {
         ..Knobs::default()
     })
     .await;
-    let make = |number: i32| {
+    let insert = |number: i32| {
         let draft = ConnectorDraft::new(ACCOUNT, &format!("d{number}.example"));
         stage.simulator.admin().create_connector(draft)
     };
-    let made: Vec<_> = (0..3).map(make).collect();
+    let made: Vec<_> = (0..3).map(insert).collect();
     let page = async |number: usize| {
         let path = format!("/sso_connectors?per_page=50&page={number}");
         send(stage.request(Method::GET, &path)).await.json()
