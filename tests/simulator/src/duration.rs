@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 /// Parses a whole number with one of the units `ms`, `s`, `m` and `h`.
-///
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let malformed =
         || format!("{text:?} is not a duration; write for example 200ms, 30s, 5m or 48h");
