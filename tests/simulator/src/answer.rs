@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
+use futures::stream::{self, StreamExt as _};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -170,8 +171,12 @@ impl Answer {
 /// A body that breaks off: an error in the stream makes hyper close the connection.
 fn half(text: &str) -> Body {
     let first = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
-    let broken = std::io::Error::other("truncated by a fault");
-    Body::from_stream(futures::stream::iter([Ok(first), Err(broken)]))
+    let broken = async {
+        // hyper sends what it has only when the body makes it wait; an error at once would discard the first half too.
+        tokio::task::yield_now().await;
+        Err(std::io::Error::other("truncated by a fault"))
+    };
+    Body::from_stream(stream::iter([Ok(first)]).chain(stream::once(broken)))
 }
 
 fn rewrite(body: &mut Value, pointer: &str, replacement: Value) {
