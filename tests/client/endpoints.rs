@@ -49,7 +49,8 @@ async fn a_connector_lives_through_all_endpoints() {
     assert!(VerificationCode::parse(&verification.code.unwrap()).is_some());
 
     assert_eq!(setting.get(&created.id).await.unwrap(), created);
-    assert_eq!(setting.list().await.unwrap().connectors, [created.clone()]);
+    let listing = setting.list().await.unwrap();
+    assert_eq!(listing.connectors.iter().collect::<Vec<_>>(), [&created]);
 
     setting.begin(&created.id).await.unwrap();
     let pending = setting.get(&created.id).await.unwrap();
@@ -61,7 +62,8 @@ async fn a_connector_lives_through_all_endpoints() {
     setting
         .simulator
         .admin()
-        .set_verification(created.id.as_str(), simulator::VerificationStatus::Verified);
+        .set_verification(created.id.as_str(), simulator::VerificationStatus::Verified)
+        .unwrap();
     let enabled = setting
         .update(&created.id, enable())
         .await
@@ -73,7 +75,8 @@ async fn a_connector_lives_through_all_endpoints() {
     setting
         .simulator
         .admin()
-        .set_enabled(created.id.as_str(), false);
+        .set_enabled(created.id.as_str(), false)
+        .unwrap();
     setting.delete(&created.id).await.unwrap();
     let gone = setting.delete(&created.id).await.unwrap_err();
     assert_eq!((gone.class, gone.is_definite()), (Class::Gone, true));
@@ -82,8 +85,8 @@ async fn a_connector_lives_through_all_endpoints() {
 #[tokio::test]
 async fn requests_carry_what_cloudflare_documents_and_no_more() {
     let setting = Setting::new(Knobs::default()).await;
-    let id = setting.existing("example.com");
     for endpoint in ENDPOINTS {
+        let id = setting.existing("example.com");
         setting
             .call(endpoint, &id)
             .await

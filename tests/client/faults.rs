@@ -7,296 +7,10 @@ use cloudflare_sso_operator::cloudflare::{
 };
 use cloudflare_sso_operator::identity::ConnectorId;
 use serde_json::{Value, json};
-use simulator::{Effect, Fault, FaultBody, Knobs, When};
+use simulator::{Effect, Failure as Injected, Fault, Knobs, When};
 
+use crate::cases::{Case, cases};
 use crate::setting::{ENDPOINTS, Setting, fedramp, operation};
-
-type Injected = simulator::Failure;
-
-/// An invented answer and how it must be judged.
-pub(crate) struct Case {
-    pub(crate) name: String,
-    pub(crate) injected: Injected,
-    class: Class,
-    definite: bool,
-    status: Option<u16>,
-    retry_after: Option<Duration>,
-}
-
-fn case(
-    name: &str,
-    injected: Injected,
-    class: Class,
-    definite: bool,
-    status: impl Into<Option<u16>>,
-) -> Case {
-    let status = status.into();
-    Case {
-        name: name.to_owned(),
-        injected,
-        class,
-        definite,
-        status,
-        retry_after: None,
-    }
-}
-
-impl Case {
-    const fn retry_after(mut self, seconds: u64) -> Self {
-        self.retry_after = Some(Duration::from_secs(seconds));
-        self
-    }
-}
-
-fn refusals() -> Vec<Case> {
-    use Class::{RateLimited, Rejected, Unauthorized, Unavailable};
-    let seconds = |seconds| Some(Duration::from_secs(seconds));
-    vec![
-        case(
-            "throttled",
-            Injected::throttled(None),
-            RateLimited,
-            true,
-            429,
-        ),
-        case(
-            "throttled for 30 s",
-            Injected::throttled(seconds(30)),
-            RateLimited,
-            true,
-            429,
-        )
-        .retry_after(30),
-        case(
-            "limit",
-            Injected::limit_reached(seconds(300)),
-            RateLimited,
-            true,
-            429,
-        )
-        .retry_after(300),
-        case(
-            "day-long limit",
-            Injected::limit_reached(seconds(86_400)),
-            RateLimited,
-            true,
-            429,
-        )
-        .retry_after(3600),
-        case("banned", Injected::banned(), Unauthorized, true, 403),
-        case(
-            "flake",
-            Injected::authentication_flake(),
-            Unauthorized,
-            true,
-            403,
-        ),
-        case("forbidden", Injected::forbidden(), Unauthorized, true, 403),
-        case(
-            "200 971",
-            Injected::unsuccessful(971),
-            RateLimited,
-            false,
-            200,
-        ),
-        case(
-            "200 10000",
-            Injected::unsuccessful(10_000),
-            Unauthorized,
-            false,
-            200,
-        ),
-        case(
-            "200 1000",
-            Injected::unsuccessful(1000),
-            Unavailable,
-            false,
-            200,
-        ),
-        case(
-            "401",
-            Injected::envelope(401, 10_000, "no"),
-            Unauthorized,
-            true,
-            401,
-        ),
-        case(
-            "malformed token",
-            Injected::envelope(400, 6003, "no"),
-            Unauthorized,
-            true,
-            400,
-        ),
-        case(
-            "bad request",
-            Injected::envelope(400, 1001, "no"),
-            Rejected,
-            true,
-            400,
-        ),
-        case(
-            "no route",
-            Injected::envelope(404, 7003, "no"),
-            Rejected,
-            true,
-            404,
-        ),
-        case(
-            "method",
-            Injected::envelope(405, 405, "no"),
-            Rejected,
-            true,
-            405,
-        ),
-        case(
-            "unprocessable",
-            Injected::envelope(422, 1001, "no"),
-            Rejected,
-            true,
-            422,
-        ),
-        case(
-            "timeout",
-            Injected::envelope(408, 1001, "no"),
-            Unavailable,
-            false,
-            408,
-        ),
-        case(
-            "conflict",
-            Injected::envelope(409, 1001, "no"),
-            Unavailable,
-            false,
-            409,
-        ),
-        case(
-            "too early",
-            Injected::envelope(425, 1001, "no"),
-            Unavailable,
-            false,
-            425,
-        ),
-        case(
-            "internal",
-            Injected::envelope(500, 10_001, "no"),
-            Unavailable,
-            false,
-            500,
-        ),
-    ]
-}
-
-fn edge_pages() -> Vec<Case> {
-    let statuses = [
-        400, 401, 403, 404, 409, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526,
-    ];
-    let mut cases = Vec::new();
-    for (kind, page) in [
-        ("HTML", Injected::html as fn(u16) -> Injected),
-        ("problem JSON", Injected::problem_json),
-        ("nothing", Injected::empty),
-    ] {
-        for status in statuses {
-            cases.push(case(
-                &format!("{kind} {status}"),
-                page(status),
-                Class::Unavailable,
-                false,
-                status,
-            ));
-        }
-        cases.push(case(
-            &format!("{kind} 429"),
-            page(429),
-            Class::RateLimited,
-            true,
-            429,
-        ));
-        cases.push(case(
-            &format!("{kind} 200"),
-            page(200),
-            Class::Unavailable,
-            false,
-            200,
-        ));
-    }
-    cases
-}
-
-fn oddities() -> Vec<Case> {
-    let text = |status, headers: &[(&str, &str)], text: String| Injected::Answer {
-        when: When::BeforeCommit,
-        status,
-        headers: headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
-        body: FaultBody::Text {
-            content_type: "application/json".to_owned(),
-            text,
-        },
-    };
-    let unavailable =
-        |name, injected, status: u16| case(name, injected, Class::Unavailable, false, status);
-    vec![
-        unavailable(
-            "redirect",
-            text(302, &[("location", "/client/v4/")], String::new()),
-            302,
-        ),
-        unavailable(
-            "maintenance",
-            text(503, &[("retry-after", "30")], String::new()),
-            503,
-        )
-        .retry_after(30),
-        unavailable("5 MiB", text(200, &[], " ".repeat(5 << 20)), 200),
-        unavailable(
-            "half JSON",
-            text(200, &[], r#"{"success":true,"result":"#.to_owned()),
-            200,
-        ),
-        unavailable("deep JSON", text(200, &[], "[".repeat(100_000)), 200),
-        unavailable(
-            "other JSON",
-            text(404, &[], r#"{"message":"not found"}"#.to_owned()),
-            404,
-        ),
-        unavailable("truncated", Injected::Truncate, 200),
-        case(
-            "reset",
-            Injected::Reset {
-                when: When::BeforeCommit,
-            },
-            Class::Unavailable,
-            false,
-            None,
-        ),
-        case(
-            "reset after",
-            Injected::Reset {
-                when: When::AfterCommit,
-            },
-            Class::Unavailable,
-            false,
-            None,
-        ),
-        unavailable("502 after", Injected::html(502).after_commit(), 502),
-        unavailable("524 after", Injected::problem_json(524).after_commit(), 524),
-        unavailable(
-            "409 after",
-            Injected::envelope(409, 1001, "no").after_commit(),
-            409,
-        ),
-    ]
-}
-
-pub(crate) fn cases() -> Vec<Case> {
-    [refusals(), edge_pages(), oddities()]
-        .into_iter()
-        .flatten()
-        .collect()
-}
 
 impl Setting {
     /// Lets `endpoint` suffer the fault on a connector of its own.
@@ -423,9 +137,9 @@ async fn a_held_call_goes_on_or_breaks() {
         for when in [When::BeforeCommit, When::AfterCommit] {
             let setting = Setting::new(Knobs::default()).await;
             let id = setting.existing("example.com");
-            let hold = || Fault::new(Injected::Hold { when }).on(operation(endpoint));
+            let holding = || Fault::new(Injected::Hold { when }).on(operation(endpoint));
 
-            let held = setting.simulator.admin().push_fault(hold());
+            let held = setting.simulator.admin().push_fault(holding());
             let (broken, ()) = tokio::join!(setting.call(endpoint, &id), async {
                 held.arrived(Duration::from_mins(1)).await.unwrap();
                 held.drop_connection();
@@ -440,7 +154,7 @@ async fn a_held_call_goes_on_or_breaks() {
             setting.simulator.admin().turn_knobs(|knobs| {
                 knobs.duplicate_create = simulator::knobs::DuplicateCreate::Allow;
             });
-            let held = setting.simulator.admin().push_fault(hold());
+            let held = setting.simulator.admin().push_fault(holding());
             let (outcome, ()) = tokio::join!(setting.call(endpoint, &id), async {
                 held.arrived(Duration::from_mins(1)).await.unwrap();
                 held.release();
@@ -480,7 +194,7 @@ async fn other_answers_without_an_id_are_read_for_what_they_say() {
     }
 }
 
-async fn rewritten(setting: &Setting, pointer: &str, value: Value) -> ConnectorId {
+fn rewrite_next(setting: &Setting, pointer: &str, value: Value) -> ConnectorId {
     let rewrite = Injected::Rewrite {
         pointer: pointer.to_owned(),
         value,
@@ -507,7 +221,7 @@ async fn a_list_that_was_tampered_with_is_incomplete() {
         ("/result_info", json!({"total_count": 2}), 1),
         ("/result_info", json!({"total_pages": 2}), 1),
     ] {
-        rewritten(&setting, pointer, value.clone()).await;
+        rewrite_next(&setting, pointer, value.clone());
         let listing = setting.list().await.unwrap();
         assert!(
             matches!(listing.complete, Completeness::Incomplete(_)),
@@ -520,7 +234,7 @@ async fn a_list_that_was_tampered_with_is_incomplete() {
         ("/errors", json!(null)),
         ("/new", json!({})),
     ] {
-        rewritten(&setting, pointer, value).await;
+        rewrite_next(&setting, pointer, value);
         let listing = setting.list().await.unwrap();
         assert_eq!(
             (listing.connectors.len(), listing.complete),
@@ -533,7 +247,7 @@ async fn a_list_that_was_tampered_with_is_incomplete() {
 async fn a_connector_that_was_tampered_with_loses_only_that_field() {
     let setting = Setting::new(Knobs::default()).await;
     setting.existing("example.com");
-    let id = rewritten(&setting, "/result/verification/status", json!("expired")).await;
+    let id = rewrite_next(&setting, "/result/verification/status", json!("expired"));
     let status = setting.get(&id).await.unwrap().verification.unwrap().status;
     assert_eq!(
         status,
@@ -549,7 +263,7 @@ async fn a_connector_that_was_tampered_with_loses_only_that_field() {
         "verification",
     ] {
         let plain = setting.get(&id).await.unwrap();
-        rewritten(&setting, &format!("/result/{field}"), json!(12)).await;
+        rewrite_next(&setting, &format!("/result/{field}"), json!(12));
         let odd = setting.get(&id).await.unwrap();
         assert_ne!(odd, plain, "{field}");
         assert_eq!(odd.id, plain.id);
@@ -560,11 +274,11 @@ async fn a_connector_that_was_tampered_with_loses_only_that_field() {
 async fn an_answer_about_another_connector_is_not_taken() {
     let setting = Setting::new(Knobs::default()).await;
     setting.existing("example.com");
-    let id = rewritten(&setting, "/result/id", json!("0".repeat(32))).await;
+    let id = rewrite_next(&setting, "/result/id", json!("0".repeat(32)));
     assert_eq!(
         setting.get(&id).await.unwrap_err().class,
         Class::Unavailable
     );
-    rewritten(&setting, "/result/id", json!("0".repeat(32))).await;
+    rewrite_next(&setting, "/result/id", json!("0".repeat(32)));
     assert_eq!(setting.update(&id, fedramp()).await.unwrap(), None);
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use simulator::Knobs;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::faults::cases;
+use crate::cases::cases;
 use crate::setting::{ENDPOINTS, Setting};
 
 /// Everything that anybody logged.

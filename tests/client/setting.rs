@@ -1,9 +1,11 @@
 //! A simulator with one ready account, and a client that may do everything in it.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use cloudflare_sso_operator::cloudflare::{
-    ApiToken, Changes, Client, ClientOptions, Connector, Creation, Endpoint, Failure, Listing,
+    ApiToken, Changes, Class, Client, ClientOptions, Connector, Creation, Endpoint, Failure,
+    Listing,
 };
 use cloudflare_sso_operator::identity::{AccountId, ConnectorId};
 use simulator::{ConnectorDraft, Knobs, Operation, Simulator};
@@ -104,19 +106,17 @@ impl Setting {
     }
 
     pub(crate) async fn delete(&self, id: &ConnectorId) -> Result<(), Failure> {
-        Ok(self
-            .client
+        self.client
             .delete_connector(&self.token, &self.account, id)
-            .await?
-            .value)
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn begin(&self, id: &ConnectorId) -> Result<(), Failure> {
-        Ok(self
-            .client
+        self.client
             .begin_verification(&self.token, &self.account, id)
-            .await?
-            .value)
+            .await
+            .map(drop)
     }
 
     /// Calls any endpoint; of a success only that it was one.
@@ -130,6 +130,12 @@ impl Setting {
             Endpoint::BeginVerification => self.begin(id).await,
         }
     }
+}
+
+/// What a failure says, in short.
+pub(crate) fn judged<T: Debug>(outcome: Result<T, Failure>) -> (Class, bool, Option<u16>) {
+    let failure = outcome.unwrap_err();
+    (failure.class, failure.is_definite(), failure.status)
 }
 
 pub(crate) fn token(text: &str) -> ApiToken {
