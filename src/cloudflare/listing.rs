@@ -64,6 +64,10 @@ impl Collector {
             _ => self.flaw = Some("Cloudflare's answer contained no list"),
         }
         let brought_new = self.connectors.len() > before;
+        if self.pages > 1 && !brought_new {
+            // Some endpoints ignore `page` and repeat themselves: then a number of pages read means nothing.
+            self.flaw = Some("a further page of Cloudflare's list brought nothing new");
+        }
         if brought_new && self.lacks_something() && self.pages < MAX_PAGES {
             Next::Page(self.pages + 1)
         } else {
@@ -174,6 +178,7 @@ mod tests {
     #[test]
     fn a_list_that_may_lack_something_is_incomplete() {
         let many = json!({"total_count": 3});
+        let pages = json!({"total_pages": 2});
         for (name, pages, read, found) in [
             ("null", vec![page(&json!(null), &json!(null))], 1, 0),
             (
@@ -207,6 +212,12 @@ mod tests {
             (
                 "same page again",
                 vec![page(&items(0..2), &many), page(&items(0..2), &many)],
+                2,
+                2,
+            ),
+            (
+                "same of 2 pages again",
+                vec![page(&items(0..2), &pages), page(&items(0..2), &pages)],
                 2,
                 2,
             ),

@@ -14,10 +14,10 @@ async fn a_minimal_object_gets_its_connector_and_says_what_to_publish() {
 
     let object = stage.until_ready_is("example", "AwaitingVerification").await;
     let status = object.status.clone().unwrap();
-    let [created] = stage.simulator.connectors(ACCOUNT).try_into().unwrap();
+    let [created] = stage.simulator.admin().connectors(ACCOUNT).try_into().unwrap();
     assert_eq!(connector_id(&object), Some(created.id.clone()));
     let code = code(&object).unwrap();
-    assert_eq!(code, created.verification.code);
+    assert_eq!(code, created.code);
     assert_eq!(status.verification.unwrap().status.as_deref(), Some("pending"));
     let record = status.dns_record.unwrap();
     assert_eq!((record.name.as_str(), record.value.as_str()), ("example.com", code.as_str()));
@@ -37,7 +37,7 @@ async fn kubectl_wait_returns_once_the_record_is_published() {
     stage.connector("example", "example.com", json!({})).await;
     let object = stage.until_ready_is("example", "AwaitingVerification").await;
 
-    stage.simulator.publish_txt("example.com", &code(&object).unwrap());
+    stage.simulator.admin().publish_txt("example.com", &code(&object).unwrap());
     for kind in ["Verified", "Ready"] {
         let condition = format!("--for=condition={kind}");
         stage.kubectl(&["wait", "-n", "team", &condition, "sso/example", "--timeout=60s"]).await;
@@ -57,10 +57,10 @@ async fn sso_is_enabled_only_after_verification_and_taken_down_in_order() {
     assert!(has_finalizer(&object));
     assert_eq!(stage.simulator.calls().of(Operation::Update).count(), 0);
 
-    stage.simulator.publish_txt("example.com", &code(&object).unwrap());
+    stage.simulator.admin().publish_txt("example.com", &code(&object).unwrap());
     let object = stage.until_ready_is("example", "Available").await;
     assert_eq!(condition(&object, ConditionType::Enabled).1, "Enabled");
-    let [connector] = stage.simulator.connectors(ACCOUNT).try_into().unwrap();
+    let [connector] = stage.simulator.admin().connectors(ACCOUNT).try_into().unwrap();
     assert!(connector.enabled);
     let updates = stage.simulator.calls().of(Operation::Update);
     assert_eq!(updates.count(), 1);
@@ -73,7 +73,7 @@ async fn sso_is_enabled_only_after_verification_and_taken_down_in_order() {
         after,
         [(Operation::Update, Some(json!({ "enabled": false }))), (Operation::Delete, None)]
     );
-    assert!(stage.simulator.connectors(ACCOUNT).is_empty());
+    assert!(stage.simulator.admin().connectors(ACCOUNT).is_empty());
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn without_a_policy_deleting_makes_no_call_and_applying_again_binds_the_sa
     assert_eq!(stage.simulator.calls().after(deleted_at).mutations().count(), 0);
     stage
         .simulator
-        .until(PATIENCE, |world| world.calls().of(Operation::Create).count() == 1)
+        .until(|world| world.calls().of(Operation::Create).count() == 1, PATIENCE)
         .await
         .unwrap();
 }

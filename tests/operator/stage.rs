@@ -59,7 +59,7 @@ impl Stage {
             control_plane.apply(&std::fs::read_to_string(repository().join(file)).unwrap()).await.unwrap();
         }
         let simulator = Simulator::start(knobs).await.unwrap();
-        let token = simulator.add_ready_account(ACCOUNT, "good");
+        let token = simulator.admin().add_ready_account(ACCOUNT, "good");
         let stage = Self { control_plane, simulator, token };
         stage.kubectl(&["create", "namespace", NAMESPACE]).await;
         stage.put_token(SECRET, &stage.token).await;

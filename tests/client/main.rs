@@ -1,0 +1,9 @@
+//! The Cloudflare client against the simulator: every endpoint, every knob, every fault, and no token anywhere.
+
+mod cases;
+mod endpoints;
+mod faults;
+mod knobs;
+mod secrecy;
+mod setting;
+mod shapes;

@@ -1,0 +1,80 @@
+//! The token shows nowhere: not in a failure, not in any library's log at trace level.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use simulator::Knobs;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::cases::cases;
+use crate::setting::{ENDPOINTS, Setting};
+
+/// Everything that anybody logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+}
+
+/// The runtime has one thread, so the subscriber of this thread hears the client's and the libraries' tasks.
+#[tokio::test]
+async fn no_fault_brings_the_token_to_light() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _listening = tracing::subscriber::set_default(subscriber);
+
+    let setting = Setting::new(Knobs::default()).await;
+    let echo = format!("Invalid token {0} in \"Bearer {0}\"", setting.token_text);
+    let echoes = [400, 403, 404, 429, 500].map(|status| {
+        (
+            format!("echo {status}"),
+            simulator::Failure::envelope(status, 1000, &echo),
+        )
+    });
+    let faults = cases()
+        .into_iter()
+        .map(|case| (case.name, case.injected))
+        .chain(echoes);
+    for (name, injected) in faults {
+        for endpoint in ENDPOINTS {
+            let failure = setting
+                .suffer(endpoint, injected.clone())
+                .await
+                .unwrap_err();
+            let shown = format!("{failure} {failure:?} {failure:#?}");
+            let logged = log.take();
+            assert!(logged.contains("called Cloudflare"), "{name}: {logged}");
+            for text in [shown, logged] {
+                assert!(
+                    !text.contains(&setting.token_text),
+                    "{name} on {endpoint}: {text}"
+                );
+            }
+        }
+    }
+    let shown = format!(
+        "{:?} {:?} {:?}",
+        setting.client,
+        setting.token,
+        setting.list().await
+    );
+    assert!(!shown.contains(&setting.token_text), "{shown}");
+}
