@@ -38,7 +38,12 @@ pub struct RunArgs {
     pub cloudflare_base_url: BaseUrl,
 
     /// Where /livez, /readyz and /metrics are served
-    #[arg(long, env = "LISTEN_ADDRESS", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "LISTEN_ADDRESS",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDRESS"
+    )]
     pub listen: SocketAddr,
 
     /// What is logged, as comma-separated levels by target
@@ -80,7 +85,8 @@ impl Cli {
     /// What the binary was asked to do.
     #[must_use]
     pub fn command(self) -> Command {
-        self.command.unwrap_or_else(|| Command::Run(Box::new(self.run)))
+        self.command
+            .unwrap_or_else(|| Command::Run(Box::new(self.run)))
     }
 }
 
@@ -88,7 +94,10 @@ impl RunArgs {
     /// How fast a token may be used.
     #[must_use]
     pub const fn rate(&self) -> Rate {
-        Rate { per_second: self.calls_per_second, burst: self.call_burst }
+        Rate {
+            per_second: self.calls_per_second,
+            burst: self.call_burst,
+        }
     }
 }
 
@@ -112,10 +121,20 @@ mod tests {
 
     #[test]
     fn running_is_the_default() {
-        for arguments in [&["operator"][..], &["operator", "run"], &["operator", "--call-burst", "3"]] {
-            assert!(matches!(Cli::parse_from(arguments).command(), Command::Run(_)), "{arguments:?}");
+        for arguments in [
+            &["operator"][..],
+            &["operator", "run"],
+            &["operator", "--call-burst", "3"],
+        ] {
+            assert!(
+                matches!(Cli::parse_from(arguments).command(), Command::Run(_)),
+                "{arguments:?}"
+            );
         }
-        assert!(matches!(Cli::parse_from(["operator", "crd"]).command(), Command::Crd));
+        assert!(matches!(
+            Cli::parse_from(["operator", "crd"]).command(),
+            Command::Crd
+        ));
     }
 
     #[test]

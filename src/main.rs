@@ -10,7 +10,9 @@ use cloudflare_sso_operator::{resource, run};
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Cli::parse().command() {
-        Command::Run(arguments) => run::run(*arguments).await.map_err(|failure| failure.to_string()),
+        Command::Run(arguments) => run::run(*arguments)
+            .await
+            .map_err(|failure| failure.to_string()),
         Command::Crd => print_definition().map_err(|failure| failure.to_string()),
     };
     match result {

@@ -69,7 +69,11 @@ impl Metrics {
             watch_failures: Counter::default(),
         };
         let own = registry.sub_registry_with_prefix("cloudflare_sso");
-        own.register("reconciles", "Passes over an object, by outcome", metrics.passes.clone());
+        own.register(
+            "reconciles",
+            "Passes over an object, by outcome",
+            metrics.passes.clone(),
+        );
         own.register(
             "cloudflare_requests",
             "Calls to Cloudflare, by endpoint and outcome",
@@ -118,15 +122,26 @@ impl Metrics {
             Class::Gone => "gone",
             Class::Rejected => "rejected",
         });
-        self.calls.get_or_create(&CallLabels { endpoint: endpoint.label(), outcome }).inc();
+        self.calls
+            .get_or_create(&CallLabels {
+                endpoint: endpoint.label(),
+                outcome,
+            })
+            .inc();
         self.call_seconds
-            .get_or_create(&EndpointLabels { endpoint: endpoint.label() })
+            .get_or_create(&EndpointLabels {
+                endpoint: endpoint.label(),
+            })
             .observe(took.as_secs_f64());
     }
 
     /// An object's `Ready` has another reason than before; `None` is an object that is not there.
     pub fn moved(&self, before: Option<Reason>, after: Option<Reason>) {
-        let gauge = |reason: Reason| self.connectors.get_or_create_owned(&ReasonLabels { reason: reason.as_str() });
+        let gauge = |reason: Reason| {
+            self.connectors.get_or_create_owned(&ReasonLabels {
+                reason: reason.as_str(),
+            })
+        };
         if let Some(before) = before {
             gauge(before).dec();
         }
@@ -137,7 +152,8 @@ impl Metrics {
 
     /// So many tokens are paused now.
     pub fn paused(&self, tokens: usize) {
-        self.paused_tokens.set(i64::try_from(tokens).unwrap_or(i64::MAX));
+        self.paused_tokens
+            .set(i64::try_from(tokens).unwrap_or(i64::MAX));
     }
 
     /// The watch failed.

@@ -49,9 +49,7 @@ pub enum RunError {
     #[error("cannot receive signals: {0}")]
     Signals(io::Error),
     /// There is no configuration for the API server.
-    #[error(
-        "no API server: set KUBECONFIG, or run in a Pod with a ServiceAccount: {0}"
-    )]
+    #[error("no API server: set KUBECONFIG, or run in a Pod with a ServiceAccount: {0}")]
     Cluster(#[from] Box<dyn std::error::Error + Send + Sync>),
     /// The Cloudflare client cannot be set up.
     #[error(transparent)]
@@ -83,8 +81,13 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         call_timeout: arguments.timing.call_timeout,
         connect_timeout: CONNECT_TIMEOUT.min(arguments.timing.call_timeout),
     })?;
-    let context =
-        Context::new(client, cloudflare, arguments.timing.clone(), arguments.rate(), metrics);
+    let context = Context::new(
+        client,
+        cloudflare,
+        arguments.timing.clone(),
+        arguments.rate(),
+        metrics,
+    );
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
     controller::run(watch, Arc::new(context), readiness, shutdown.clone()).await;
     shutdown.cancel();
@@ -97,7 +100,8 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
 
 /// A client for the watch, which may be silent for minutes, and one for everything else, which may not. Neither retries:
 /// what failed is tried again by the next pass, with all that is known then.
-async fn clients() -> Result<(kube::Client, kube::Client), Box<dyn std::error::Error + Send + Sync>> {
+async fn clients() -> Result<(kube::Client, kube::Client), Box<dyn std::error::Error + Send + Sync>>
+{
     let mut config = if std::env::var_os("KUBECONFIG").is_some() {
         kube::Config::infer().await?
     } else {
@@ -113,7 +117,9 @@ async fn clients() -> Result<(kube::Client, kube::Client), Box<dyn std::error::E
 
 fn log(arguments: &RunArgs) -> Result<(), RunError> {
     let filter = EnvFilter::builder().parse(&arguments.log_filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
     match arguments.log_format {
         LogFormat::Text => lines.with_ansi(false).finish().try_init()?,
         LogFormat::Json => lines.json().finish().try_init()?,

@@ -44,8 +44,14 @@ pub async fn serve(
     let registry = Arc::new(registry);
     let routes = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/readyz", get(move || std::future::ready(ready(&readiness))))
-        .route("/metrics", get(move || std::future::ready(metrics(&registry))));
+        .route(
+            "/readyz",
+            get(move || std::future::ready(ready(&readiness))),
+        )
+        .route(
+            "/metrics",
+            get(move || std::future::ready(metrics(&registry))),
+        );
     Ok(axum::serve(listener, routes)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .into_future())

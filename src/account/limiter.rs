@@ -55,7 +55,10 @@ impl Limiter {
     /// A limiter that lets every token go at the given rate.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self { rate, buckets: Mutex::default() }
+        Self {
+            rate,
+            buckets: Mutex::default(),
+        }
     }
 
     /// Asks for a pass with the token, on behalf of the object `uid`.
@@ -64,25 +67,35 @@ impl Limiter {
         if buckets.len() >= REMEMBERED_TOKENS && !buckets.contains_key(&token) {
             buckets.retain(|_, bucket| !bucket.is_idle(self.rate, now));
         }
-        buckets.entry(token).or_insert_with(|| Bucket::full(self.rate, now)).admit(self.rate, uid, lane, now)
+        buckets
+            .entry(token)
+            .or_insert_with(|| Bucket::full(self.rate, now))
+            .admit(self.rate, uid, lane, now)
     }
 
     /// Takes note of a further call of a pass that was admitted.
     pub fn charge(&self, token: Fingerprint, now: Moment) -> Turn {
-        self.lock().get_mut(&token).map_or(Turn::Now, |bucket| bucket.charge(now))
+        self.lock()
+            .get_mut(&token)
+            .map_or(Turn::Now, |bucket| bucket.charge(now))
     }
 
     /// Lets nobody use the token until then.
     pub fn pause(&self, token: Fingerprint, until: Moment, now: Moment) {
         let mut buckets = self.lock();
-        let bucket = buckets.entry(token).or_insert_with(|| Bucket::full(self.rate, now));
+        let bucket = buckets
+            .entry(token)
+            .or_insert_with(|| Bucket::full(self.rate, now));
         bucket.paused = bucket.paused.max(Some(until));
     }
 
     /// How many tokens are paused.
     #[must_use]
     pub fn paused(&self, now: Moment) -> usize {
-        self.lock().values().filter(|bucket| bucket.paused > Some(now)).count()
+        self.lock()
+            .values()
+            .filter(|bucket| bucket.paused > Some(now))
+            .count()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Bucket>> {
@@ -140,7 +153,8 @@ impl Bucket {
             None => {
                 let turn = self.last_turn[lane as usize].max(now) + seconds(1.0 / rate.per_second);
                 self.last_turn[lane as usize] = turn;
-                self.turns.retain(|_, turn| now.since(*turn) < Duration::from_secs(3600));
+                self.turns
+                    .retain(|_, turn| now.since(*turn) < Duration::from_secs(3600));
                 self.turns.insert(uid.to_owned(), turn);
                 Turn::At(turn)
             }
@@ -176,10 +190,15 @@ mod tests {
     use super::*;
     use crate::cloudflare::{ApiToken, FingerprintKey};
 
-    const RATE: Rate = Rate { per_second: 2.0, burst: 20.0 };
+    const RATE: Rate = Rate {
+        per_second: 2.0,
+        burst: 20.0,
+    };
 
     fn token() -> Fingerprint {
-        ApiToken::parse(b"token").unwrap().fingerprint(&FingerprintKey::random())
+        ApiToken::parse(b"token")
+            .unwrap()
+            .fingerprint(&FingerprintKey::random())
     }
 
     fn at(seconds: f64) -> Moment {
@@ -187,9 +206,15 @@ mod tests {
     }
 
     /// Lets every object come back when it was told to, until all were admitted; the times of admission in order.
-    fn drain(limiter: &Limiter, token: Fingerprint, objects: &[(String, Lane)]) -> Vec<(Moment, Lane)> {
-        let mut waiting: Vec<(Moment, &str, Lane)> =
-            objects.iter().map(|(uid, lane)| (at(0.0), uid.as_str(), *lane)).collect();
+    fn drain(
+        limiter: &Limiter,
+        token: Fingerprint,
+        objects: &[(String, Lane)],
+    ) -> Vec<(Moment, Lane)> {
+        let mut waiting: Vec<(Moment, &str, Lane)> = objects
+            .iter()
+            .map(|(uid, lane)| (at(0.0), uid.as_str(), *lane))
+            .collect();
         let mut admitted = Vec::new();
         while !waiting.is_empty() {
             waiting.sort_by_key(|(due, _, _)| *due);
@@ -209,10 +234,16 @@ mod tests {
     fn a_crowd_is_served_at_the_rate_after_the_burst_and_in_its_order() {
         let crowd: Vec<_> = (0..100).map(|n| (format!("{n}"), Lane::Periodic)).collect();
         let served = drain(&Limiter::new(RATE), token(), &crowd);
-        assert_eq!(served.iter().filter(|(when, _)| *when == at(0.0)).count(), 20);
+        assert_eq!(
+            served.iter().filter(|(when, _)| *when == at(0.0)).count(),
+            20
+        );
         let (last, _) = served.last().unwrap();
         let seconds = last.since(at(0.0)).as_secs_f64();
-        assert!((39.0..42.0).contains(&seconds), "80 more at 2/s took {seconds}");
+        assert!(
+            (39.0..42.0).contains(&seconds),
+            "80 more at 2/s took {seconds}"
+        );
     }
 
     #[test]
@@ -222,7 +253,10 @@ mod tests {
         for n in 0..500 {
             let _ = limiter.admit(token, &format!("{n}"), Lane::Periodic, at(0.0));
         }
-        assert_eq!(limiter.admit(token, "edited", Lane::Edited, at(0.1)), Turn::Now);
+        assert_eq!(
+            limiter.admit(token, "edited", Lane::Edited, at(0.1)),
+            Turn::Now
+        );
     }
 
     #[test]
@@ -230,7 +264,10 @@ mod tests {
         let limiter = Limiter::new(RATE);
         let token = token();
         limiter.pause(token, at(60.0), at(0.0));
-        assert_eq!(limiter.admit(token, "a", Lane::Edited, at(1.0)), Turn::Paused(at(60.0)));
+        assert_eq!(
+            limiter.admit(token, "a", Lane::Edited, at(1.0)),
+            Turn::Paused(at(60.0))
+        );
         assert_eq!(limiter.charge(token, at(1.0)), Turn::Paused(at(60.0)));
         assert_eq!(limiter.paused(at(1.0)), 1);
         assert_eq!(limiter.admit(token, "a", Lane::Edited, at(60.0)), Turn::Now);
@@ -241,12 +278,24 @@ mod tests {
     fn debt_is_waited_out() {
         let limiter = Limiter::new(RATE);
         let token = token();
-        assert_eq!(limiter.admit(token, "a", Lane::Periodic, at(0.0)), Turn::Now);
+        assert_eq!(
+            limiter.admit(token, "a", Lane::Periodic, at(0.0)),
+            Turn::Now
+        );
         for _ in 0..25 {
             assert_eq!(limiter.charge(token, at(0.0)), Turn::Now);
         }
-        assert_ne!(limiter.admit(token, "b", Lane::Periodic, at(0.0)), Turn::Now);
-        assert_ne!(limiter.admit(token, "b", Lane::Periodic, at(1.0)), Turn::Now);
-        assert_eq!(limiter.admit(token, "b", Lane::Periodic, at(4.0)), Turn::Now);
+        assert_ne!(
+            limiter.admit(token, "b", Lane::Periodic, at(0.0)),
+            Turn::Now
+        );
+        assert_ne!(
+            limiter.admit(token, "b", Lane::Periodic, at(1.0)),
+            Turn::Now
+        );
+        assert_eq!(
+            limiter.admit(token, "b", Lane::Periodic, at(4.0)),
+            Turn::Now
+        );
     }
 }

@@ -56,7 +56,10 @@ impl Listings {
         let asked = clock.now();
         let account = self.account(account, token);
         let _flight = account.flight.lock().await;
-        if let Some(snapshot) = account.snapshot().filter(|snapshot| snapshot.begun >= not_before) {
+        if let Some(snapshot) = account
+            .snapshot()
+            .filter(|snapshot| snapshot.begun >= not_before)
+        {
             return Ok((snapshot, false));
         }
         if let Some(failure) = account.failure_since(asked) {
@@ -66,12 +69,18 @@ impl Listings {
         match list().await {
             Ok(answer) => {
                 let snapshot = Arc::new(snapshot(begun, answer));
-                account.store(Newest { snapshot: Some(Arc::clone(&snapshot)), failure: None });
+                account.store(Newest {
+                    snapshot: Some(Arc::clone(&snapshot)),
+                    failure: None,
+                });
                 Ok((snapshot, true))
             }
             Err(failure) => {
                 let snapshot = account.snapshot();
-                account.store(Newest { snapshot, failure: Some((clock.now(), failure.clone())) });
+                account.store(Newest {
+                    snapshot,
+                    failure: Some((clock.now(), failure.clone())),
+                });
                 Err(failure)
             }
         }
@@ -88,13 +97,21 @@ impl Listings {
 
 impl Account {
     fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner).snapshot.clone()
+        self.newest
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .snapshot
+            .clone()
     }
 
     /// The failure of a list that ended while the caller was waiting for it.
     fn failure_since(&self, asked: Moment) -> Option<Failure> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        newest.failure.as_ref().filter(|(ended, _)| *ended >= asked).map(|(_, failure)| failure.clone())
+        newest
+            .failure
+            .as_ref()
+            .filter(|(ended, _)| *ended >= asked)
+            .map(|(_, failure)| failure.clone())
     }
 
     fn store(&self, newest: Newest) {
@@ -107,5 +124,10 @@ fn snapshot(begun: Moment, answer: Answer<Listing>) -> Snapshot {
         Completeness::Complete => None,
         Completeness::Incomplete(why) => Some(why),
     };
-    Snapshot { begun, date: answer.date, connectors: answer.value.connectors, gap }
+    Snapshot {
+        begun,
+        date: answer.date,
+        connectors: answer.value.connectors,
+        gap,
+    }
 }

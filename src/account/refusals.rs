@@ -33,6 +33,8 @@ impl Refusals {
     ) -> Option<String> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, (when, _)| now.since(*when) < rest);
-        known.get(&(account.clone(), token)).map(|(_, message)| message.clone())
+        known
+            .get(&(account.clone(), token))
+            .map(|(_, message)| message.clone())
     }
 }

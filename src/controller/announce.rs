@@ -32,7 +32,11 @@ pub(super) async fn transitions(
     for (reason, note) in changes(before, after) {
         let warning = Reason::from_word(&reason).is_some_and(Reason::is_warning);
         let event = Event {
-            type_: if warning { EventType::Warning } else { EventType::Normal },
+            type_: if warning {
+                EventType::Warning
+            } else {
+                EventType::Normal
+            },
             reason,
             note: Some(note),
             action: "Reconcile".to_owned(),
@@ -49,9 +53,14 @@ fn changes(before: &SsoConnectorStatus, after: &SsoConnectorStatus) -> Vec<(Stri
     let mut changes: Vec<(String, String)> = Vec::new();
     for condition in &after.conditions {
         let known = before.conditions.iter().any(|old| {
-            (&old.type_, &old.status, &old.reason) == (&condition.type_, &condition.status, &condition.reason)
+            (&old.type_, &old.status, &old.reason)
+                == (&condition.type_, &condition.status, &condition.reason)
         });
-        if !known && !changes.iter().any(|(reason, _)| *reason == condition.reason) {
+        if !known
+            && !changes
+                .iter()
+                .any(|(reason, _)| *reason == condition.reason)
+        {
             let note = condition.message.chars().take(LONGEST_NOTE).collect();
             changes.push((condition.reason.clone(), note));
         }

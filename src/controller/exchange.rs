@@ -43,8 +43,14 @@ impl Pass<'_> {
         let account = &self.desired.account;
         let rest = context.timing.refused_token_retry;
         self.observed.credentials =
-            match context.refusals.recent(account, fingerprint, rest, context.clock.now()) {
-                Some(message) => Credentials::Unusable { reason: Reason::Unauthorized, message },
+            match context
+                .refusals
+                .recent(account, fingerprint, rest, context.clock.now())
+            {
+                Some(message) => Credentials::Unusable {
+                    reason: Reason::Unauthorized,
+                    message,
+                },
                 None => Credentials::Usable,
             };
         if let Some(snapshot) = context.listings.newest(account, fingerprint) {
@@ -70,7 +76,9 @@ impl Pass<'_> {
         let started = context.clock.now();
         let list = || context.cloudflare.list_connectors(&token, &account);
         let listings = &context.listings;
-        let taken = listings.take(&account, fingerprint, not_before, &context.clock, list).await;
+        let taken = listings
+            .take(&account, fingerprint, not_before, &context.clock, list)
+            .await;
         match taken {
             Ok((snapshot, ours)) => {
                 if ours {
@@ -91,7 +99,9 @@ impl Pass<'_> {
         let domain = &self.desired.domain;
         let pair = self.context.objects.pair(&self.pair);
         if !pair.attempts.is_empty() {
-            self.context.objects.with_pair(&self.pair, |pair| pair.listed(&snapshot, domain));
+            self.context
+                .objects
+                .with_pair(&self.pair, |pair| pair.listed(&snapshot, domain));
         }
         self.observed.listing = Some(snapshot);
     }
@@ -103,13 +113,25 @@ impl Pass<'_> {
         }
         let (token, _) = self.token()?;
         let at = self.context.clock.now();
-        let result = self.context.cloudflare.get_connector(&token, &self.desired.account, &id).await;
+        let result = self
+            .context
+            .cloudflare
+            .get_connector(&token, &self.desired.account, &id)
+            .await;
         self.count(Endpoint::Get, result.as_ref().err(), at);
         let sighting = match result {
-            Ok(Answer { value, date }) => Sighting { id, at, date, connector: Some(value) },
-            Err(failure) if failure.class == Class::Gone => {
-                Sighting { id, at, date: None, connector: None }
-            }
+            Ok(Answer { value, date }) => Sighting {
+                id,
+                at,
+                date,
+                connector: Some(value),
+            },
+            Err(failure) if failure.class == Class::Gone => Sighting {
+                id,
+                at,
+                date: None,
+                connector: None,
+            },
             Err(failure) => {
                 self.note_failure(failure);
                 return Ok(());
@@ -127,7 +149,11 @@ impl Pass<'_> {
         let account = self.desired.account.clone();
         let cloudflare = &self.context.cloudflare;
         let (endpoint, result) = match act {
-            Act::Create { creation, attempt, begin_by } => {
+            Act::Create {
+                creation,
+                attempt,
+                begin_by,
+            } => {
                 let result = self.create(&token, &creation, attempt, begin_by).await;
                 (Endpoint::Create, result)
             }
@@ -135,12 +161,16 @@ impl Pass<'_> {
                 let result = cloudflare.begin_verification(&token, &account, &id).await;
                 (Endpoint::BeginVerification, result.map(|_| ()))
             }
-            Act::Update { id, changes } => (Endpoint::Update, self.update(&token, &id, &changes).await),
+            Act::Update { id, changes } => {
+                (Endpoint::Update, self.update(&token, &id, &changes).await)
+            }
             Act::Delete(id) => {
                 let result = cloudflare.delete_connector(&token, &account, &id).await;
                 if result.is_ok() {
                     self.entry.memory.deleted = true;
-                    self.context.objects.with_pair(&self.pair, |pair| pair.forget(&id));
+                    self.context
+                        .objects
+                        .with_pair(&self.pair, |pair| pair.forget(&id));
                 }
                 (Endpoint::Delete, result.map(|_| ()))
             }
@@ -165,20 +195,31 @@ impl Pass<'_> {
     ) -> Result<(), Failure> {
         let context = self.context;
         let objects = &context.objects;
-        objects.with_pair(&self.pair, |pair| pair.attempting(attempt, context.clock.now()));
+        objects.with_pair(&self.pair, |pair| {
+            pair.attempting(attempt, context.clock.now())
+        });
         let begin_by = context.clock.instant(begin_by);
         let account = &self.desired.account;
-        let answer = context.cloudflare.create_connector(token, account, creation, begin_by).await;
+        let answer = context
+            .cloudflare
+            .create_connector(token, account, creation, begin_by)
+            .await;
         match answer {
-            Ok(Answer { value: Created { connector: Some(connector) }, .. })
-                if self.desired.domain.is_named(&connector.email_domain) =>
-            {
+            Ok(Answer {
+                value: Created {
+                    connector: Some(connector),
+                },
+                ..
+            }) if self.desired.domain.is_named(&connector.email_domain) => {
                 let id = connector.id.clone();
                 let now = context.clock.now();
                 objects.with_pair(&self.pair, |pair| pair.created(id, Some(connector), now));
                 Ok(())
             }
-            Ok(Answer { value: Created { connector }, .. }) => Err(unclear(connector.as_ref())),
+            Ok(Answer {
+                value: Created { connector },
+                ..
+            }) => Err(unclear(connector.as_ref())),
             Err(failure) => {
                 if failure.is_definite() {
                     objects.with_pair(&self.pair, |pair| pair.void(attempt));
@@ -196,7 +237,11 @@ impl Pass<'_> {
     ) -> Result<(), Failure> {
         self.entry.memory.updating(self.context.clock.now());
         let account = &self.desired.account;
-        let result = self.context.cloudflare.update_connector(token, account, id, changes).await;
+        let result = self
+            .context
+            .cloudflare
+            .update_connector(token, account, id, changes)
+            .await;
         if result.as_ref().is_err_and(Failure::is_definite) {
             self.entry.memory.update_refused();
         }
@@ -213,7 +258,9 @@ impl Pass<'_> {
             self.context.limiter.charge(fingerprint, now)
         } else {
             let lane = self.lane();
-            self.context.limiter.admit(fingerprint, &self.desired.uid, lane, now)
+            self.context
+                .limiter
+                .admit(fingerprint, &self.desired.uid, lane, now)
         };
         match turn {
             Turn::Now => {
@@ -223,7 +270,9 @@ impl Pass<'_> {
             Turn::At(due) => Err(Interrupt::NotBefore(due)),
             Turn::Paused(until) => {
                 let generation = self.desired.generation;
-                self.entry.memory.failed(paused(), generation, now, Some(until));
+                self.entry
+                    .memory
+                    .failed(paused(), generation, now, Some(until));
                 Ok(false)
             }
         }
@@ -231,7 +280,11 @@ impl Pass<'_> {
 
     /// Somebody waits for an object that is new, edited or going away.
     fn lane(&self) -> Lane {
-        let observed = self.object.status.as_ref().and_then(|status| status.observed_generation);
+        let observed = self
+            .object
+            .status
+            .as_ref()
+            .and_then(|status| status.observed_generation);
         if self.desired.terminating || observed != Some(self.desired.generation) {
             Lane::Edited
         } else {
@@ -241,7 +294,9 @@ impl Pass<'_> {
 
     fn token(&self) -> Result<(ApiToken, Fingerprint), Interrupt> {
         // The plan looks at the credentials before anything that needs them.
-        self.token.clone().ok_or(Interrupt::NotBefore(self.context.clock.now()))
+        self.token
+            .clone()
+            .ok_or(Interrupt::NotBefore(self.context.clock.now()))
     }
 
     fn worked(&mut self, endpoint: Endpoint) {
@@ -253,9 +308,13 @@ impl Pass<'_> {
 
     fn note_failure(&mut self, failure: Failure) {
         let now = self.context.clock.now();
-        let Some((_, fingerprint)) = self.token else { return };
+        let Some((_, fingerprint)) = self.token else {
+            return;
+        };
         let wait = match failure.class {
-            Class::RateLimited => failure.retry_after.or(Some(self.context.timing.default_pause)),
+            Class::RateLimited => failure
+                .retry_after
+                .or(Some(self.context.timing.default_pause)),
             _ => failure.retry_after,
         };
         let pause = wait.map(|wait| now + wait);
@@ -265,11 +324,17 @@ impl Pass<'_> {
         if failure.class == Class::Unauthorized {
             let message = failure.message.clone();
             self.entry.token = None;
-            self.context.refusals.add(&self.desired.account, fingerprint, message.clone(), now);
-            self.observed.credentials =
-                Credentials::Unusable { reason: Reason::Unauthorized, message };
+            self.context
+                .refusals
+                .add(&self.desired.account, fingerprint, message.clone(), now);
+            self.observed.credentials = Credentials::Unusable {
+                reason: Reason::Unauthorized,
+                message,
+            };
         }
-        self.entry.memory.failed(failure, self.desired.generation, now, pause);
+        self.entry
+            .memory
+            .failed(failure, self.desired.generation, now, pause);
     }
 
     fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {
@@ -280,7 +345,11 @@ impl Pass<'_> {
 
 /// Cloudflare accepted a creation without naming a connector for the domain: there may be one.
 fn unclear(connector: Option<&Connector>) -> Failure {
-    let what = if connector.is_some() { "for another domain" } else { "without an ID" };
+    let what = if connector.is_some() {
+        "for another domain"
+    } else {
+        "without an ID"
+    };
     Failure {
         class: Class::Unavailable,
         endpoint: Endpoint::Create,

@@ -65,7 +65,9 @@ pub struct Context {
 // Neither the client nor the recorder has a `Debug` of its own.
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("timing", &self.timing).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("timing", &self.timing)
+            .finish_non_exhaustive()
     }
 }
 
@@ -79,7 +81,10 @@ impl Context {
         rate: Rate,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let reporter = Reporter { controller: "cloudflare-sso-operator".to_owned(), instance: None };
+        let reporter = Reporter {
+            controller: "cloudflare-sso-operator".to_owned(),
+            instance: None,
+        };
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
@@ -212,5 +217,8 @@ async fn tidy(context: Arc<Context>, shutdown: CancellationToken) {
 
 fn name_of(object: &SsoConnector) -> Name {
     let meta = object.meta();
-    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+    (
+        meta.namespace.clone().unwrap_or_default(),
+        meta.name.clone().unwrap_or_default(),
+    )
 }

@@ -82,7 +82,10 @@ impl Objects {
             Some(holder) if holder.uid == uid => Claim::Held(holder.since),
             Some(holder) if alive.contains(&holder.uid) => Claim::Elsewhere,
             Some(_) | None => {
-                memory.holder = Some(Holder { uid: uid.to_owned(), since: now });
+                memory.holder = Some(Holder {
+                    uid: uid.to_owned(),
+                    since: now,
+                });
                 Claim::Held(now)
             }
         })

@@ -86,8 +86,14 @@ pub(super) async fn run(
             Plan::Mark => pass.mark().await,
             Plan::Release => return pass.release().await,
             Plan::Look(look) => pass.look(look).await.map(|()| None),
-            Plan::Settle { then: Then::Act(_), .. } if acted => return Ok(End::Rest(Duration::ZERO)),
-            Plan::Settle { verdict, guard, then } => {
+            Plan::Settle {
+                then: Then::Act(_), ..
+            } if acted => return Ok(End::Rest(Duration::ZERO)),
+            Plan::Settle {
+                verdict,
+                guard,
+                then,
+            } => {
                 acted |= matches!(then, Then::Act(_));
                 pass.settle(&verdict, guard, then).await
             }
@@ -102,7 +108,11 @@ pub(super) async fn run(
             Err(Interrupt::Kubernetes(failure)) => return Err(failure),
         }
     }
-    warn!(namespace = name.0, name = name.1, "the plan goes in circles");
+    warn!(
+        namespace = name.0,
+        name = name.1,
+        "the plan goes in circles"
+    );
     Ok(End::Rest(context.timing.poll_unverified))
 }
 
@@ -124,12 +134,19 @@ impl<'a> Pass<'a> {
         let now = context.clock.now();
         if entry.uid != desired.uid {
             super::forget(context, entry);
-            *entry = Entry { uid: desired.uid.clone(), ..Entry::default() };
+            *entry = Entry {
+                uid: desired.uid.clone(),
+                ..Entry::default()
+            };
             context.objects.arrived(&desired.uid);
         }
         let pair = (desired.account.clone(), desired.domain.clone());
         entry.pair = Some(pair.clone());
-        if cached.status.as_ref().is_some_and(|status| status.connector_id.is_some()) {
+        if cached
+            .status
+            .as_ref()
+            .is_some_and(|status| status.connector_id.is_some())
+        {
             context.objects.release(&pair, &desired.uid);
         }
         let object = newest(cached, entry);
@@ -159,7 +176,9 @@ impl<'a> Pass<'a> {
         self.object = object;
         if !self.record.attempts.is_empty() {
             let now = self.context.clock.now();
-            self.context.objects.with_pair(&self.pair, |pair| pair.recall(&self.record.attempts, now));
+            self.context
+                .objects
+                .with_pair(&self.pair, |pair| pair.recall(&self.record.attempts, now));
         }
         Some(())
     }
@@ -183,7 +202,10 @@ impl<'a> Pass<'a> {
             Look::Credentials => self.read_credentials().await?,
             Look::Claim => {
                 let now = self.context.clock.now();
-                self.observed.claim = self.context.objects.claim(&self.pair, &self.desired.uid, now);
+                self.observed.claim =
+                    self.context
+                        .objects
+                        .claim(&self.pair, &self.desired.uid, now);
             }
             Look::Listing { not_before } => self.list(not_before).await?,
             Look::Connector(id) => self.get(id).await?,
@@ -238,7 +260,10 @@ impl<'a> Pass<'a> {
         if status == before {
             return Ok(None);
         }
-        match Store::of(&self.context.client, &self.object).status(&status, guard).await? {
+        match Store::of(&self.context.client, &self.object)
+            .status(&status, guard)
+            .await?
+        {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
                 let object = Arc::new(*object);
@@ -263,11 +288,18 @@ impl<'a> Pass<'a> {
     }
 
     async fn release(&mut self) -> Result<End, KubernetesFailure> {
-        match Store::of(&self.context.client, &self.object).release().await? {
+        match Store::of(&self.context.client, &self.object)
+            .release()
+            .await?
+        {
             Written::Conflict => Ok(End::Conflict),
             Written::Stored(object) => {
                 self.entry.written = Some(Arc::new(*object));
-                Ok(if self.desired.terminating { End::AwaitChange } else { End::Rest(Duration::ZERO) })
+                Ok(if self.desired.terminating {
+                    End::AwaitChange
+                } else {
+                    End::Rest(Duration::ZERO)
+                })
             }
         }
     }
@@ -277,7 +309,9 @@ impl<'a> Pass<'a> {
         let namespace = self.object.namespace().unwrap_or_default();
         let name = self.object.name_any();
         match act {
-            Act::Create { .. } => info!(namespace, name, %account, %domain, "creating the connector"),
+            Act::Create { .. } => {
+                info!(namespace, name, %account, %domain, "creating the connector")
+            }
             Act::BeginVerification(id) => {
                 info!(namespace, name, connector = %id, "beginning the verification");
             }
@@ -296,7 +330,9 @@ impl<'a> Pass<'a> {
 /// The cache may not have our own last write yet.
 fn newest(cached: Arc<SsoConnector>, entry: &mut Entry) -> Arc<SsoConnector> {
     let version = |object: &SsoConnector| {
-        object.resource_version().and_then(|version| version.parse::<u64>().ok())
+        object
+            .resource_version()
+            .and_then(|version| version.parse::<u64>().ok())
     };
     let ahead = entry.written.as_ref().is_some_and(|written| {
         written.uid() == cached.uid() && version(written) > version(&cached)

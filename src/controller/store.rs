@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, Patch as Operations, PatchOperation, RemoveOperation, TestOperation};
+use json_patch::{
+    AddOperation, Patch as Operations, PatchOperation, RemoveOperation, TestOperation,
+};
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
@@ -52,7 +54,10 @@ impl<'a> Store<'a> {
     /// The object, to be written to.
     pub(super) fn of(client: &Client, object: &'a SsoConnector) -> Self {
         let namespace = object.namespace().unwrap_or_default();
-        Self { api: Api::namespaced(client.clone(), &namespace), object }
+        Self {
+            api: Api::namespaced(client.clone(), &namespace),
+            object,
+        }
     }
 
     /// Reads the object from the API server itself; `None` if it is not there.
@@ -77,15 +82,22 @@ impl<'a> Store<'a> {
     pub(super) async fn mark(&self) -> Result<Written, KubernetesFailure> {
         let mut finalizers = self.object.finalizers().to_vec();
         finalizers.push(FINALIZER.to_owned());
-        self.finalizers(add("/metadata/finalizers", json!(finalizers))).await
+        self.finalizers(add("/metadata/finalizers", json!(finalizers)))
+            .await
     }
 
     /// Takes the finalizer off. An object that is gone already is fine.
     pub(super) async fn release(&self) -> Result<Written, KubernetesFailure> {
-        let others: Vec<_> =
-            self.object.finalizers().iter().filter(|finalizer| *finalizer != FINALIZER).collect();
+        let others: Vec<_> = self
+            .object
+            .finalizers()
+            .iter()
+            .filter(|finalizer| *finalizer != FINALIZER)
+            .collect();
         let operation = if others.is_empty() {
-            PatchOperation::Remove(RemoveOperation { path: pointer("/metadata/finalizers") })
+            PatchOperation::Remove(RemoveOperation {
+                path: pointer("/metadata/finalizers"),
+            })
         } else {
             add("/metadata/finalizers", json!(others))
         };
@@ -102,9 +114,10 @@ impl<'a> Store<'a> {
     fn tests(&self, guard: Guard) -> Result<Vec<PatchOperation>, KubernetesFailure> {
         let same_object = test("/metadata/uid", json!(self.object.metadata.uid));
         let same = match guard {
-            Guard::SameVersion => {
-                test("/metadata/resourceVersion", json!(self.object.metadata.resource_version))
-            }
+            Guard::SameVersion => test(
+                "/metadata/resourceVersion",
+                json!(self.object.metadata.resource_version),
+            ),
             Guard::SameAttempts => {
                 let status = self.object.status.as_ref();
                 let attempts = status.and_then(|status| status.pending_create.as_ref());
@@ -137,7 +150,9 @@ fn written(result: Result<SsoConnector, KubernetesFailure>) -> Result<Written, K
 /// A failed test of a JSON patch is answered with 422, as is a value that breaks the schema; but only the latter names
 /// fields. An object that is gone is not what the decision rests on, either.
 fn is_conflict(failure: &kube::Error) -> bool {
-    let kube::Error::Api(status) = failure else { return false };
+    let kube::Error::Api(status) = failure else {
+        return false;
+    };
     let names_fields = status
         .details
         .as_ref()
@@ -154,7 +169,10 @@ fn describe(failure: &kube::Error) -> String {
 }
 
 fn manager() -> PatchParams {
-    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
+    PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    }
 }
 
 fn pointer(path: &'static str) -> PointerBuf {
@@ -162,9 +180,15 @@ fn pointer(path: &'static str) -> PointerBuf {
 }
 
 fn add(path: &'static str, value: Value) -> PatchOperation {
-    PatchOperation::Add(AddOperation { path: pointer(path), value })
+    PatchOperation::Add(AddOperation {
+        path: pointer(path),
+        value,
+    })
 }
 
 fn test(path: &'static str, value: Value) -> PatchOperation {
-    PatchOperation::Test(TestOperation { path: pointer(path), value })
+    PatchOperation::Test(TestOperation {
+        path: pointer(path),
+        value,
+    })
 }

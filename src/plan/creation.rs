@@ -21,7 +21,12 @@ use crate::resource::Reason;
 const KEPT_ATTEMPTS: usize = 8;
 
 pub(super) fn plan(world: &World<'_>) -> Plan {
-    if let Some(plan) = world.pair.known.as_ref().and_then(|known| bind_known(world, known)) {
+    if let Some(plan) = world
+        .pair
+        .known
+        .as_ref()
+        .and_then(|known| bind_known(world, known))
+    {
         return plan;
     }
     let claimed = match world.observed.claim {
@@ -31,7 +36,9 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
     };
     let oldest = claimed.max(world.now.before(world.timing.observation_limit));
     let Some(listing) = newest_listing(world, claimed) else {
-        return Plan::Look(Look::Listing { not_before: claimed });
+        return Plan::Look(Look::Listing {
+            not_before: claimed,
+        });
     };
     let mut matches = listing.matches(&world.desired.domain);
     match (matches.next(), matches.count()) {
@@ -46,19 +53,28 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
         (Some(connector), 0) => bind_listed(world, connector),
         (Some(_), others) => {
             let problem = Finding::new(Reason::AmbiguousMatch, messages::ambiguous(others + 1));
-            Plan::rest(Verdict::stalled(world.record, problem), world.timing.poll_settled)
+            Plan::rest(
+                Verdict::stalled(world.record, problem),
+                world.timing.poll_settled,
+            )
         }
     }
 }
 
 fn newest_listing<'a>(world: &World<'a>, claimed: Moment) -> Option<&'a Snapshot> {
-    world.observed.listing.as_deref().filter(|listing| listing.begun >= claimed)
+    world
+        .observed
+        .listing
+        .as_deref()
+        .filter(|listing| listing.begun >= claimed)
 }
 
 /// Nothing is there, and that is proved.
 fn create(world: &World<'_>, date: Timestamp) -> Plan {
     let mut record = world.record.clone();
-    record.attempts.retain(|time| is_open(world, *time) && *time != date);
+    record
+        .attempts
+        .retain(|time| is_open(world, *time) && *time != date);
     record.attempts.push(date);
     let surplus = record.attempts.len().saturating_sub(KEPT_ATTEMPTS);
     record.attempts.drain(..surplus);
@@ -68,27 +84,46 @@ fn create(world: &World<'_>, date: Timestamp) -> Plan {
         use_fedramp_language: world.desired.use_fedramp_language,
     };
     let begin_by = world.now + world.timing.creation_start_limit;
-    Plan::act(in_progress(record, messages::creating()), Act::Create { creation, attempt: date, begin_by })
+    Plan::act(
+        in_progress(record, messages::creating()),
+        Act::Create {
+            creation,
+            attempt: date,
+            begin_by,
+        },
+    )
 }
 
 /// An attempt that certainly created nothing is not carried along.
 fn is_open(world: &World<'_>, time: Timestamp) -> bool {
-    world.pair.attempts.iter().all(|attempt| attempt.time != time || !attempt.void)
+    world
+        .pair
+        .attempts
+        .iter()
+        .all(|attempt| attempt.time != time || !attempt.void)
 }
 
 /// An earlier attempt may have created it, and a list may not show it yet.
 fn await_proof(world: &World<'_>, listing: &Snapshot) -> Plan {
-    let newest = world.pair.open_attempts().map(|attempt| attempt.first_seen).max();
+    let newest = world
+        .pair
+        .open_attempts()
+        .map(|attempt| attempt.first_seen)
+        .max();
     let due = newest.unwrap_or(world.now) + world.timing.creation_grace;
     let retaken = due.max(listing.begun + world.timing.observation_limit);
     if world.pair.first_blank.is_none() && newest.is_some_and(|newest| listing.begun <= newest) {
-        return Plan::Look(Look::Listing { not_before: world.now });
+        return Plan::Look(Look::Listing {
+            not_before: world.now,
+        });
     }
     // A list is worth taking when it can be the second one, or when the connector may have shown up meanwhile.
     let next = due.min(listing.begun + world.timing.poll_unverified);
     let next = if listing.begun >= due { retaken } else { next };
     if next <= world.now {
-        return Plan::Look(Look::Listing { not_before: world.now });
+        return Plan::Look(Look::Listing {
+            not_before: world.now,
+        });
     }
     let verdict = in_progress(world.record.clone(), messages::outcome_unknown());
     Plan::rest(verdict, world.now.until(next))
@@ -97,7 +132,11 @@ fn await_proof(world: &World<'_>, listing: &Snapshot) -> Plan {
 /// A connector that this process knows of although lists may not show it yet.
 fn bind_known(world: &World<'_>, known: &Known) -> Option<Plan> {
     if let Some(created) = &known.created
-        && world.pair.holder.as_ref().is_some_and(|holder| holder.uid == world.desired.uid)
+        && world
+            .pair
+            .holder
+            .as_ref()
+            .is_some_and(|holder| holder.uid == world.desired.uid)
         && world.desired.domain.is_named(&created.email_domain)
     {
         return Some(bind(world, created));
@@ -121,7 +160,10 @@ fn bind_known(world: &World<'_>, known: &Known) -> Option<Plan> {
 /// The one connector that the list shows is bound after its own page has confirmed it.
 fn bind_listed(world: &World<'_>, listed: &Connector) -> Plan {
     let recent = world.now.before(world.timing.observation_limit);
-    let seen = world.memory.sighting_of(&listed.id).filter(|seen| seen.at >= recent);
+    let seen = world
+        .memory
+        .sighting_of(&listed.id)
+        .filter(|seen| seen.at >= recent);
     match seen {
         None => Plan::Look(Look::Connector(listed.id.clone())),
         Some(sighting) => match &sighting.connector {
@@ -137,7 +179,9 @@ fn bind_listed(world: &World<'_>, listed: &Connector) -> Plan {
 /// Store the ID at once, with the state of the enforcement that goes with it.
 fn bind(world: &World<'_>, connector: &Connector) -> Plan {
     let ours = is_ours(world, connector);
-    let begun = ours.then(|| world.record.attempts.last().copied()).flatten();
+    let begun = ours
+        .then(|| world.record.attempts.last().copied())
+        .flatten();
     let record = Record {
         connector: Some(connector.id.clone()),
         created_on: connector.created_on,
@@ -150,28 +194,50 @@ fn bind(world: &World<'_>, connector: &Connector) -> Plan {
     let finding = assess(world, &record, connector);
     let guard = Guard::for_binding(world.record);
     let verdict = Verdict::decided(record, connector, finding);
-    Plan::Settle { verdict: Box::new(verdict), guard, then: Then::Continue }
+    Plan::Settle {
+        verdict: Box::new(verdict),
+        guard,
+        then: Then::Continue,
+    }
 }
 
 /// Whether Cloudflare created the connector when one of our attempts was made. Without a time it is not ours.
 pub(super) fn is_ours(world: &World<'_>, connector: &Connector) -> bool {
-    let Some(created) = connector.created_on else { return false };
+    let Some(created) = connector.created_on else {
+        return false;
+    };
     let span = |span| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
-    let (before, after) = (span(world.timing.ours_before), span(world.timing.ours_after));
-    let recorded = world.record.attempts.iter().copied().filter(|time| is_open(world, *time));
-    recorded.chain(world.pair.open_attempts().map(|attempt| attempt.time)).any(|attempt| {
-        let distance = created.duration_since(attempt);
-        distance >= -before && distance <= after
-    })
+    let (before, after) = (
+        span(world.timing.ours_before),
+        span(world.timing.ours_after),
+    );
+    let recorded = world
+        .record
+        .attempts
+        .iter()
+        .copied()
+        .filter(|time| is_open(world, *time));
+    recorded
+        .chain(world.pair.open_attempts().map(|attempt| attempt.time))
+        .any(|attempt| {
+            let distance = created.duration_since(attempt);
+            distance >= -before && distance <= after
+        })
 }
 
 fn waiting(world: &World<'_>, message: String) -> Plan {
-    Plan::rest(in_progress(world.record.clone(), message), world.timing.secret_retry)
+    Plan::rest(
+        in_progress(world.record.clone(), message),
+        world.timing.secret_retry,
+    )
 }
 
 fn unproved(world: &World<'_>, gap: &str) -> Plan {
     let problem = Finding::new(Reason::CloudflareUnavailable, messages::no_proof(gap));
-    Plan::rest(Verdict::troubled(world.record.clone(), Some(problem)), world.timing.poll_unverified)
+    Plan::rest(
+        Verdict::troubled(world.record.clone(), Some(problem)),
+        world.timing.poll_unverified,
+    )
 }
 
 fn in_progress(record: Record, message: String) -> Verdict {

@@ -22,26 +22,43 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
 
 /// An attempt was made and its outcome is unknown: only what is ours is taken down.
 fn find_ours(world: &World<'_>) -> Plan {
-    if let Some(created) = world.pair.known.as_ref().and_then(|known| known.created.as_ref())
+    if let Some(created) = world
+        .pair
+        .known
+        .as_ref()
+        .and_then(|known| known.created.as_ref())
         && is_ours(world, created)
     {
         return bind_for_deletion(world, created);
     }
-    let newest = world.pair.open_attempts().map(|attempt| attempt.first_seen).max();
+    let newest = world
+        .pair
+        .open_attempts()
+        .map(|attempt| attempt.first_seen)
+        .max();
     let Some(listing) = world.observed.listing.as_deref() else {
-        return Plan::Look(Look::Listing { not_before: world.now });
+        return Plan::Look(Look::Listing {
+            not_before: world.now,
+        });
     };
-    if let Some(ours) = listing.matches(&world.desired.domain).find(|found| is_ours(world, found)) {
+    if let Some(ours) = listing
+        .matches(&world.desired.domain)
+        .find(|found| is_ours(world, found))
+    {
         return bind_for_deletion(world, ours);
     }
-    let Some(newest) = newest else { return Plan::Release };
+    let Some(newest) = newest else {
+        return Plan::Release;
+    };
     let due = newest + world.timing.creation_grace;
     if listing.begun >= due && listing.proof().is_ok() {
         return Plan::Release;
     }
     let next = due.min(listing.begun + world.timing.poll_unverified);
     if next <= world.now {
-        return Plan::Look(Look::Listing { not_before: world.now });
+        return Plan::Look(Look::Listing {
+            not_before: world.now,
+        });
     }
     resting(world, messages::outcome_unknown(), next)
 }
@@ -54,7 +71,11 @@ fn bind_for_deletion(world: &World<'_>, connector: &Connector) -> Plan {
         ..world.record.clone()
     };
     let verdict = Verdict::decided(record, connector, deleting(messages::deleting()));
-    Plan::Settle { verdict: Box::new(verdict), guard: Guard::for_binding(world.record), then: Then::Continue }
+    Plan::Settle {
+        verdict: Box::new(verdict),
+        guard: Guard::for_binding(world.record),
+        then: Then::Continue,
+    }
 }
 
 fn take_down(world: &World<'_>, id: &ConnectorId) -> Plan {
@@ -63,10 +84,16 @@ fn take_down(world: &World<'_>, id: &ConnectorId) -> Plan {
     }
     let fresh = world.now.before(world.timing.observation_limit);
     let seen = world.memory.sighting_of(id).filter(|seen| seen.at >= fresh);
-    let Some(sighting) = seen else { return Plan::Look(Look::Connector(id.clone())) };
+    let Some(sighting) = seen else {
+        return Plan::Look(Look::Connector(id.clone()));
+    };
     let Some(connector) = &sighting.connector else {
         return if gone::may_be_lag(world, sighting) {
-            resting(world, messages::deletion_unconfirmed(), sighting.at + world.timing.observation_limit)
+            resting(
+                world,
+                messages::deletion_unconfirmed(),
+                sighting.at + world.timing.observation_limit,
+            )
         } else {
             Plan::Release
         };
@@ -74,7 +101,10 @@ fn take_down(world: &World<'_>, id: &ConnectorId) -> Plan {
     if !world.desired.domain.is_named(&connector.email_domain) {
         let reported = messages::mismatch(&world.desired.domain, &connector.email_domain);
         let problem = Finding::new(Reason::ConnectorMismatch, reported);
-        return Plan::rest(Verdict::stalled(world.record, problem), world.timing.poll_settled);
+        return Plan::rest(
+            Verdict::stalled(world.record, problem),
+            world.timing.poll_settled,
+        );
     }
     if enforcement::is_enabled(connector) {
         disable(world, id, connector, sighting.at)
@@ -96,8 +126,18 @@ fn disable(world: &World<'_>, id: &ConnectorId, connector: &Connector, seen: Mom
             Plan::Look(Look::Connector(id.clone()))
         };
     }
-    let changes = Changes { enabled: Some(false), ..Changes::default() };
-    destroy(world, connector, Act::Update { id: id.clone(), changes })
+    let changes = Changes {
+        enabled: Some(false),
+        ..Changes::default()
+    };
+    destroy(
+        world,
+        connector,
+        Act::Update {
+            id: id.clone(),
+            changes,
+        },
+    )
 }
 
 /// The call goes out only if the object, read again just now, still says so.
@@ -106,7 +146,10 @@ fn destroy(world: &World<'_>, connector: &Connector, act: Act) -> Plan {
         return Plan::Look(Look::Object);
     }
     let finding = deleting(messages::deleting());
-    Plan::act(Verdict::decided(world.record.clone(), connector, finding), act)
+    Plan::act(
+        Verdict::decided(world.record.clone(), connector, finding),
+        act,
+    )
 }
 
 fn resting(world: &World<'_>, message: String, until: Moment) -> Plan {

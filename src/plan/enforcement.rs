@@ -55,13 +55,17 @@ pub(super) fn course(
     seen: Moment,
 ) -> Course {
     let record = normalised(world, record, connector);
-    let Some(wanted) = world.desired.enabled else { return Course::Keep(record) };
+    let Some(wanted) = world.desired.enabled else {
+        return Course::Keep(record);
+    };
     if is_enabled(connector) == wanted {
         return Course::Keep(with_state(world, record, EnforcementState::Satisfied));
     }
     match state(&record) {
         EnforcementState::Held => Course::Keep(record),
-        EnforcementState::Armed if wanted && !verification::is_verified(connector) => Course::Keep(record),
+        EnforcementState::Armed if wanted && !verification::is_verified(connector) => {
+            Course::Keep(record)
+        }
         EnforcementState::Armed => Course::Change(applying(world, record, connector), wanted),
         EnforcementState::Applying => resume(world, record, connector, wanted, seen),
         EnforcementState::Satisfied => hold_if_confirmed(world, record, seen),
@@ -76,7 +80,10 @@ fn resume(
     wanted: bool,
     seen: Moment,
 ) -> Course {
-    let recorded = record.enforcement.as_ref().and_then(|enforcement| enforcement.updated_on);
+    let recorded = record
+        .enforcement
+        .as_ref()
+        .and_then(|enforcement| enforcement.updated_on);
     if world.memory.update.is_some_and(|update| update.refused) {
         return Course::Keep(with_state(world, record, EnforcementState::Armed));
     }
@@ -104,7 +111,9 @@ fn hold_if_confirmed(world: &World<'_>, record: Record, seen: Moment) -> Course 
     match confirmed_at(world.memory, world.timing) {
         Some(confirmed) if seen >= confirmed => {
             let mut record = with_state(world, record, EnforcementState::Held);
-            record.handled_enable_at.clone_from(&world.desired.enable_at);
+            record
+                .handled_enable_at
+                .clone_from(&world.desired.enable_at);
             Course::Keep(record)
         }
         Some(confirmed) => Course::Wait(record, confirmed),
@@ -113,7 +122,9 @@ fn hold_if_confirmed(world: &World<'_>, record: Record, seen: Moment) -> Course 
 }
 
 fn confirmed_at(memory: &Memory, timing: &Timing) -> Option<Moment> {
-    memory.difference.map(|Difference { since, .. }| since + timing.difference_confirmation)
+    memory
+        .difference
+        .map(|Difference { since, .. }| since + timing.difference_confirmation)
 }
 
 /// The record with an enforcement that speaks of this object and of the value that is wanted now.
@@ -123,9 +134,10 @@ fn normalised(world: &World<'_>, record: &Record, connector: &Connector) -> Reco
         Some(known) if known.object_uid == desired.uid && known.enabled == desired.enabled => {
             rearmed_on_request(world, record.clone())
         }
-        Some(known) if known.object_uid == desired.uid => {
-            rearmed_on_request(world, with_state(world, record.clone(), EnforcementState::Armed))
-        }
+        Some(known) if known.object_uid == desired.uid => rearmed_on_request(
+            world,
+            with_state(world, record.clone(), EnforcementState::Armed),
+        ),
         // No state, or one restored into another object: judged like a connector that is bound now.
         Some(_) | None => Record {
             enforcement: Some(initial(world, connector, false)),
@@ -142,9 +154,10 @@ pub(super) fn normalised_without_connector(world: &World<'_>, record: &Record) -
         Some(known) if known.object_uid == desired.uid && known.enabled == desired.enabled => {
             rearmed_on_request(world, record.clone())
         }
-        Some(known) if known.object_uid == desired.uid => {
-            rearmed_on_request(world, with_state(world, record.clone(), EnforcementState::Armed))
-        }
+        Some(known) if known.object_uid == desired.uid => rearmed_on_request(
+            world,
+            with_state(world, record.clone(), EnforcementState::Armed),
+        ),
         Some(_) | None if desired.enabled.is_none() => {
             with_state(world, record.clone(), EnforcementState::Armed)
         }
@@ -155,7 +168,9 @@ pub(super) fn normalised_without_connector(world: &World<'_>, record: &Record) -
 /// The record with the enforcement held; what the annotation says now counts as handled.
 pub(super) fn held(world: &World<'_>, record: &Record) -> Record {
     let mut record = with_state(world, record.clone(), EnforcementState::Held);
-    record.handled_enable_at.clone_from(&world.desired.enable_at);
+    record
+        .handled_enable_at
+        .clone_from(&world.desired.enable_at);
     record
 }
 
@@ -175,7 +190,8 @@ fn rearmed_on_request(world: &World<'_>, mut record: Record) -> Record {
 /// A PATCH that Cloudflare certainly did not carry out leaves the enforcement armed.
 pub(super) fn after_refusal(world: &World<'_>, record: &mut Record) {
     let refused = world.memory.update.is_some_and(|update| update.refused);
-    if refused && let Some(enforcement) = &mut record.enforcement
+    if refused
+        && let Some(enforcement) = &mut record.enforcement
         && enforcement.state == EnforcementState::Applying
     {
         enforcement.state = EnforcementState::Armed;
@@ -185,7 +201,10 @@ pub(super) fn after_refusal(world: &World<'_>, record: &mut Record) {
 
 /// How far the wanted value was applied.
 pub(super) fn state(record: &Record) -> EnforcementState {
-    record.enforcement.as_ref().map_or(EnforcementState::Armed, |enforcement| enforcement.state)
+    record
+        .enforcement
+        .as_ref()
+        .map_or(EnforcementState::Armed, |enforcement| enforcement.state)
 }
 
 /// Cloudflare's default for an absent value is false.

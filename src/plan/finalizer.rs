@@ -19,7 +19,11 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
 /// Neither bound to a connector, nor could one have been created for this object.
 fn nothing_was_created(world: &World<'_>) -> bool {
     let open = world.record.attempts.iter().any(|time| {
-        !world.pair.attempts.iter().any(|attempt| attempt.time == *time && attempt.void)
+        !world
+            .pair
+            .attempts
+            .iter()
+            .any(|attempt| attempt.time == *time && attempt.void)
     });
     world.record.connector.is_none() && !open
 }

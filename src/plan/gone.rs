@@ -22,8 +22,15 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
     if sighting.at < confirmed {
         return look_again(world, id, confirmed);
     }
-    let Some(listing) = world.observed.listing.as_ref().filter(|list| list.begun > sighting.at) else {
-        return Plan::Look(Look::Listing { not_before: world.now });
+    let Some(listing) = world
+        .observed
+        .listing
+        .as_ref()
+        .filter(|list| list.begun > sighting.at)
+    else {
+        return Plan::Look(Look::Listing {
+            not_before: world.now,
+        });
     };
     if let Err(gap) = listing.proof() {
         let problem = Finding::new(Reason::CloudflareUnavailable, messages::no_proof(gap));
@@ -63,7 +70,8 @@ fn unbind(record: Record) -> Plan {
 pub(super) fn may_be_lag(world: &World<'_>, sighting: &Sighting) -> bool {
     match (world.record.created_on, sighting.date) {
         (Some(created), Some(date)) => {
-            let age = std::time::Duration::try_from(date.duration_since(created)).unwrap_or_default();
+            let age =
+                std::time::Duration::try_from(date.duration_since(created)).unwrap_or_default();
             age < world.timing.creation_lag
         }
         // Without both clocks only our own time since the first such answer counts.
@@ -78,5 +86,8 @@ fn look_again(world: &World<'_>, id: &ConnectorId, due: crate::clock::Moment) ->
     if due <= world.now {
         return Plan::Look(Look::Connector(id.clone()));
     }
-    Plan::rest(Verdict::troubled(world.record.clone(), None), world.now.until(due))
+    Plan::rest(
+        Verdict::troubled(world.record.clone(), None),
+        world.now.until(due),
+    )
 }

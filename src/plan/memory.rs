@@ -70,7 +70,8 @@ pub struct Trouble {
 impl Memory {
     /// A call succeeded. What failed at another endpoint may fail again.
     pub fn succeeded(&mut self, endpoint: Endpoint) {
-        self.trouble.take_if(|trouble| trouble.failure.endpoint == endpoint);
+        self.trouble
+            .take_if(|trouble| trouble.failure.endpoint == endpoint);
     }
 
     /// The object came to rest without trouble.
@@ -79,10 +80,19 @@ impl Memory {
     }
 
     /// A call failed; `pause` is how long Cloudflare asked not to be called, if it did.
-    pub fn failed(&mut self, failure: Failure, generation: i64, now: Moment, pause: Option<Moment>) {
+    pub fn failed(
+        &mut self,
+        failure: Failure,
+        generation: i64,
+        now: Moment,
+        pause: Option<Moment>,
+    ) {
         let before = self.trouble.take();
         self.trouble = Some(Trouble {
-            failures: before.as_ref().map_or(0, |trouble| trouble.failures).saturating_add(1),
+            failures: before
+                .as_ref()
+                .map_or(0, |trouble| trouble.failures)
+                .saturating_add(1),
             since: before.map_or(now, |trouble| trouble.since),
             last: now,
             generation,
@@ -117,7 +127,9 @@ impl Memory {
     /// The newest look at that connector, unless it is from before our own last change.
     #[must_use]
     pub fn sighting_of(&self, id: &ConnectorId) -> Option<&Sighting> {
-        self.sighting.as_ref().filter(|seen| seen.id == *id && self.counts(seen.at))
+        self.sighting
+            .as_ref()
+            .filter(|seen| seen.id == *id && self.counts(seen.at))
     }
 
     /// Whether what was asked for at that moment counts: it was after our own last change.
@@ -128,7 +140,10 @@ impl Memory {
 
     /// A PATCH is about to be sent.
     pub fn updating(&mut self, now: Moment) {
-        self.update = Some(Update { at: now, refused: false });
+        self.update = Some(Update {
+            at: now,
+            refused: false,
+        });
     }
 
     /// Cloudflare certainly did not carry out the PATCH that was sent last.
@@ -196,20 +211,32 @@ impl PairMemory {
     /// An attempt begins.
     pub fn attempting(&mut self, time: Timestamp, now: Moment) {
         self.attempts.retain(|attempt| attempt.time != time);
-        self.attempts.push(Attempt { time, first_seen: now, void: false });
+        self.attempts.push(Attempt {
+            time,
+            first_seen: now,
+            void: false,
+        });
         self.first_blank = None;
     }
 
     /// An attempt certainly created nothing.
     pub fn void(&mut self, time: Timestamp) {
-        for attempt in self.attempts.iter_mut().filter(|attempt| attempt.time == time) {
+        for attempt in self
+            .attempts
+            .iter_mut()
+            .filter(|attempt| attempt.time == time)
+        {
             attempt.void = true;
         }
     }
 
     /// A connector is known to exist.
     pub fn created(&mut self, id: ConnectorId, created: Option<Connector>, now: Moment) {
-        self.known = Some(Known { id, created, since: now });
+        self.known = Some(Known {
+            id,
+            created,
+            since: now,
+        });
     }
 
     /// The connector of that ID is known not to exist any more.
@@ -219,8 +246,10 @@ impl PairMemory {
 
     /// The account was listed.
     pub fn listed(&mut self, listing: &Snapshot, domain: &EmailDomain) {
-        let after_attempts =
-            self.attempts.iter().all(|attempt| attempt.void || attempt.first_seen < listing.begun);
+        let after_attempts = self
+            .attempts
+            .iter()
+            .all(|attempt| attempt.void || attempt.first_seen < listing.begun);
         let blank = listing.proof().is_ok() && listing.matches(domain).next().is_none();
         if blank && after_attempts {
             self.first_blank.get_or_insert(listing.begun);
@@ -235,7 +264,9 @@ impl PairMemory {
             None => true,
             Some(newest) => {
                 listing.begun >= newest + timing.creation_grace
-                    && self.first_blank.is_some_and(|first| first > newest && first < listing.begun)
+                    && self
+                        .first_blank
+                        .is_some_and(|first| first > newest && first < listing.begun)
             }
         }
     }

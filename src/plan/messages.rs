@@ -20,11 +20,14 @@ pub(super) fn outcome_unknown() -> String {
 }
 
 pub(super) fn list_and_page_differ() -> String {
-    "Cloudflare lists a connector for the domain but does not show it. Waiting until both agree.".to_owned()
+    "Cloudflare lists a connector for the domain but does not show it. Waiting until both agree."
+        .to_owned()
 }
 
 pub(super) fn no_proof(gap: &str) -> String {
-    format!("Cloudflare's list of connectors is incomplete: {gap}. Nothing is created until it is complete.")
+    format!(
+        "Cloudflare's list of connectors is incomplete: {gap}. Nothing is created until it is complete."
+    )
 }
 
 pub(super) fn ambiguous(count: usize) -> String {
@@ -52,14 +55,23 @@ pub(super) fn deleted_externally(id: &ConnectorId) -> String {
 }
 
 pub(super) fn held(enabled: bool) -> String {
-    let (done, wanted) = if enabled { ("enabled", "disabled") } else { ("disabled", "enabled") };
+    let (done, wanted) = if enabled {
+        ("enabled", "disabled")
+    } else {
+        ("disabled", "enabled")
+    };
     format!(
         "SSO was {done} by hand, although the spec wants it {wanted}. It is left so, as this may be an emergency. To apply the spec again, set a new value of the annotation cloudflare-sso.dev/enable-at; to accept the change, set spec.enabled to {enabled}."
     )
 }
 
 pub(super) fn applying(enable: bool) -> String {
-    if enable { "Enabling SSO at Cloudflare." } else { "Disabling SSO at Cloudflare." }.to_owned()
+    if enable {
+        "Enabling SSO at Cloudflare."
+    } else {
+        "Disabling SSO at Cloudflare."
+    }
+    .to_owned()
 }
 
 pub(super) fn available(desired: &Desired, verified: bool, enabled: bool) -> String {
@@ -77,7 +89,10 @@ pub(super) fn available(desired: &Desired, verified: bool, enabled: bool) -> Str
 }
 
 pub(super) fn txt_record(domain: &EmailDomain, code: &VerificationCode) -> String {
-    format!("Publish this DNS record: type TXT, name {domain}, value {}", code.as_str())
+    format!(
+        "Publish this DNS record: type TXT, name {domain}, value {}",
+        code.as_str()
+    )
 }
 
 pub(super) fn no_code() -> String {
@@ -96,7 +111,9 @@ pub(super) fn awaiting(txt: &str, begins: bool) -> String {
     if begins {
         format!("{txt} — Cloudflare will look for it.")
     } else {
-        format!("{txt} — and set spec.beginVerification to true, or begin the verification in the dashboard.")
+        format!(
+            "{txt} — and set spec.beginVerification to true, or begin the verification in the dashboard."
+        )
     }
 }
 
@@ -110,11 +127,15 @@ pub(super) fn failed(txt: &str, restarts: bool) -> String {
 }
 
 pub(super) fn lapsed(txt: &str) -> String {
-    format!("The domain was verified, and Cloudflare says that it no longer is. {txt} — or put it back if it was removed.")
+    format!(
+        "The domain was verified, and Cloudflare says that it no longer is. {txt} — or put it back if it was removed."
+    )
 }
 
 pub(super) fn unknown_status(word: &str, txt: &str) -> String {
-    format!("Cloudflare reports the verification status {word:?}, which this version of the operator does not know. {txt}.")
+    format!(
+        "Cloudflare reports the verification status {word:?}, which this version of the operator does not know. {txt}."
+    )
 }
 
 pub(super) fn no_status() -> String {

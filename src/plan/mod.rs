@@ -44,7 +44,9 @@ use crate::identity::ConnectorId;
 pub use memory::{Attempt, Difference, Holder, Known, Memory, PairMemory, Trouble, Update};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Verdict};
-pub use world::{Claim, Credentials, Desired, Observed, Record, Sighting, Snapshot, Unreadable, World};
+pub use world::{
+    Claim, Credentials, Desired, Observed, Record, Sighting, Snapshot, Unreadable, World,
+};
 
 /// What to do next for one object.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,11 +140,13 @@ pub fn plan(world: &World<'_>) -> Plan {
     finalizer::plan(world)
         .or_else(|| pace::plan(world))
         .or_else(|| credentials(world))
-        .unwrap_or_else(|| match (world.desired.terminating, &world.record.connector) {
-            (true, _) => deletion::plan(world),
-            (false, Some(id)) => upkeep::plan(world, id),
-            (false, None) => creation::plan(world),
-        })
+        .unwrap_or_else(
+            || match (world.desired.terminating, &world.record.connector) {
+                (true, _) => deletion::plan(world),
+                (false, Some(id)) => upkeep::plan(world, id),
+                (false, None) => creation::plan(world),
+            },
+        )
 }
 
 /// Nothing can be looked at without a token.
@@ -156,7 +160,10 @@ fn credentials(world: &World<'_>) -> Option<Plan> {
             } else {
                 Finding::new(*reason, message.clone())
             };
-            Some(Plan::rest(Verdict::stalled(world.record, problem), world.timing.secret_retry))
+            Some(Plan::rest(
+                Verdict::stalled(world.record, problem),
+                world.timing.secret_retry,
+            ))
         }
     }
 }
@@ -164,7 +171,11 @@ fn credentials(world: &World<'_>) -> Option<Plan> {
 impl Guard {
     /// The guard for storing a connector's ID.
     fn for_binding(record: &Record) -> Self {
-        if record.attempts.is_empty() { Self::SameVersion } else { Self::SameAttempts }
+        if record.attempts.is_empty() {
+            Self::SameVersion
+        } else {
+            Self::SameAttempts
+        }
     }
 }
 
@@ -180,6 +191,10 @@ impl Plan {
     }
 
     fn settle(verdict: Verdict, then: Then) -> Self {
-        Self::Settle { verdict: Box::new(verdict), guard: Guard::SameVersion, then }
+        Self::Settle {
+            verdict: Box::new(verdict),
+            guard: Guard::SameVersion,
+            then,
+        }
     }
 }

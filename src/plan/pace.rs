@@ -24,13 +24,19 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     }
     let verdict = match trouble.failure.class {
         Class::Rejected => refused(world, trouble),
-        Class::NotSent | Class::Unavailable | Class::RateLimited | Class::Unauthorized | Class::Gone => {
-            troubled(world, trouble)
-        }
+        Class::NotSent
+        | Class::Unavailable
+        | Class::RateLimited
+        | Class::Unauthorized
+        | Class::Gone => troubled(world, trouble),
     };
     // When the time comes to speak of it, the status has to be written.
     let speaks = trouble.since + world.timing.trouble_shows_after;
-    let next = if speaks > world.now { until.min(speaks) } else { until };
+    let next = if speaks > world.now {
+        until.min(speaks)
+    } else {
+        until
+    };
     Some(Plan::rest(verdict, world.now.until(next)))
 }
 
@@ -42,12 +48,21 @@ fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
         Class::Unauthorized => return None,
         Class::Rejected => spread(timing.rejected_retry, &world.desired.uid, trouble.failures),
         Class::NotSent | Class::Unavailable | Class::RateLimited | Class::Gone => {
-            let grown = timing.backoff.saturating_mul(1 << trouble.failures.saturating_sub(1).min(20));
-            spread(grown.min(timing.backoff_limit), &world.desired.uid, trouble.failures)
+            let grown = timing
+                .backoff
+                .saturating_mul(1 << trouble.failures.saturating_sub(1).min(20));
+            spread(
+                grown.min(timing.backoff_limit),
+                &world.desired.uid,
+                trouble.failures,
+            )
         }
     };
-    let delay =
-        if trouble.generation == world.desired.generation { delay } else { delay.min(timing.backoff) };
+    let delay = if trouble.generation == world.desired.generation {
+        delay
+    } else {
+        delay.min(timing.backoff)
+    };
     let due = trouble.last + delay;
     Some(trouble.pause.map_or(due, |pause| due.max(pause)))
 }
@@ -56,7 +71,10 @@ fn refused(world: &World<'_>, trouble: &Trouble) -> Verdict {
     let mut record = world.record.clone();
     enforcement::after_refusal(world, &mut record);
     void_attempts(world, &mut record.attempts);
-    Verdict::stalled(&record, Finding::new(Reason::Rejected, trouble.failure.message.clone()))
+    Verdict::stalled(
+        &record,
+        Finding::new(Reason::Rejected, trouble.failure.message.clone()),
+    )
 }
 
 fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
@@ -76,7 +94,11 @@ fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
 /// An attempt that certainly created nothing is cleared if it was the only one.
 fn void_attempts(world: &World<'_>, attempts: &mut Vec<k8s_openapi::jiff::Timestamp>) {
     let all_void = attempts.iter().all(|time| {
-        world.pair.attempts.iter().any(|attempt| attempt.time == *time && attempt.void)
+        world
+            .pair
+            .attempts
+            .iter()
+            .any(|attempt| attempt.time == *time && attempt.void)
     });
     if all_void {
         attempts.clear();

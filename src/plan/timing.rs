@@ -165,7 +165,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<SignedDuration>()
         .ok()
         .and_then(|signed| Duration::try_from(signed).ok())
-        .ok_or_else(|| "a duration is written like 90s, 2m or 1h 30m, and is not negative".to_owned())
+        .ok_or_else(|| {
+            "a duration is written like 90s, 2m or 1h 30m, and is not negative".to_owned()
+        })
 }
 
 #[cfg(test)]
@@ -187,7 +189,10 @@ mod tests {
 
     #[test]
     fn a_grace_that_ends_before_the_call_is_refused() {
-        let timing = Timing { creation_grace: Duration::from_secs(11), ..Timing::default() };
+        let timing = Timing {
+            creation_grace: Duration::from_secs(11),
+            ..Timing::default()
+        };
         assert_eq!(timing.check(), Err(UnsafeTiming::GraceTooShort));
         assert_eq!(Timing::default().check(), Ok(()));
     }

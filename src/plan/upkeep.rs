@@ -32,7 +32,10 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId) -> Plan {
     if !world.desired.domain.is_named(&view.connector.email_domain) {
         let reported = messages::mismatch(&world.desired.domain, &view.connector.email_domain);
         let problem = Finding::new(Reason::ConnectorMismatch, reported);
-        return Plan::rest(Verdict::stalled(world.record, problem), world.timing.poll_settled);
+        return Plan::rest(
+            Verdict::stalled(world.record, problem),
+            world.timing.poll_settled,
+        );
     }
     act_on(world, id, &view)
 }
@@ -40,7 +43,10 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId) -> Plan {
 /// The one thing to do now, in the order in which things build on each other.
 fn act_on(world: &World<'_>, id: &ConnectorId, view: &View<'_>) -> Plan {
     let connector = view.connector;
-    let record = Record { created_on: connector.created_on.or(world.record.created_on), ..world.record.clone() };
+    let record = Record {
+        created_on: connector.created_on.or(world.record.created_on),
+        ..world.record.clone()
+    };
     let course = enforcement::course(world, &record, connector, view.at);
     let record = course.record();
     let verdict = |record: &Record| {
@@ -52,15 +58,25 @@ fn act_on(world: &World<'_>, id: &ConnectorId, view: &View<'_>) -> Plan {
         || record.handled_enable_at != world.record.handled_enable_at;
     let closely = view.by_id && world.now.since(view.at) <= world.timing.observation_limit;
 
-    let update = |changes| Act::Update { id: id.clone(), changes };
+    let update = |changes| Act::Update {
+        id: id.clone(),
+        changes,
+    };
     let closer = || Plan::Look(Look::Connector(id.clone()));
     match (begun, &course, wording) {
-        (Some(_), _, _) | (None, Course::Change(..), _) | (None, Course::Keep(_), Some(_)) if !closely => closer(),
+        (Some(_), _, _) | (None, Course::Change(..), _) | (None, Course::Keep(_), Some(_))
+            if !closely =>
+        {
+            closer()
+        }
         (None, Course::Wait(..), _) if !view.by_id => closer(),
         (None, Course::Keep(_), _) if moved && !view.by_id => closer(),
         (Some(begun), _, _) => Plan::act(verdict(&begun), Act::BeginVerification(id.clone())),
         (None, Course::Change(record, wanted), _) => {
-            let changes = Changes { enabled: Some(*wanted), ..Changes::default() };
+            let changes = Changes {
+                enabled: Some(*wanted),
+                ..Changes::default()
+            };
             Plan::act(verdict(record), update(changes))
         }
         (None, Course::Wait(_, until), _) if *until <= world.now => closer(),
@@ -68,7 +84,10 @@ fn act_on(world: &World<'_>, id: &ConnectorId, view: &View<'_>) -> Plan {
             Plan::rest(verdict(record), world.now.until(*until))
         }
         (None, Course::Keep(record), Some(wanted)) => {
-            let changes = Changes { use_fedramp_language: Some(wanted), ..Changes::default() };
+            let changes = Changes {
+                use_fedramp_language: Some(wanted),
+                ..Changes::default()
+            };
             Plan::act(verdict(record), update(changes))
         }
         (None, Course::Keep(record), None) => {
@@ -93,21 +112,39 @@ fn wording(world: &World<'_>, record: &Record, connector: &Connector) -> Option<
 fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> {
     let look = || Err(Box::new(Plan::Look(Look::Connector(id.clone()))));
     let sighting = world.memory.sighting_of(id);
-    let listing = world.observed.listing.as_deref().filter(|listing| world.memory.counts(listing.begun));
+    let listing = world
+        .observed
+        .listing
+        .as_deref()
+        .filter(|listing| world.memory.counts(listing.begun));
     let listed = listing.and_then(|listing| Some((listing, item(listing, id)?)));
     match (sighting, listing) {
         (None, None) if world.memory.acted_at.is_some() => look(),
         (None, None) => Err(Box::new(Plan::Look(Look::Listing {
             not_before: world.now.before(world.timing.poll_settled),
         }))),
-        (Some(seen), list) if list.is_none_or(|list| list.begun <= seen.at) => by_id(world, id, seen),
+        (Some(seen), list) if list.is_none_or(|list| list.begun <= seen.at) => {
+            by_id(world, id, seen)
+        }
         // A list that does not show a connector proves nothing, nor does it disprove what its own page said just now.
-        (Some(seen), _) if seen.connector.is_none() && listed.is_none() && is_recent(world, seen) => {
+        (Some(seen), _)
+            if seen.connector.is_none() && listed.is_none() && is_recent(world, seen) =>
+        {
             by_id(world, id, seen)
         }
         (_, Some(_)) | (Some(_), None) => match listed {
-            Some((list, connector)) if connector.verification.is_some() && connector.enabled.is_some() => {
-                fresh(world, View { connector, at: list.begun, date: list.date, by_id: false })
+            Some((list, connector))
+                if connector.verification.is_some() && connector.enabled.is_some() =>
+            {
+                fresh(
+                    world,
+                    View {
+                        connector,
+                        at: list.begun,
+                        date: list.date,
+                        by_id: false,
+                    },
+                )
             }
             // A list may lack a connector, or leave out its fields: only its own page counts.
             Some(_) | None => look(),
@@ -121,15 +158,24 @@ fn by_id<'a>(
     seen: &'a Sighting,
 ) -> Result<View<'a>, Box<Plan>> {
     match &seen.connector {
-        Some(connector) => {
-            fresh(world, View { connector, at: seen.at, date: seen.date, by_id: true })
-        }
+        Some(connector) => fresh(
+            world,
+            View {
+                connector,
+                at: seen.at,
+                date: seen.date,
+                by_id: true,
+            },
+        ),
         None => Err(Box::new(gone::plan(world, id, seen))),
     }
 }
 
 fn item<'a>(listing: &'a Snapshot, id: &ConnectorId) -> Option<&'a Connector> {
-    listing.connectors.iter().find(|connector| connector.id == *id)
+    listing
+        .connectors
+        .iter()
+        .find(|connector| connector.id == *id)
 }
 
 fn is_recent(world: &World<'_>, seen: &Sighting) -> bool {
@@ -155,7 +201,11 @@ fn interval(world: &World<'_>, record: &Record, connector: &Connector) -> Durati
             EnforcementState::Armed => world.desired.enabled.is_none(),
             EnforcementState::Applying => false,
         };
-    if settled { world.timing.poll_settled } else { world.timing.poll_unverified }
+    if settled {
+        world.timing.poll_settled
+    } else {
+        world.timing.poll_unverified
+    }
 }
 
 /// Until shortly after the view is an interval old. All objects of an account come due together, the first of them takes

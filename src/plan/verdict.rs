@@ -74,12 +74,26 @@ impl Verdict {
     /// The connector was seen, and this is what is to be said of it.
     pub(super) fn decided(record: Record, connector: &Connector, ready: Finding) -> Self {
         let mirror = Mirror::Shown(Box::new(connector.clone()));
-        Self { record, mirror, outcome: Outcome::Decided { ready, synced: true } }
+        Self {
+            record,
+            mirror,
+            outcome: Outcome::Decided {
+                ready,
+                synced: true,
+            },
+        }
     }
 
     /// Nothing new was seen of the connector.
     pub(super) fn noted(record: Record, ready: Finding) -> Self {
-        Self { record, mirror: Mirror::Kept, outcome: Outcome::Decided { ready, synced: true } }
+        Self {
+            record,
+            mirror: Mirror::Kept,
+            outcome: Outcome::Decided {
+                ready,
+                synced: true,
+            },
+        }
     }
 
     /// Only a person can help.
@@ -87,19 +101,30 @@ impl Verdict {
         Self {
             record: record.clone(),
             mirror: Mirror::Kept,
-            outcome: Outcome::Decided { ready, synced: false },
+            outcome: Outcome::Decided {
+                ready,
+                synced: false,
+            },
         }
     }
 
     /// The connector does not exist any more.
     pub(super) fn gone(record: Record, ready: Finding) -> Self {
         let synced = ready.reason.progress() != Progress::Stalled;
-        Self { record, mirror: Mirror::Cleared, outcome: Outcome::Decided { ready, synced } }
+        Self {
+            record,
+            mirror: Mirror::Cleared,
+            outcome: Outcome::Decided { ready, synced },
+        }
     }
 
     /// Something went wrong that will pass.
     pub(super) fn troubled(record: Record, shown: Option<Finding>) -> Self {
-        Self { record, mirror: Mirror::Kept, outcome: Outcome::Troubled { shown } }
+        Self {
+            record,
+            mirror: Mirror::Kept,
+            outcome: Outcome::Troubled { shown },
+        }
     }
 
     /// The status that says this. `now` is the time for conditions whose `status` changes.
@@ -111,13 +136,23 @@ impl Verdict {
         now: Timestamp,
     ) -> SsoConnectorStatus {
         let mut status = self.remembered(before);
-        let mut conditions = Conditions { list: before.conditions.clone(), generation: desired.generation, now };
+        let mut conditions = Conditions {
+            list: before.conditions.clone(),
+            generation: desired.generation,
+            now,
+        };
         match &self.mirror {
             Mirror::Kept => {}
             Mirror::Shown(connector) => {
                 mirror(&mut status, connector, desired);
-                conditions.set(ConditionType::Verified, &verified(&self.record, connector, desired));
-                conditions.set(ConditionType::Enabled, &enabled(&self.record, connector, desired));
+                conditions.set(
+                    ConditionType::Verified,
+                    &verified(&self.record, connector, desired),
+                );
+                conditions.set(
+                    ConditionType::Enabled,
+                    &enabled(&self.record, connector, desired),
+                );
             }
             Mirror::Cleared => conditions.remove(ConditionType::Verified),
         }
@@ -129,7 +164,9 @@ impl Verdict {
                 conditions.decide(ready, *synced);
                 status.observed_generation = Some(desired.generation);
             }
-            Outcome::Troubled { shown: Some(finding) } => conditions.trouble(finding),
+            Outcome::Troubled {
+                shown: Some(finding),
+            } => conditions.trouble(finding),
             Outcome::Troubled { shown: None } => {}
         }
         status.conditions = conditions.list;
@@ -158,8 +195,9 @@ impl Verdict {
             updated_on: seen.updated_on,
             verification: (verification != VerificationState::default()).then_some(verification),
             dns_record: seen.dns_record,
-            pending_create: (!record.attempts.is_empty())
-                .then(|| CreateAttempts { attempts: record.attempts.clone() }),
+            pending_create: (!record.attempts.is_empty()).then(|| CreateAttempts {
+                attempts: record.attempts.clone(),
+            }),
             enforcement: record.enforcement.clone(),
             last_handled_enable_at: record.handled_enable_at.clone(),
         }
@@ -170,7 +208,9 @@ impl Verdict {
 pub(super) fn assess(world: &World<'_>, record: &Record, connector: &Connector) -> Finding {
     let desired = world.desired;
     let verified = verification::is_verified(connector);
-    let differs = desired.enabled.is_some_and(|wanted| wanted != enforcement::is_enabled(connector));
+    let differs = desired
+        .enabled
+        .is_some_and(|wanted| wanted != enforcement::is_enabled(connector));
     let wants_verification = desired.begin_verification || desired.enabled == Some(true);
     match enforcement::state(record) {
         EnforcementState::Held => {
@@ -183,14 +223,19 @@ pub(super) fn assess(world: &World<'_>, record: &Record, connector: &Connector) 
         }
         _ if !verified && wants_verification => unverified(world, record, connector),
         EnforcementState::Armed | EnforcementState::Applying | EnforcementState::Satisfied => {
-            let message = messages::available(desired, verified, enforcement::is_enabled(connector));
+            let message =
+                messages::available(desired, verified, enforcement::is_enabled(connector));
             Finding::new(Reason::Available, message)
         }
     }
 }
 
 fn applying(enable: bool) -> Finding {
-    let reason = if enable { Reason::Enabling } else { Reason::Disabling };
+    let reason = if enable {
+        Reason::Enabling
+    } else {
+        Reason::Disabling
+    };
     Finding::new(reason, messages::applying(enable))
 }
 
@@ -209,28 +254,38 @@ fn verified(record: &Record, connector: &Connector, desired: &Desired) -> (Truth
     let restarts = desired.begin_verification;
     let finding = |reason, message| Finding::new(reason, message);
     match verification::status(connector) {
-        Some(VerificationStatus::Verified) => {
-            (Truth::True, finding(Reason::Verified, messages::verified(&desired.domain)))
-        }
-        Some(VerificationStatus::Failed) if record.was_verified => {
-            (Truth::False, finding(Reason::VerificationLapsed, messages::lapsed(&txt)))
-        }
-        Some(VerificationStatus::Failed) => {
-            (Truth::False, finding(Reason::VerificationFailed, messages::failed(&txt, restarts)))
-        }
-        Some(VerificationStatus::Unknown(word)) => {
-            (Truth::Unknown, finding(Reason::UnknownStatus, messages::unknown_status(word, &txt)))
-        }
-        _ if record.was_verified => {
-            (Truth::False, finding(Reason::VerificationLapsed, messages::lapsed(&txt)))
-        }
-        Some(VerificationStatus::Pending) => {
-            (Truth::False, finding(Reason::Pending, messages::pending(&txt)))
-        }
-        Some(VerificationStatus::Awaiting) => {
-            (Truth::False, finding(Reason::Awaiting, messages::awaiting(&txt, restarts)))
-        }
-        None => (Truth::Unknown, finding(Reason::UnknownStatus, messages::no_status())),
+        Some(VerificationStatus::Verified) => (
+            Truth::True,
+            finding(Reason::Verified, messages::verified(&desired.domain)),
+        ),
+        Some(VerificationStatus::Failed) if record.was_verified => (
+            Truth::False,
+            finding(Reason::VerificationLapsed, messages::lapsed(&txt)),
+        ),
+        Some(VerificationStatus::Failed) => (
+            Truth::False,
+            finding(Reason::VerificationFailed, messages::failed(&txt, restarts)),
+        ),
+        Some(VerificationStatus::Unknown(word)) => (
+            Truth::Unknown,
+            finding(Reason::UnknownStatus, messages::unknown_status(word, &txt)),
+        ),
+        _ if record.was_verified => (
+            Truth::False,
+            finding(Reason::VerificationLapsed, messages::lapsed(&txt)),
+        ),
+        Some(VerificationStatus::Pending) => (
+            Truth::False,
+            finding(Reason::Pending, messages::pending(&txt)),
+        ),
+        Some(VerificationStatus::Awaiting) => (
+            Truth::False,
+            finding(Reason::Awaiting, messages::awaiting(&txt, restarts)),
+        ),
+        None => (
+            Truth::Unknown,
+            finding(Reason::UnknownStatus, messages::no_status()),
+        ),
     }
 }
 
@@ -288,17 +343,23 @@ impl Conditions {
             reason: finding.reason.as_str().to_owned(),
             message: finding.message.clone(),
             observed_generation: Some(self.generation),
-            last_transition_time: unchanged
-                .map_or(Time(self.now), |condition| condition.last_transition_time.clone()),
+            last_transition_time: unchanged.map_or(Time(self.now), |condition| {
+                condition.last_transition_time.clone()
+            }),
         };
-        match self.list.iter_mut().find(|condition| condition.type_ == kind.as_str()) {
+        match self
+            .list
+            .iter_mut()
+            .find(|condition| condition.type_ == kind.as_str())
+        {
             Some(place) => *place = condition,
             None => self.list.push(condition),
         }
     }
 
     fn remove(&mut self, kind: ConditionType) {
-        self.list.retain(|condition| condition.type_ != kind.as_str());
+        self.list
+            .retain(|condition| condition.type_ != kind.as_str());
     }
 
     /// A decision speaks of the current generation in every condition.
@@ -306,9 +367,15 @@ impl Conditions {
         for condition in &mut self.list {
             condition.observed_generation = Some(self.generation);
         }
-        self.set(ConditionType::Ready, &(ready.reason.readiness(), ready.clone()));
+        self.set(
+            ConditionType::Ready,
+            &(ready.reason.readiness(), ready.clone()),
+        );
         let synced = if synced {
-            (Truth::True, Finding::new(Reason::ReconcileSucceeded, messages::synced()))
+            (
+                Truth::True,
+                Finding::new(Reason::ReconcileSucceeded, messages::synced()),
+            )
         } else {
             (Truth::False, ready.clone())
         };
@@ -333,9 +400,12 @@ impl Conditions {
         self.set(ConditionType::Synced, &(Truth::False, finding.clone()));
         self.set(ConditionType::Reconciling, &(Truth::True, finding.clone()));
         let reconciling = ConditionType::Reconciling.as_str();
-        if let (Some(ready), Some(condition)) =
-            (decided, self.list.iter_mut().find(|condition| condition.type_ == reconciling))
-        {
+        if let (Some(ready), Some(condition)) = (
+            decided,
+            self.list
+                .iter_mut()
+                .find(|condition| condition.type_ == reconciling),
+        ) {
             condition.reason = ready.reason;
         }
     }

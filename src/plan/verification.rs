@@ -42,11 +42,18 @@ pub(super) fn begin(
         let elapsed = Duration::try_from(date.duration_since(last)).unwrap_or_default();
         elapsed >= pause(world.timing, record.restarts)
     });
-    due.then(|| Record { restarts, last_begun_at: Some(date), ..record.clone() })
+    due.then(|| Record {
+        restarts,
+        last_begun_at: Some(date),
+        ..record.clone()
+    })
 }
 
 /// How long to wait after the verification was begun before it is begun again.
 fn pause(timing: &Timing, restarts: i32) -> Duration {
     let doublings = u32::try_from(restarts).unwrap_or_default().min(16);
-    timing.restart_backoff.saturating_mul(1 << doublings).min(timing.restart_backoff_limit)
+    timing
+        .restart_backoff
+        .saturating_mul(1 << doublings)
+        .min(timing.restart_backoff_limit)
 }

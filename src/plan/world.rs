@@ -93,7 +93,10 @@ impl Desired {
             begin_verification: spec.begin_verification.unwrap_or(true),
             deletion_policy: spec.deletion_policy.unwrap_or_default(),
             terminating: object.metadata.deletion_timestamp.is_some(),
-            finalizer: object.finalizers().iter().any(|finalizer| finalizer == FINALIZER),
+            finalizer: object
+                .finalizers()
+                .iter()
+                .any(|finalizer| finalizer == FINALIZER),
             enable_at: object.annotations().get(ENABLE_AT).cloned(),
         })
     }
@@ -124,14 +127,19 @@ impl Record {
     /// Reads what a status remembers. An ID that cannot stand in a URL counts as lost.
     #[must_use]
     pub fn read(status: Option<&SsoConnectorStatus>) -> Self {
-        let Some(status) = status else { return Self::default() };
+        let Some(status) = status else {
+            return Self::default();
+        };
         let verification = status.verification.clone().unwrap_or_default();
-        let was_verified = find_condition(&status.conditions, ConditionType::Verified)
-            .is_some_and(|verified| {
+        let was_verified =
+            find_condition(&status.conditions, ConditionType::Verified).is_some_and(|verified| {
                 verified.status == "True" || verified.reason == Reason::VerificationLapsed.as_str()
             });
         Self {
-            connector: status.connector_id.as_deref().and_then(|id| id.parse().ok()),
+            connector: status
+                .connector_id
+                .as_deref()
+                .and_then(|id| id.parse().ok()),
             created_on: status.created_on,
             attempts: status.pending_create.clone().unwrap_or_default().attempts,
             enforcement: status.enforcement.clone(),
@@ -201,7 +209,9 @@ pub struct Snapshot {
 impl Snapshot {
     /// The connectors whose domain is `domain`, however Cloudflare spells it.
     pub fn matches<'a>(&'a self, domain: &'a EmailDomain) -> impl Iterator<Item = &'a Connector> {
-        self.connectors.iter().filter(|connector| domain.is_named(&connector.email_domain))
+        self.connectors
+            .iter()
+            .filter(|connector| domain.is_named(&connector.email_domain))
     }
 
     /// Cloudflare's time, if the list is complete, so that absence from it means something.

@@ -68,5 +68,7 @@ impl Truth {
 /// The condition of the given type, if it is there.
 #[must_use]
 pub fn find_condition(conditions: &[Condition], wanted: ConditionType) -> Option<&Condition> {
-    conditions.iter().find(|condition| condition.type_ == wanted.as_str())
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == wanted.as_str())
 }

@@ -14,11 +14,17 @@ use super::spec::SsoConnector;
 #[must_use]
 pub fn custom_resource_definition() -> CustomResourceDefinition {
     let mut crd = SsoConnector::crd();
-    let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    let schemas = crd
+        .spec
+        .versions
+        .iter_mut()
+        .filter_map(|version| version.schema.as_mut());
     for root in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
         forbid_null(root);
-        if let Some(status) =
-            root.properties.as_mut().and_then(|properties| properties.get_mut("status"))
+        if let Some(status) = root
+            .properties
+            .as_mut()
+            .and_then(|properties| properties.get_mut("status"))
         {
             status.default = Some(JSON(first_status()));
         }
@@ -32,7 +38,9 @@ pub fn custom_resource_definition() -> CustomResourceDefinition {
 /// If the definition cannot be written as YAML.
 pub fn yaml() -> Result<String, serde_saphyr::ser::Error> {
     let body = serde_saphyr::to_string(&custom_resource_definition())?;
-    Ok(format!("# Generated from the Rust types by `make crd`. Do not edit.\n{body}"))
+    Ok(format!(
+        "# Generated from the Rust types by `make crd`. Do not edit.\n{body}"
+    ))
 }
 
 /// What every object shows until the operator has looked at it, so that whoever waits for Ready waits from the first
@@ -52,7 +60,11 @@ fn first_status() -> serde_json::Value {
 /// An optional field may be absent, never null: a stored null means one thing to the API server and another to clients.
 fn forbid_null(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
-    for child in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
+    for child in schema
+        .properties
+        .iter_mut()
+        .flat_map(|properties| properties.values_mut())
+    {
         forbid_null(child);
     }
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = schema.items.as_mut() {

@@ -152,9 +152,11 @@ impl Reason {
     #[must_use]
     pub const fn progress(self) -> Progress {
         match self {
-            Self::Reconciling | Self::Creating | Self::Enabling | Self::Disabling | Self::Deleting => {
-                Progress::Reconciling
-            }
+            Self::Reconciling
+            | Self::Creating
+            | Self::Enabling
+            | Self::Disabling
+            | Self::Deleting => Progress::Reconciling,
             Self::HeldByExternalChange
             | Self::DeletedExternally
             | Self::CredentialsUnavailable

@@ -1,7 +1,10 @@
 //! What a user writes. No field has a schema default: an absent field means what its text says, in code, so that the
 //! stored spec stays the very bytes that were applied.
 
-#![allow(unreachable_pub, reason = "the schema derive repeats each type inside a private scope")]
+#![allow(
+    unreachable_pub,
+    reason = "the schema derive repeats each type inside a private scope"
+)]
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -24,16 +27,57 @@ use super::status::SsoConnectorStatus;
     doc = "An SsoConnector declares Cloudflare dashboard single sign-on for one e-mail domain in one Cloudflare account.",
     selectable = ".spec.emailDomain",
     printcolumn(name = "Domain", type_ = "string", json_path = ".spec.emailDomain"),
-    printcolumn(name = "Verification", type_ = "string", json_path = ".status.verification.status"),
+    printcolumn(
+        name = "Verification",
+        type_ = "string",
+        json_path = ".status.verification.status"
+    ),
     printcolumn(name = "Enabled", type_ = "boolean", json_path = ".status.enabled"),
-    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
-    printcolumn(name = "Status", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Connector", type_ = "string", json_path = ".status.connectorID", priority = 1),
-    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountID", priority = 1),
-    printcolumn(name = "Deletion", type_ = "string", json_path = ".spec.deletionPolicy", priority = 1),
-    printcolumn(name = "TXT", type_ = "string", json_path = ".status.dnsRecord.value", priority = 1),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Connector",
+        type_ = "string",
+        json_path = ".status.connectorID",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Account",
+        type_ = "string",
+        json_path = ".spec.accountID",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Deletion",
+        type_ = "string",
+        json_path = ".spec.deletionPolicy",
+        priority = 1
+    ),
+    printcolumn(
+        name = "TXT",
+        type_ = "string",
+        json_path = ".status.dnsRecord.value",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].message",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 pub struct SsoConnectorSpec {

@@ -3,7 +3,10 @@
 //! Nothing here changes unless something happened: no time of the last poll, no request ID, no countdown. The same
 //! situation gives the same bytes.
 
-#![allow(unreachable_pub, reason = "the schema derive repeats each type inside a private scope")]
+#![allow(
+    unreachable_pub,
+    reason = "the schema derive repeats each type inside a private scope"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -25,7 +28,11 @@ pub struct SsoConnectorStatus {
     pub conditions: Vec<Condition>,
 
     /// The connector's ID at Cloudflare.
-    #[serde(default, rename = "connectorID", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        rename = "connectorID",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub connector_id: Option<String>,
 
     /// Whether Cloudflare enforces SSO for the domain.

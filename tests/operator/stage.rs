@@ -13,61 +13,85 @@ use serde_json::{Value, json};
 use simulator::{Knobs, Simulator};
 
 /// The account of every test.
-pub const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
+pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 /// The namespace of every test.
-pub const NAMESPACE: &str = "team";
+pub(crate) const NAMESPACE: &str = "team";
 /// The Secret with the token.
-pub const SECRET: &str = "cloudflare-api-token";
+pub(crate) const SECRET: &str = "cloudflare-api-token";
 /// How long a condition is waited for. Long, as the machine may be busy; nothing waits for it if all is well.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Durations short enough for a test, in the proportions of the real ones.
 const BRISK: [&str; 28] = [
-    "--call-timeout", "1s",
-    "--creation-grace", "3s",
-    "--poll-unverified", "300ms",
-    "--poll-settled", "1s",
-    "--difference-confirmation", "1s",
-    "--absence-confirmation", "1s",
-    "--creation-lag", "2s",
-    "--deletion-delay", "300ms",
-    "--backoff", "100ms",
-    "--secret-retry", "300ms",
-    "--refused-token-retry", "2s",
-    "--rejected-retry", "1s",
-    "--calls-per-second", "500",
-    "--call-burst", "1000",
+    "--call-timeout",
+    "1s",
+    "--creation-grace",
+    "3s",
+    "--poll-unverified",
+    "300ms",
+    "--poll-settled",
+    "1s",
+    "--difference-confirmation",
+    "1s",
+    "--absence-confirmation",
+    "1s",
+    "--creation-lag",
+    "2s",
+    "--deletion-delay",
+    "300ms",
+    "--backoff",
+    "100ms",
+    "--secret-retry",
+    "300ms",
+    "--refused-token-retry",
+    "2s",
+    "--rejected-retry",
+    "1s",
+    "--calls-per-second",
+    "500",
+    "--call-burst",
+    "1000",
 ];
 
 /// A stage.
-pub struct Stage {
-    pub control_plane: ControlPlane,
-    pub simulator: Simulator,
-    pub token: String,
+pub(crate) struct Stage {
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) simulator: Simulator,
+    pub(crate) token: String,
 }
 
 impl Stage {
     /// A stage with Cloudflare as it usually is, only quicker in looking for TXT records.
-    pub async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         Self::with(Options::default(), quick_knobs()).await
     }
 
     /// A stage to taste.
-    pub async fn with(options: Options, knobs: Knobs) -> Self {
+    pub(crate) async fn with(options: Options, knobs: Knobs) -> Self {
         let control_plane = ControlPlane::start(options).await.unwrap();
-        for file in ["crds/ssoconnectors.cloudflare-sso.dev.yaml", "deploy/rbac.yaml"] {
-            control_plane.apply(&std::fs::read_to_string(repository().join(file)).unwrap()).await.unwrap();
+        for file in [
+            "crds/ssoconnectors.cloudflare-sso.dev.yaml",
+            "deploy/rbac.yaml",
+        ] {
+            control_plane
+                .apply(&std::fs::read_to_string(repository().join(file)).unwrap())
+                .await
+                .unwrap();
         }
         let simulator = Simulator::start(knobs).await.unwrap();
         let token = simulator.admin().add_ready_account(ACCOUNT, "good");
-        let stage = Self { control_plane, simulator, token };
+        let stage = Self {
+            control_plane,
+            simulator,
+            token,
+        };
         stage.kubectl(&["create", "namespace", NAMESPACE]).await;
         stage.put_token(SECRET, &stage.token).await;
         stage
     }
 
     /// Puts a token into a Secret.
-    pub async fn put_token(&self, secret: &str, token: &str) {
+    pub(crate) async fn put_token(&self, secret: &str, token: &str) {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret",
             "metadata": { "name": secret, "namespace": NAMESPACE },
@@ -77,22 +101,27 @@ impl Stage {
     }
 
     /// Applies an object with kubectl.
-    pub async fn apply(&self, object: &Value) {
+    pub(crate) async fn apply(&self, object: &Value) {
         self.control_plane.apply(&object.to_string()).await.unwrap();
     }
 
     /// Runs kubectl, which must succeed.
-    pub async fn kubectl(&self, arguments: &[&str]) -> String {
-        self.control_plane.kubectl(arguments).await.unwrap().success().unwrap()
+    pub(crate) async fn kubectl(&self, arguments: &[&str]) -> String {
+        self.control_plane
+            .kubectl(arguments)
+            .await
+            .unwrap()
+            .success()
+            .unwrap()
     }
 
     /// The operator with the rights of `deploy/`, ready.
-    pub async fn operator(&self, flags: &[&str]) -> Operator {
+    pub(crate) async fn operator(&self, flags: &[&str]) -> Operator {
         self.operator_through(None, flags).await
     }
 
     /// The operator behind a proxy to the API server.
-    pub async fn operator_through(&self, server: Option<Url>, flags: &[&str]) -> Operator {
+    pub(crate) async fn operator_through(&self, server: Option<Url>, flags: &[&str]) -> Operator {
         let kubeconfig = self
             .control_plane
             .service_account_kubeconfig("cloudflare-sso-system", "cloudflare-sso-operator", server)
@@ -118,12 +147,12 @@ impl Stage {
     }
 
     /// The objects of the test's namespace.
-    pub fn objects(&self) -> Api<SsoConnector> {
+    pub(crate) fn objects(&self) -> Api<SsoConnector> {
         Api::namespaced(self.control_plane.client(), NAMESPACE)
     }
 
     /// Applies a connector with these fields in its spec beside the necessary ones.
-    pub async fn connector(&self, name: &str, domain: &str, fields: Value) {
+    pub(crate) async fn connector(&self, name: &str, domain: &str, fields: Value) {
         let mut object = connector(name, domain);
         if let (Some(spec), Value::Object(fields)) = (object["spec"].as_object_mut(), fields) {
             spec.extend(fields);
@@ -132,36 +161,49 @@ impl Stage {
     }
 
     /// Changes a spec as a person would.
-    pub async fn patch_spec(&self, name: &str, spec: Value) {
+    pub(crate) async fn patch_spec(&self, name: &str, spec: Value) {
         let patch = Patch::Merge(json!({ "spec": spec }));
-        self.objects().patch(name, &PatchParams::default(), &patch).await.unwrap();
+        self.objects()
+            .patch(name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
     }
 
     /// Sets an annotation.
-    pub async fn annotate(&self, name: &str, key: &str, value: &str) {
+    pub(crate) async fn annotate(&self, name: &str, key: &str, value: &str) {
         let patch = Patch::Merge(json!({ "metadata": { "annotations": { key: value } } }));
-        self.objects().patch(name, &PatchParams::default(), &patch).await.unwrap();
+        self.objects()
+            .patch(name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
     }
 
     /// Deletes an object and waits until it is gone.
-    pub async fn delete(&self, name: &str) {
+    pub(crate) async fn delete(&self, name: &str) {
         let object = self.objects().get(name).await.unwrap();
-        self.objects().delete(name, &DeleteParams::default()).await.unwrap();
-        await_gone(&self.objects(), &object, PATIENCE).await.unwrap();
+        self.objects()
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
+        await_gone(&self.objects(), &object, PATIENCE)
+            .await
+            .unwrap();
     }
 
     /// Waits until the object is as `predicate` says.
-    pub async fn until(
+    pub(crate) async fn until(
         &self,
         name: &str,
         awaited: &str,
         predicate: impl Fn(&SsoConnector) -> bool,
     ) -> SsoConnector {
-        await_object(&self.objects(), name, awaited, PATIENCE, predicate).await.unwrap()
+        await_object(&self.objects(), name, awaited, PATIENCE, predicate)
+            .await
+            .unwrap()
     }
 
     /// Waits until Ready has this reason for the current generation.
-    pub async fn until_ready_is(&self, name: &str, reason: &str) -> SsoConnector {
+    pub(crate) async fn until_ready_is(&self, name: &str, reason: &str) -> SsoConnector {
         self.until(name, &format!("Ready to be {reason}"), |object| {
             current(object) && condition(object, ConditionType::Ready).1 == reason
         })
@@ -170,12 +212,15 @@ impl Stage {
 }
 
 /// Cloudflare as it usually is, only quicker in looking for TXT records.
-pub fn quick_knobs() -> Knobs {
-    Knobs { poll_interval: Duration::from_millis(100), ..Knobs::default() }
+pub(crate) fn quick_knobs() -> Knobs {
+    Knobs {
+        poll_interval: Duration::from_millis(100),
+        ..Knobs::default()
+    }
 }
 
 /// The least that works.
-pub fn connector(name: &str, domain: &str) -> Value {
+pub(crate) fn connector(name: &str, domain: &str) -> Value {
     json!({
         "apiVersion": "cloudflare-sso.dev/v1alpha1",
         "kind": "SsoConnector",
@@ -189,37 +234,46 @@ pub fn connector(name: &str, domain: &str) -> Value {
 }
 
 /// Status, reason and message of a condition; empty if it is not there.
-pub fn condition(object: &SsoConnector, kind: ConditionType) -> (String, String, String) {
+pub(crate) fn condition(object: &SsoConnector, kind: ConditionType) -> (String, String, String) {
     object
         .status
         .as_ref()
         .and_then(|status| find_condition(&status.conditions, kind))
-        .map(|found| (found.status.clone(), found.reason.clone(), found.message.clone()))
+        .map(|found| {
+            (
+                found.status.clone(),
+                found.reason.clone(),
+                found.message.clone(),
+            )
+        })
         .unwrap_or_default()
 }
 
 /// Whether the status speaks of the current spec.
-pub fn current(object: &SsoConnector) -> bool {
-    let observed = object.status.as_ref().and_then(|status| status.observed_generation);
+pub(crate) fn current(object: &SsoConnector) -> bool {
+    let observed = object
+        .status
+        .as_ref()
+        .and_then(|status| status.observed_generation);
     observed.is_some() && observed == object.metadata.generation
 }
 
 /// The connector's ID in the status.
-pub fn connector_id(object: &SsoConnector) -> Option<String> {
+pub(crate) fn connector_id(object: &SsoConnector) -> Option<String> {
     object.status.as_ref()?.connector_id.clone()
 }
 
 /// The verification code in the status.
-pub fn code(object: &SsoConnector) -> Option<String> {
+pub(crate) fn code(object: &SsoConnector) -> Option<String> {
     object.status.as_ref()?.verification.as_ref()?.code.clone()
 }
 
 /// Whether deleting the object waits for the operator.
-pub fn has_finalizer(object: &SsoConnector) -> bool {
+pub(crate) fn has_finalizer(object: &SsoConnector) -> bool {
     !object.finalizers().is_empty()
 }
 
 /// The root of the repository.
-pub fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
