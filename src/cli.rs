@@ -84,7 +84,7 @@ pub enum LogFormat {
 impl Cli {
     /// What the binary was asked to do.
     #[must_use]
-    pub fn command(self) -> Command {
+    pub fn asked(self) -> Command {
         self.command
             .unwrap_or_else(|| Command::Run(Box::new(self.run)))
     }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
+        <Cli as CommandFactory>::command().debug_assert();
     }
 
     #[test]
@@ -127,12 +127,12 @@ mod tests {
             &["operator", "--call-burst", "3"],
         ] {
             assert!(
-                matches!(Cli::parse_from(arguments).command(), Command::Run(_)),
+                matches!(Cli::parse_from(arguments).asked(), Command::Run(_)),
                 "{arguments:?}"
             );
         }
         assert!(matches!(
-            Cli::parse_from(["operator", "crd"]).command(),
+            Cli::parse_from(["operator", "crd"]).asked(),
             Command::Crd
         ));
     }

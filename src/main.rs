@@ -9,7 +9,7 @@ use cloudflare_sso_operator::{resource, run};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match Cli::parse().command() {
+    let result = match Cli::parse().asked() {
         Command::Run(arguments) => run::run(*arguments)
             .await
             .map_err(|failure| failure.to_string()),
