@@ -3,5 +3,6 @@
 
 #![allow(missing_docs, reason = "nothing here is for others")]
 
+mod creation;
 mod journey;
 mod stage;
