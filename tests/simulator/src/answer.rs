@@ -1,9 +1,11 @@
 //! What goes back to the caller: Cloudflare's envelope, and the pages of its edge.
 
+use std::io;
+
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use futures::stream::{self, StreamExt as _};
+use futures::{StreamExt as _, stream};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -171,12 +173,12 @@ impl Answer {
 /// A body that breaks off: an error in the stream makes hyper close the connection.
 fn half(text: &str) -> Body {
     let first = Bytes::copy_from_slice(&text.as_bytes()[..text.len() / 2]);
-    let broken = async {
-        // hyper sends what it has only when the body makes it wait; an error at once would discard the first half too.
+    let break_off = async {
+        // hyper drops what it has not flushed when the body fails, and it flushes when the body has nothing to give.
         tokio::task::yield_now().await;
-        Err(std::io::Error::other("truncated by a fault"))
+        Err(io::Error::other("truncated by a fault"))
     };
-    Body::from_stream(stream::iter([Ok(first)]).chain(stream::once(broken)))
+    Body::from_stream(stream::iter([Ok(first)]).chain(stream::once(break_off)))
 }
 
 fn rewrite(body: &mut Value, pointer: &str, replacement: Value) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::route::Operation;
@@ -51,10 +51,24 @@ pub struct Call {
     pub outcome: Outcome,
     /// Whether it changed anything, whatever the caller was told.
     pub effect: Effect,
-    /// When it arrived, since the simulator's start.
+    /// When it arrived, since the simulator's start; in JSON as seconds.
+    #[serde(serialize_with = "seconds")]
     pub arrived: Duration,
-    /// When it ended, since the simulator's start.
+    /// When it ended, since the simulator's start; in JSON as seconds.
+    #[serde(serialize_with = "optional_seconds")]
     pub ended: Option<Duration>,
+}
+
+fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(time.as_secs_f64())
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+fn optional_seconds<S: Serializer>(
+    time: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    time.map(|time| time.as_secs_f64()).serialize(serializer)
 }
 
 impl Call {

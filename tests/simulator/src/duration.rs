@@ -5,10 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 /// Parses a whole number with one of the units `ms`, `s`, `m` and `h`.
-///
-/// # Errors
-/// A sentence for people if the text is anything else.
-pub fn parse(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let malformed =
         || format!("{text:?} is not a duration; write for example 200ms, 30s, 5m or 48h");
     let digits = text
@@ -29,8 +26,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
 }
 
 /// Writes a duration in the largest unit that holds it exactly; parts of a millisecond are dropped.
-#[must_use]
-pub fn format(duration: Duration) -> String {
+pub(crate) fn format(duration: Duration) -> String {
     let milliseconds = duration.as_millis();
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
         if milliseconds > 0 && milliseconds.is_multiple_of(size) {

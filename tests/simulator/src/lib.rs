@@ -5,8 +5,8 @@
 //! record, the colleague who disables SSO by hand, the network that loses an answer, and the test that looks at the
 //! calls that were made.
 //!
-//! The rooms: [`state`] is the pure model with time passed in; `route`, `authentication`, `operations` and `answer`
-//! are the API's way in and out; `api` leads a call through them and past the [`faults`]; `world` is the shared state
+//! The rooms: `state` is the pure model with time passed in; `route`, `authentication`, `operations` and `answer`
+//! are the API's way in and out; `api` leads a call through them and past the `faults`; `world` is the shared state
 //! behind one lock; `server` owns the sockets.
 //!
 //! What Cloudflare does not document is a knob, and the codes that nobody has seen are invented placeholders
@@ -18,15 +18,15 @@ mod answer;
 mod api;
 mod authentication;
 mod calls;
-pub mod duration;
-pub mod faults;
+mod duration;
+mod faults;
 pub mod knobs;
 mod limits;
 mod operations;
 mod refusal;
 mod route;
 mod server;
-pub mod state;
+mod state;
 mod world;
 
 use std::io;

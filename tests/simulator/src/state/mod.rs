@@ -1,7 +1,7 @@
 //! The model: accounts, identity providers, connectors, tokens and DNS truth, and the rules between them.
 //!
 //! It is pure. Every method that depends on time takes `now`, and nothing here knows HTTP. Before any other method is
-//! called for a moment, [`Model::advance`] must have caught up with it: the TXT table has no history, so the polls that
+//! called for a moment, `Model::advance` must have caught up with it: the TXT table has no history, so the polls that
 //! lie in the past have to be done before it changes.
 
 mod connector;
