@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 
 use simulator::Knobs;
 use tracing_subscriber::filter::LevelFilter;
@@ -9,13 +10,18 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cases::cases;
 use crate::setting::{ENDPOINTS, Setting};
 
-/// Everything that anybody logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+/// Everything that was logged on the thread that made it.
+#[derive(Clone)]
+struct Log {
+    thread: ThreadId,
+    text: Arc<Mutex<Vec<u8>>>,
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        if thread::current().id() == self.thread {
+            self.text.lock().unwrap().extend_from_slice(bytes);
+        }
         Ok(bytes.len())
     }
 
@@ -25,21 +31,29 @@ impl io::Write for Log {
 }
 
 impl Log {
+    fn of_this_thread() -> Self {
+        Self {
+            thread: thread::current().id(),
+            text: Arc::default(),
+        }
+    }
+
     fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+        String::from_utf8(std::mem::take(&mut *self.text.lock().unwrap())).unwrap()
     }
 }
 
-/// The runtime has one thread, so the subscriber of this thread hears the client's and the libraries' tasks.
+/// The runtime has one thread, so its log holds the client's and the libraries' tasks. The subscriber is global, because
+/// with a scoped one, threads without a subscriber make `tracing` forget that somebody listens.
 #[tokio::test]
 async fn no_fault_brings_the_token_to_light() {
-    let log = Log::default();
+    let log = Log::of_this_thread();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    let _listening = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
 
     let setting = Setting::new(Knobs::default()).await;
     let echo = format!("Invalid token {0} in \"Bearer {0}\"", setting.token_text);
