@@ -29,36 +29,30 @@ const DELETION_DEADLINE: Duration = Duration::from_secs(45);
 const STOP_DEADLINE: Duration = Duration::from_secs(15);
 
 pub(crate) async fn run(operator: PathBuf, keep: bool) -> Result<(), Failure> {
-    tokio::select! {
-        ended = asked_to_end() => {
-            ended?;
-            Err("interrupted".into())
-        }
-        outcome = tell(operator, keep) => outcome,
-    }
-}
-
-async fn tell(operator: PathBuf, keep: bool) -> Result<(), Failure> {
     let mut story = Story::begin();
     story.step("Start a Kubernetes control plane and a simulated Cloudflare");
-    let mut stage = Stage::set(operator).await?;
-    let outcome = stage.play(&mut story).await;
-    if let Err(failure) = &outcome {
-        stage.explain(&story, failure).await;
+    let mut stage = unless_interrupted(Box::pin(Stage::set(operator))).await?;
+    let mut outcome = unless_interrupted(Box::pin(stage.play(&mut story))).await;
+    if outcome.is_ok() && !keep {
+        outcome = stage.stop(&mut story).await;
+    }
+    match &outcome {
+        Ok(()) => println!("\nEvery step was seen, in {} s.", story.elapsed().as_secs()),
+        Err(failure) => stage.explain(&story, failure).await,
     }
     if keep {
-        println!("\nEverything stays up until Ctrl-C. In another terminal:\n");
-        println!("{}", stage.surroundings.how_to_look_around());
-        println!(
-            "  operator:   http://{} (metrics, readyz)",
-            stage.operator.address()
-        );
-        println!("  its log:    {}", stage.operator.process().log().display());
-        asked_to_end().await?;
+        stage.stay().await?;
     }
-    outcome.map_err(|_| format!("the demo failed at: {}", story.current()))?;
-    println!("\nEvery step was seen, in {} s.", story.elapsed().as_secs());
-    Ok(())
+    outcome.map_err(|_| format!("the demo failed at: {}", story.current()).into())
+}
+
+async fn unless_interrupted<T>(
+    part: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        ended = asked_to_end() => Err(ended.err().unwrap_or_else(|| "interrupted".into())),
+        outcome = part => outcome,
+    }
 }
 
 /// Who takes part.
@@ -102,7 +96,7 @@ impl Stage {
         self.verify_and_enable(story).await?;
         self.delete(story).await?;
         drop(rows);
-        self.stop(story).await
+        Ok(())
     }
 
     async fn apply(&self, story: &mut Story) -> Result<(), Failure> {
@@ -121,11 +115,8 @@ impl Stage {
         story.step(format!("Apply {SAMPLE}"));
         let path = repository().join(SAMPLE);
         let path = path.to_str().ok_or("the path of the checkout is no text")?;
-        self.kubectl(
-            story,
-            &["apply", "--namespace", NAMESPACE, "--filename", path],
-        )
-        .await
+        self.kubectl(&["apply", "--namespace", NAMESPACE, "--filename", path])
+            .await
     }
 
     async fn publish_record(&self, story: &mut Story) -> Result<(), Failure> {
@@ -177,17 +168,14 @@ impl Stage {
     async fn delete(&self, story: &mut Story) -> Result<(), Failure> {
         story.step("Delete the object, which says deletionPolicy: Delete");
         let object = self.connectors.get(NAME).await?;
-        self.kubectl(
-            story,
-            &[
-                "delete",
-                "sso",
-                NAME,
-                "--namespace",
-                NAMESPACE,
-                "--wait=false",
-            ],
-        )
+        self.kubectl(&[
+            "delete",
+            "sso",
+            NAME,
+            "--namespace",
+            NAMESPACE,
+            "--wait=false",
+        ])
         .await?;
         await_gone(&self.connectors, &object, DELETION_DEADLINE).await?;
         let left = self.surroundings.simulator.admin().connectors(ACCOUNT);
@@ -232,6 +220,15 @@ impl Stage {
             .success()?;
         said.lines().for_each(show);
         Ok(())
+    }
+
+    /// Leaves everything that still runs up, and says how to reach it.
+    async fn stay(&mut self) -> Result<(), Failure> {
+        println!("\nEverything stays up until Ctrl-C. In another terminal:\n");
+        println!("{}", self.surroundings.how_to_look_around());
+        println!("  operator:   http://{}/metrics", self.operator.address());
+        println!("  its log:    {}", self.operator.process().log().display());
+        asked_to_end().await
     }
 
     /// What a person wants to see when a step failed.

@@ -58,6 +58,7 @@ impl Surroundings {
         Ok(Self {
             control_plane,
             simulator,
+            token,
         })
     }
 
