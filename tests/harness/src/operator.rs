@@ -128,6 +128,12 @@ impl Operator {
         self.process.output()
     }
 
+    /// The last lines it printed.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        self.process.tail()
+    }
+
     /// The process itself: pausing, its log file, its ID.
     pub fn process(&mut self) -> &mut Process {
         &mut self.process

@@ -61,15 +61,12 @@ impl ControlPlane {
         input: &str,
     ) -> Result<Output, HarnessError> {
         let running = || HarnessError::io("running kubectl");
-        let mut child = Command::new(self.programs().kubectl())
+        let mut child = self
+            .kubectl_command()
             .args(arguments)
-            .env("KUBECONFIG", self.kubeconfig())
-            // Its discovery cache lives there; the person's own must neither help nor hurt.
-            .env("HOME", self.folder())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .map_err(running())?;
         let stdin = child.stdin.take();
@@ -87,6 +84,18 @@ impl ControlPlane {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
+    }
+
+    /// A kubectl of the administrator, to be given arguments and run. It ends when its process handle is dropped.
+    #[must_use]
+    pub fn kubectl_command(&self) -> Command {
+        let mut command = Command::new(self.programs().kubectl());
+        command
+            .env("KUBECONFIG", self.kubeconfig())
+            // Its discovery cache lives there; the person's own must neither help nor hurt.
+            .env("HOME", self.folder())
+            .kill_on_drop(true);
+        command
     }
 
     /// `kubectl apply` of one or more YAML documents, server-side. Returns when the `CustomResourceDefinitions` among them

@@ -90,7 +90,8 @@ impl ControlPlane {
         let programs = Programs::locate().await?;
         let mut attempt = 1;
         loop {
-            match Self::start_once(&programs, options).await {
+            // Boxed, so that the many tests that await this stay small themselves.
+            match Box::pin(Self::start_once(&programs, options)).await {
                 Err(error) if attempt < START_ATTEMPTS && is_port_clash(&error) => attempt += 1,
                 outcome => return outcome,
             }

@@ -1,0 +1,107 @@
+//! What the operator needs around it: a control plane with the CRD and the operator's rights, and Cloudflare.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use harness::{ControlPlane, Options};
+use reqwest::Url;
+use simulator::{Knobs, Permission, Simulator, TokenRequest};
+
+use crate::Failure;
+
+/// The account of the samples in `deploy/samples/`.
+pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
+/// Where `deploy/` puts the operator.
+pub(crate) const OPERATOR_NAMESPACE: &str = "cloudflare-sso-system";
+/// As whom it runs there.
+pub(crate) const OPERATOR_ACCOUNT: &str = "cloudflare-sso-operator";
+/// Cloudflare looks for TXT records more seldom; nobody wants to wait that long here.
+const SIMULATED_DNS_POLL: Duration = Duration::from_secs(1);
+
+/// A control plane and a simulator that know of each other's users.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) simulator: Simulator,
+    /// An API token that may do everything in [`ACCOUNT`].
+    pub(crate) token: String,
+}
+
+impl Surroundings {
+    /// Starts both, and installs `crds/` and `deploy/rbac.yaml`.
+    pub(crate) async fn start() -> Result<Self, Failure> {
+        let knobs = Knobs {
+            poll_interval: SIMULATED_DNS_POLL,
+            ..Knobs::default()
+        };
+        let simulator = Simulator::start(knobs).await?;
+        let request = TokenRequest::new("playground")
+            .grant(ACCOUNT, Permission::ALL)
+            .with_text("play-token");
+        let token = simulator.admin().issue_token(request);
+        simulator.admin().add_identity_provider(ACCOUNT);
+
+        let control_plane =
+            ControlPlane::start(Options::default().with_controller_manager()).await?;
+        for file in yaml_files(&repository().join("crds"))? {
+            control_plane.apply(&read(&file)?).await?;
+        }
+        let namespace = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "Namespace",
+            "metadata": { "name": OPERATOR_NAMESPACE },
+        });
+        control_plane.apply(&namespace.to_string()).await?;
+        control_plane
+            .apply(&read(&repository().join("deploy/rbac.yaml"))?)
+            .await?;
+        Ok(Self {
+            control_plane,
+            simulator,
+            token,
+        })
+    }
+
+    /// What the operator calls instead of Cloudflare.
+    pub(crate) fn cloudflare_base_url(&self) -> Result<Url, Failure> {
+        Ok(Url::parse(&self.simulator.base_url())?)
+    }
+
+    /// The lines that a person needs to use it by hand.
+    pub(crate) fn how_to_look_around(&self) -> String {
+        let kubectl = self.control_plane.programs().kubectl();
+        format!(
+            "  export KUBECONFIG={}\n  kubectl:    {}\n\n\
+             Simulated Cloudflare\n  base URL:   {}\n  admin API:  {}\n  account:    {ACCOUNT}\n  token:      {}",
+            self.control_plane.kubeconfig().display(),
+            kubectl.display(),
+            self.simulator.base_url(),
+            self.simulator.admin_url(),
+            self.token,
+        )
+    }
+}
+
+/// The checkout that this program was built from.
+pub(crate) fn repository() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package).to_owned()
+}
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
+fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let listing =
+        std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut files: Vec<PathBuf> = listing
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|file| {
+        file.extension()
+            .is_some_and(|extension| extension == "yaml")
+    });
+    files.sort();
+    Ok(files)
+}

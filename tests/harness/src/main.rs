@@ -1,2 +1,0 @@
-//! Control plane and demo, for people.
-fn main() {}
