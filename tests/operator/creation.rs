@@ -16,16 +16,30 @@ const GRACE: Duration = Duration::from_secs(3);
 async fn two_hundred_objects_applied_at_once_get_one_connector_each() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
-    let objects: Vec<_> =
-        (0..200).map(|n| crate::stage::connector(&format!("c{n}"), &format!("d{n}.example"))).collect();
-    stage.apply(&json!({ "apiVersion": "v1", "kind": "List", "items": objects })).await;
+    let objects: Vec<_> = (0..200)
+        .map(|n| crate::stage::connector(&format!("c{n}"), &format!("d{n}.example")))
+        .collect();
+    stage
+        .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": objects }))
+        .await;
 
     let admin = stage.simulator.admin();
-    admin.until_found(|world| (world.connectors(ACCOUNT).len() == 200).then_some(()), PATIENCE).await.unwrap();
+    admin
+        .until_found(
+            |world| (world.connectors(ACCOUNT).len() == 200).then_some(()),
+            PATIENCE,
+        )
+        .await
+        .unwrap();
     for n in 0..200 {
-        let object = stage.until_ready_is(&format!("c{n}"), "AwaitingVerification").await;
+        let object = stage
+            .until_ready_is(&format!("c{n}"), "AwaitingVerification")
+            .await;
         let id = connector_id(&object).unwrap();
-        assert_eq!(admin.connector(&id).unwrap().email_domain, format!("d{n}.example"));
+        assert_eq!(
+            admin.connector(&id).unwrap().email_domain,
+            format!("d{n}.example")
+        );
     }
     assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 200);
     assert_eq!(admin.connectors(ACCOUNT).len(), 200);
@@ -42,7 +56,9 @@ async fn killed_right_before_the_post() {
     held.drop_connection();
 
     let _successor = stage.operator(&[]).await;
-    stage.until_ready_is("example", "AwaitingVerification").await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
     expect_one_connector(&stage, 2).await;
 }
 
@@ -57,25 +73,33 @@ async fn killed_after_the_post_before_its_answer() {
     held.release();
 
     let _successor = stage.operator(&[]).await;
-    stage.until_ready_is("example", "AwaitingVerification").await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
     expect_one_connector(&stage, 1).await;
 }
 
 #[tokio::test]
 async fn killed_after_the_answer_before_the_status_write() {
     let stage = Stage::set().await;
-    let proxy = harness::ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let proxy = harness::ApiServerProxy::start(&stage.control_plane)
+        .await
+        .unwrap();
     let mut operator = stage.operator_through(Some(proxy.url()), &[]).await;
     let write = proxy.intercept(Treatment::HoldBeforeForwarding, |call| {
         call.path.contains("/status") && String::from_utf8_lossy(&call.body).contains("connectorID")
     });
     stage.connector("example", "example.com", json!({})).await;
-    tokio::time::timeout(PATIENCE, write.arrived()).await.unwrap();
+    tokio::time::timeout(PATIENCE, write.arrived())
+        .await
+        .unwrap();
     operator.kill().unwrap();
     drop(write);
 
     let _successor = stage.operator(&[]).await;
-    stage.until_ready_is("example", "AwaitingVerification").await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
     expect_one_connector(&stage, 1).await;
 }
 
@@ -83,14 +107,32 @@ async fn killed_after_the_answer_before_the_status_write() {
 async fn the_answer_to_the_post_is_lost_or_nonsense() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
-    let late = Failure::Delay { when: When::AfterCommit, time: Duration::from_secs(2) };
-    let never_arrived = Failure::Delay { when: When::BeforeCommit, time: Duration::from_secs(2) };
+    let late = Failure::Delay {
+        when: When::AfterCommit,
+        time: Duration::from_secs(2),
+    };
+    let never_arrived = Failure::Delay {
+        when: When::BeforeCommit,
+        time: Duration::from_secs(2),
+    };
     let failures = [
         ("timeout", late, 1),
         // Slower than the call may take, and it takes effect after the operator has given up on it.
         ("late", never_arrived, 1),
-        ("reset-after", Failure::Reset { when: When::AfterCommit }, 1),
-        ("reset-before", Failure::Reset { when: When::BeforeCommit }, 2),
+        (
+            "reset-after",
+            Failure::Reset {
+                when: When::AfterCommit,
+            },
+            1,
+        ),
+        (
+            "reset-before",
+            Failure::Reset {
+                when: When::BeforeCommit,
+            },
+            2,
+        ),
         ("html-after", Failure::html(502).after_commit(), 1),
         ("html-before", Failure::html(502), 2),
         ("truncated", Failure::Truncate, 1),
@@ -99,7 +141,9 @@ async fn the_answer_to_the_post_is_lost_or_nonsense() {
     ];
     for (name, failure, _) in &failures {
         let domain = format!("{name}.example");
-        let fault = Fault::new(failure.clone()).on(Operation::Create).on_domain(&domain);
+        let fault = Fault::new(failure.clone())
+            .on(Operation::Create)
+            .on_domain(&domain);
         stage.simulator.admin().push_fault(fault);
         stage.connector(name, &domain, json!({})).await;
     }
@@ -107,10 +151,21 @@ async fn the_answer_to_the_post_is_lost_or_nonsense() {
         let object = stage.until_ready_is(name, "AwaitingVerification").await;
         let domain = format!("{name}.example");
         let calls = stage.simulator.calls();
-        assert_eq!(calls.clone().of(Operation::Create).on_domain(&domain).count(), *posts, "{name}");
+        assert_eq!(
+            calls
+                .clone()
+                .of(Operation::Create)
+                .on_domain(&domain)
+                .count(),
+            *posts,
+            "{name}"
+        );
         expect_justified(&calls, &domain);
         let all = stage.simulator.admin().connectors(ACCOUNT);
-        let ours: Vec<_> = all.iter().filter(|found| found.email_domain == domain).collect();
+        let ours: Vec<_> = all
+            .iter()
+            .filter(|found| found.email_domain == domain)
+            .collect();
         assert_eq!(ours.len(), 1, "{name}");
         assert_eq!(connector_id(&object).as_ref(), Some(&ours[0].id), "{name}");
     }
@@ -123,10 +178,14 @@ async fn a_label_edited_while_the_post_is_in_flight() {
     let held = hold(&stage, When::AfterCommit);
     stage.connector("example", "example.com", json!({})).await;
     held.arrived(PATIENCE).await.unwrap();
-    stage.kubectl(&["label", "-n", "team", "sso/example", "edited=meanwhile"]).await;
+    stage
+        .kubectl(&["label", "-n", "team", "sso/example", "edited=meanwhile"])
+        .await;
     held.release();
 
-    let object = stage.until_ready_is("example", "AwaitingVerification").await;
+    let object = stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
     assert_eq!(object.metadata.labels.unwrap()["edited"], "meanwhile");
     expect_one_connector(&stage, 1).await;
 }
@@ -134,7 +193,10 @@ async fn a_label_edited_while_the_post_is_in_flight() {
 #[tokio::test]
 async fn deleted_while_the_post_is_in_flight_and_applied_again_at_once_with_a_lagging_list() {
     let stage = Stage::set().await;
-    stage.simulator.admin().turn_knobs(|knobs| knobs.list_lag = Duration::from_secs(2));
+    stage
+        .simulator
+        .admin()
+        .turn_knobs(|knobs| knobs.list_lag = Duration::from_secs(2));
     let _operator = stage.operator(&[]).await;
     let held = hold(&stage, When::AfterCommit);
     stage.connector("example", "example.com", json!({})).await;
@@ -143,7 +205,9 @@ async fn deleted_while_the_post_is_in_flight_and_applied_again_at_once_with_a_la
     stage.connector("example", "example.com", json!({})).await;
     held.release();
 
-    stage.until_ready_is("example", "AwaitingVerification").await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
     expect_one_connector(&stage, 1).await;
 }
 
@@ -151,13 +215,20 @@ async fn deleted_while_the_post_is_in_flight_and_applied_again_at_once_with_a_la
 async fn deleted_right_after_it_was_bound_and_applied_again_with_a_lagging_list() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
-    stage.simulator.admin().turn_knobs(|knobs| knobs.list_lag = Duration::from_secs(2));
+    stage
+        .simulator
+        .admin()
+        .turn_knobs(|knobs| knobs.list_lag = Duration::from_secs(2));
     stage.connector("example", "example.com", json!({})).await;
-    stage.until("example", "its ID", |object| connector_id(object).is_some()).await;
+    stage
+        .until("example", "its ID", |object| connector_id(object).is_some())
+        .await;
     stage.delete("example").await;
     stage.connector("example", "example.com", json!({})).await;
 
-    stage.until_ready_is("example", "AwaitingVerification").await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
     expect_one_connector(&stage, 1).await;
 }
 
@@ -166,17 +237,35 @@ async fn deleted_with_its_connector_while_the_post_is_in_flight() {
     let stage = Stage::set().await;
     let mut operator = stage.operator(&[]).await;
     let held = hold(&stage, When::AfterCommit);
-    stage.connector("example", "example.com", json!({ "deletionPolicy": "Delete" })).await;
+    stage
+        .connector(
+            "example",
+            "example.com",
+            json!({ "deletionPolicy": "Delete" }),
+        )
+        .await;
     held.arrived(PATIENCE).await.unwrap();
     let object = stage.objects().get("example").await.unwrap();
-    assert!(has_finalizer(&object), "the finalizer is there before the POST");
-    stage.objects().delete("example", &DeleteParams::default()).await.unwrap();
+    assert!(
+        has_finalizer(&object),
+        "the finalizer is there before the POST"
+    );
+    stage
+        .objects()
+        .delete("example", &DeleteParams::default())
+        .await
+        .unwrap();
     operator.kill().unwrap();
     held.release();
 
     let _successor = stage.operator(&[]).await;
-    harness::await_gone(&stage.objects(), &object, PATIENCE).await.unwrap();
-    assert!(stage.simulator.admin().connectors(ACCOUNT).is_empty(), "what it created is gone");
+    harness::await_gone(&stage.objects(), &object, PATIENCE)
+        .await
+        .unwrap();
+    assert!(
+        stage.simulator.admin().connectors(ACCOUNT).is_empty(),
+        "what it created is gone"
+    );
     assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 1);
 }
 
@@ -191,38 +280,70 @@ async fn a_crowd_gets_through_lists_that_lag_and_come_in_pages() {
     let stage = Stage::with(harness::Options::default(), knobs).await;
     let _operator = stage.operator(&[]).await;
     for n in 0..20 {
-        stage.connector(&format!("c{n}"), &format!("d{n}.example"), json!({})).await;
+        stage
+            .connector(&format!("c{n}"), &format!("d{n}.example"), json!({}))
+            .await;
     }
     for n in 0..20 {
-        stage.until_ready_is(&format!("c{n}"), "AwaitingVerification").await;
+        stage
+            .until_ready_is(&format!("c{n}"), "AwaitingVerification")
+            .await;
     }
     assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 20);
     assert_eq!(stage.simulator.admin().connectors(ACCOUNT).len(), 20);
 }
 
 fn hold(stage: &Stage, when: When) -> FaultHandle {
-    stage.simulator.admin().push_fault(Fault::new(Failure::Hold { when }).on(Operation::Create))
+    stage
+        .simulator
+        .admin()
+        .push_fault(Fault::new(Failure::Hold { when }).on(Operation::Create))
 }
 
 /// One connector at Cloudflare, bound to the object, after that many POSTs.
 async fn expect_one_connector(stage: &Stage, posts: usize) {
-    let [connector] = stage.simulator.admin().connectors(ACCOUNT).try_into().unwrap();
+    let [connector] = stage
+        .simulator
+        .admin()
+        .connectors(ACCOUNT)
+        .try_into()
+        .unwrap();
     let object = stage.objects().get("example").await.unwrap();
     assert_eq!(connector_id(&object), Some(connector.id));
     let calls = stage.simulator.calls();
-    assert_eq!(calls.clone().of(Operation::Create).count(), posts, "{calls:#?}");
+    assert_eq!(
+        calls.clone().of(Operation::Create).count(),
+        posts,
+        "{calls:#?}"
+    );
     expect_justified(&calls, "example.com");
 }
 
 /// Between two POSTs for a domain lie two lists that showed none, the second a grace after the first POST ended.
 fn expect_justified(calls: &Calls, domain: &str) {
-    let posts: Vec<Call> = calls.clone().of(Operation::Create).on_domain(domain).as_slice().to_vec();
+    let posts: Vec<Call> = calls
+        .clone()
+        .of(Operation::Create)
+        .on_domain(domain)
+        .as_slice()
+        .to_vec();
     for pair in posts.windows(2) {
-        let between = |call: &&Call| call.sequence > pair[0].sequence && call.sequence < pair[1].sequence;
-        let lists: Vec<_> =
-            calls.as_slice().iter().filter(between).filter(|call| call.operation == Operation::List).collect();
-        assert!(lists.len() >= 2, "two lists before the second POST: {lists:#?}");
+        let between =
+            |call: &&Call| call.sequence > pair[0].sequence && call.sequence < pair[1].sequence;
+        let lists: Vec<_> = calls
+            .as_slice()
+            .iter()
+            .filter(between)
+            .filter(|call| call.operation == Operation::List)
+            .collect();
+        assert!(
+            lists.len() >= 2,
+            "two lists before the second POST: {lists:#?}"
+        );
         let last = lists[lists.len() - 1];
-        assert!(last.arrived >= pair[0].arrived + GRACE, "the last list was past the grace");
+        assert!(
+            last.arrived >= pair[0].arrived + GRACE,
+            "the last list was past the grace"
+        );
     }
 }

@@ -4,5 +4,7 @@
 #![allow(missing_docs, reason = "nothing here is for others")]
 
 mod creation;
+mod credentials;
+mod enforcement;
 mod journey;
 mod stage;

@@ -22,7 +22,7 @@ pub(crate) const SECRET: &str = "cloudflare-api-token";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Durations short enough for a test, in the proportions of the real ones.
-const BRISK: [&str; 28] = [
+const BRISK: [&str; 30] = [
     "--call-timeout",
     "1s",
     "--creation-grace",
@@ -47,6 +47,8 @@ const BRISK: [&str; 28] = [
     "2s",
     "--rejected-retry",
     "1s",
+    "--default-pause",
+    "500ms",
     "--calls-per-second",
     "500",
     "--call-burst",
@@ -151,11 +153,12 @@ impl Stage {
         Api::namespaced(self.control_plane.client(), NAMESPACE)
     }
 
-    /// Applies a connector with these fields in its spec beside the necessary ones.
+    /// Applies a connector with these fields in its spec beside the necessary ones; null takes one of those away.
     pub(crate) async fn connector(&self, name: &str, domain: &str, fields: Value) {
         let mut object = connector(name, domain);
         if let (Some(spec), Value::Object(fields)) = (object["spec"].as_object_mut(), fields) {
             spec.extend(fields);
+            spec.retain(|_, value| !value.is_null());
         }
         self.apply(&object).await;
     }

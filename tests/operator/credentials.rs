@@ -1,0 +1,303 @@
+//! Tokens: missing, wrong, rotated, and never shown.
+
+use std::time::Duration;
+
+use cloudflare_sso_operator::resource::ConditionType;
+use kube::api::DeleteParams;
+use serde_json::json;
+use simulator::{Failure, Fault, Operation, Repeat, When};
+
+use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, condition, connector_id};
+
+#[tokio::test]
+async fn a_missing_secret_is_named_and_its_arrival_needs_no_restart() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&[]).await;
+    stage
+        .connector(
+            "example",
+            "example.com",
+            json!({ "apiTokenSecretRef": { "name": "later" } }),
+        )
+        .await;
+    let object = stage
+        .until_ready_is("example", "CredentialsUnavailable")
+        .await;
+    let (truth, _, message) = condition(&object, ConditionType::Stalled);
+    assert_eq!(truth, "True");
+    assert!(
+        message.contains("later") && message.contains("api-token"),
+        "{message}"
+    );
+    assert_eq!(stage.simulator.calls().count(), 0);
+
+    stage.put_token("later", &stage.token).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+}
+
+#[tokio::test]
+async fn each_way_in_which_a_token_can_be_unusable_is_named() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&[]).await;
+    stage.put_token("empty", " \n").await;
+    stage.put_token("two-lines", "one\ntwo").await;
+    let cases = [
+        (
+            "no-reference",
+            json!({ "apiTokenSecretRef": null }),
+            "spec.apiTokenSecretRef",
+        ),
+        (
+            "no-secret",
+            json!({ "apiTokenSecretRef": { "name": "absent" } }),
+            "does not exist",
+        ),
+        (
+            "no-key",
+            json!({ "apiTokenSecretRef": { "name": SECRET, "key": "other" } }),
+            "no key other",
+        ),
+        (
+            "empty",
+            json!({ "apiTokenSecretRef": { "name": "empty" } }),
+            "empty",
+        ),
+        (
+            "two-lines",
+            json!({ "apiTokenSecretRef": { "name": "two-lines" } }),
+            "line breaks",
+        ),
+    ];
+    for (name, fields, _) in &cases {
+        stage
+            .connector(name, &format!("{name}.example"), fields.clone())
+            .await;
+    }
+    for (name, _, expected) in &cases {
+        let object = stage.until_ready_is(name, "CredentialsUnavailable").await;
+        let (_, _, message) = condition(&object, ConditionType::Ready);
+        assert!(message.contains(expected), "{name}: {message}");
+    }
+    assert_eq!(stage.simulator.calls().count(), 0);
+}
+
+#[tokio::test]
+async fn a_newline_after_the_token_does_no_harm() {
+    let stage = Stage::set().await;
+    stage.put_token(SECRET, &format!("{}\n", stage.token)).await;
+    let _operator = stage.operator(&[]).await;
+    stage.connector("example", "example.com", json!({})).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+}
+
+#[tokio::test]
+async fn a_refused_token_rests_and_a_corrected_one_is_used_at_once() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--refused-token-retry", "10m"]).await;
+    stage.put_token(SECRET, "wrong").await;
+    stage.connector("example", "example.com", json!({})).await;
+    stage.until_ready_is("example", "Unauthorized").await;
+    // The Secret is looked at again all the time, but the same token is not offered again.
+    stage
+        .kubectl(&["label", "-n", "team", "sso/example", "edited=meanwhile"])
+        .await;
+    stage.put_token(SECRET, &stage.token).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    let refused = stage.simulator.calls().answered(401);
+    assert_eq!(refused.count(), 1, "{refused:#?}");
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_picked_up_without_a_restart_and_the_old_one_is_not_sent_again() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&[]).await;
+    stage.connector("example", "example.com", json!({})).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+
+    let fresh = stage.simulator.admin().add_ready_account(ACCOUNT, "fresh");
+    stage.put_token(SECRET, &fresh).await;
+    stage.simulator.admin().revoke_tokens("good");
+    let switched = |calls: simulator::Calls| calls.by_token("fresh").count() >= 3;
+    stage
+        .simulator
+        .until(|world| switched(world.calls()), PATIENCE)
+        .await
+        .unwrap();
+    let calls = stage.simulator.calls();
+    let first = calls.clone().by_token("fresh").as_slice()[0].sequence;
+    assert_eq!(calls.after(first).by_token("good").count(), 0);
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+}
+
+#[tokio::test]
+async fn without_credentials_a_deletion_says_so_and_both_ways_out_work() {
+    let stage = Stage::set().await;
+    let mut operator = stage.operator(&[]).await;
+    for name in ["restored", "retained"] {
+        stage
+            .connector(
+                name,
+                &format!("{name}.example"),
+                json!({ "deletionPolicy": "Delete" }),
+            )
+            .await;
+        stage.until_ready_is(name, "AwaitingVerification").await;
+    }
+    // A process that has not seen the token work.
+    operator.terminate(PATIENCE).await.unwrap();
+    stage
+        .kubectl(&["delete", "secret", "-n", "team", SECRET])
+        .await;
+    let _successor = stage.operator(&[]).await;
+    let mut objects = Vec::new();
+    for name in ["restored", "retained"] {
+        stage
+            .objects()
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
+        let object = stage.until_ready_is(name, "CredentialsUnavailable").await;
+        let (_, _, message) = condition(&object, ConditionType::Ready);
+        assert!(
+            message.contains("restore the Secret") && message.contains("Retain"),
+            "{message}"
+        );
+        objects.push(object);
+    }
+
+    let before = stage.simulator.calls().count();
+    stage
+        .patch_spec("retained", json!({ "deletionPolicy": "Retain" }))
+        .await;
+    harness::await_gone(&stage.objects(), &objects[1], PATIENCE)
+        .await
+        .unwrap();
+    assert_eq!(stage.simulator.calls().count(), before, "no call was made");
+    stage.put_token(SECRET, &stage.token).await;
+    harness::await_gone(&stage.objects(), &objects[0], PATIENCE)
+        .await
+        .unwrap();
+    let left = stage.simulator.admin().connectors(ACCOUNT);
+    assert_eq!(left.len(), 1);
+    assert_eq!(Some(&left[0].id), connector_id(&objects[1]).as_ref());
+}
+
+#[tokio::test]
+async fn the_token_that_worked_cleans_up_when_the_secret_is_gone_first() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&[]).await;
+    stage
+        .connector(
+            "example",
+            "example.com",
+            json!({ "deletionPolicy": "Delete" }),
+        )
+        .await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    stage
+        .kubectl(&["delete", "secret", "-n", "team", SECRET])
+        .await;
+    stage.delete("example").await;
+    assert!(stage.simulator.admin().connectors(ACCOUNT).is_empty());
+}
+
+#[tokio::test]
+async fn no_byte_of_a_token_is_shown_anywhere() {
+    let stage = Stage::set().await;
+    let operator = stage
+        .operator(&["--log-filter", "trace", "--backoff", "50ms"])
+        .await;
+    stage
+        .put_token("wrong", "wrong-token-0123456789abcdef")
+        .await;
+    stage
+        .connector(
+            "wrong",
+            "wrong.example",
+            json!({ "apiTokenSecretRef": { "name": "wrong" } }),
+        )
+        .await;
+    stage.until_ready_is("wrong", "Unauthorized").await;
+
+    // Answers that quote the token, as a broken proxy might.
+    let echo = format!("invalid token Bearer {}", stage.token);
+    let failures = [
+        Failure::throttled(Some(Duration::from_secs(1))),
+        Failure::limit_reached(None),
+        Failure::html(502),
+        Failure::problem_json(520),
+        Failure::unsuccessful(971),
+        Failure::Truncate,
+        Failure::Reset {
+            when: When::AfterCommit,
+        },
+        Failure::envelope(500, 1000, &echo),
+        Failure::envelope(400, 1001, &echo),
+    ];
+    let operations = [
+        Operation::List,
+        Operation::Create,
+        Operation::Get,
+        Operation::Update,
+        Operation::BeginVerification,
+    ];
+    for (n, failure) in failures.iter().enumerate() {
+        for operation in operations {
+            let fault = Fault::new(failure.clone())
+                .on(operation)
+                .skipping(u32::try_from(n).unwrap());
+            stage
+                .simulator
+                .admin()
+                .push_fault(fault.repeat(Repeat::Times(1)));
+        }
+    }
+    let fields = json!({ "enabled": true, "useFedrampLanguage": true, "deletionPolicy": "Delete" });
+    stage.connector("example", "example.com", fields).await;
+    let object = stage
+        .until("example", "its code", |object| code(object).is_some())
+        .await;
+    stage
+        .simulator
+        .admin()
+        .publish_txt("example.com", &code(&object).unwrap());
+    stage.until_ready_is("example", "Available").await;
+    stage
+        .simulator
+        .admin()
+        .push_fault(Fault::new(Failure::authentication_flake()).on(Operation::List));
+    stage.until_ready_is("example", "Unauthorized").await;
+
+    let metrics = operator.metrics().await.unwrap();
+    let objects = stage
+        .kubectl(&["get", "sso,events", "-A", "-o", "yaml"])
+        .await;
+    let log = operator.output();
+    assert!(
+        log.contains("TRACE") && log.contains("example.com"),
+        "the log is there"
+    );
+    for token in [stage.token.as_str(), "wrong-token-0123456789abcdef"] {
+        for (place, text) in [("log", &log), ("metrics", &metrics), ("objects", &objects)] {
+            assert!(!text.contains(token), "the token stands in the {place}");
+        }
+    }
+    for outcome in ["rejected", "unavailable", "rate_limited", "unauthorized"] {
+        assert!(
+            metrics.contains(outcome),
+            "{outcome} was not exercised:\n{metrics}"
+        );
+    }
+}
