@@ -235,7 +235,9 @@ impl Pass<'_> {
         id: &ConnectorId,
         changes: &Changes,
     ) -> Result<(), Failure> {
-        self.entry.memory.updating(self.context.clock.now());
+        self.entry
+            .memory
+            .updating(*changes, self.context.clock.now());
         let account = &self.desired.account;
         let result = self
             .context

@@ -9,7 +9,7 @@ use super::verdict::{Finding, Verdict};
 use super::world::Record;
 use super::{Act, Guard, Look, Plan, Then, World, enforcement, gone, messages};
 use crate::clock::Moment;
-use crate::cloudflare::{Changes, Connector};
+use crate::cloudflare::Connector;
 use crate::identity::ConnectorId;
 use crate::resource::Reason;
 
@@ -119,17 +119,14 @@ fn disable(world: &World<'_>, id: &ConnectorId, connector: &Connector, seen: Mom
     if earliest > world.now {
         return resting(world, messages::deleting(), earliest);
     }
-    if let Some(next) = enforcement::effect_due(world, seen) {
+    if let Some(next) = enforcement::effect_due(world, false, seen) {
         return if next > world.now {
             resting(world, messages::deleting(), next)
         } else {
             Plan::Look(Look::Connector(id.clone()))
         };
     }
-    let changes = Changes {
-        enabled: Some(false),
-        ..Changes::default()
-    };
+    let changes = enforcement::change(false);
     destroy(
         world,
         connector,

@@ -11,7 +11,7 @@ use super::memory::{Difference, Memory};
 use super::world::Record;
 use super::{Timing, World, verification};
 use crate::clock::Moment;
-use crate::cloudflare::Connector;
+use crate::cloudflare::{Changes, Connector};
 use crate::resource::{Enforcement, EnforcementState};
 
 /// What is to be done about `spec.enabled`. Each carries the record that must be stored.
@@ -84,10 +84,11 @@ fn resume(
         .enforcement
         .as_ref()
         .and_then(|enforcement| enforcement.updated_on);
-    if world.memory.update.is_some_and(|update| update.refused) {
+    let sent = world.memory.sent(change(wanted));
+    if sent.is_some_and(|update| update.refused) {
         return Course::Keep(with_state(world, record, EnforcementState::Armed));
     }
-    match effect_due(world, seen) {
+    match effect_due(world, wanted, seen) {
         Some(due) => Course::Wait(record, due),
         None if recorded.is_none() || recorded != connector.updated_on => {
             hold_if_confirmed(world, record, seen)
@@ -97,10 +98,13 @@ fn resume(
     }
 }
 
-/// When to look again for the effect of the PATCH that was sent last, if it may still show: reads lag writes. Soon at
-/// first, then less and less often.
-pub(super) fn effect_due(world: &World<'_>, seen: Moment) -> Option<Moment> {
-    let update = world.memory.update.filter(|update| !update.refused)?;
+/// When to look again for the effect of the PATCH to `wanted` that was sent last, if it may still show: reads lag
+/// writes. Soon at first, then less and less often.
+pub(super) fn effect_due(world: &World<'_>, wanted: bool, seen: Moment) -> Option<Moment> {
+    let update = world
+        .memory
+        .sent(change(wanted))
+        .filter(|update| !update.refused)?;
     let settled = update.at + world.timing.difference_confirmation;
     let next = seen + world.timing.backoff.max(seen.since(update.at));
     (seen < settled).then(|| next.min(settled))
@@ -189,13 +193,25 @@ fn rearmed_on_request(world: &World<'_>, mut record: Record) -> Record {
 
 /// A PATCH that Cloudflare certainly did not carry out leaves the enforcement armed.
 pub(super) fn after_refusal(world: &World<'_>, record: &mut Record) {
-    let refused = world.memory.update.is_some_and(|update| update.refused);
+    let refused = record
+        .enforcement
+        .as_ref()
+        .and_then(|enforcement| world.memory.sent(change(enforcement.enabled?)))
+        .is_some_and(|update| update.refused);
     if refused
         && let Some(enforcement) = &mut record.enforcement
         && enforcement.state == EnforcementState::Applying
     {
         enforcement.state = EnforcementState::Armed;
         enforcement.updated_on = None;
+    }
+}
+
+/// The PATCH that enables or disables.
+pub(super) fn change(enabled: bool) -> Changes {
+    Changes {
+        enabled: Some(enabled),
+        ..Changes::default()
     }
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use super::timing::Timing;
 use super::world::{Sighting, Snapshot};
 use crate::clock::Moment;
-use crate::cloudflare::{Connector, Endpoint, Failure};
+use crate::cloudflare::{Changes, Connector, Endpoint, Failure};
 use crate::identity::{ConnectorId, EmailDomain};
 
 /// What the process remembers of one object.
@@ -44,6 +44,8 @@ pub struct Difference {
 /// A PATCH that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Update {
+    /// What it asked for.
+    pub changes: Changes,
     /// When it was sent.
     pub at: Moment,
     /// Whether Cloudflare certainly did not carry it out.
@@ -138,9 +140,16 @@ impl Memory {
         self.acted_at.is_none_or(|acted| acted <= asked)
     }
 
+    /// The last PATCH, if it asked for just this.
+    #[must_use]
+    pub fn sent(&self, changes: Changes) -> Option<Update> {
+        self.update.filter(|update| update.changes == changes)
+    }
+
     /// A PATCH is about to be sent.
-    pub fn updating(&mut self, now: Moment) {
+    pub fn updating(&mut self, changes: Changes, now: Moment) {
         self.update = Some(Update {
+            changes,
             at: now,
             refused: false,
         });

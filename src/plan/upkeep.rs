@@ -73,22 +73,14 @@ fn act_on(world: &World<'_>, id: &ConnectorId, view: &View<'_>) -> Plan {
         (None, Course::Keep(_), _) if moved && !view.by_id => closer(),
         (Some(begun), _, _) => Plan::act(verdict(&begun), Act::BeginVerification(id.clone())),
         (None, Course::Change(record, wanted), _) => {
-            let changes = Changes {
-                enabled: Some(*wanted),
-                ..Changes::default()
-            };
-            Plan::act(verdict(record), update(changes))
+            Plan::act(verdict(record), update(enforcement::change(*wanted)))
         }
         (None, Course::Wait(_, until), _) if *until <= world.now => closer(),
         (None, Course::Wait(record, until), _) => {
             Plan::rest(verdict(record), world.now.until(*until))
         }
         (None, Course::Keep(record), Some(wanted)) => {
-            let changes = Changes {
-                use_fedramp_language: Some(wanted),
-                ..Changes::default()
-            };
-            Plan::act(verdict(record), update(changes))
+            Plan::act(verdict(record), update(reword(wanted)))
         }
         (None, Course::Keep(record), None) => {
             Plan::rest(verdict(record), until_next_poll(world, record, view))
@@ -102,10 +94,18 @@ fn wording(world: &World<'_>, record: &Record, connector: &Connector) -> Option<
     let wanted = world.desired.use_fedramp_language?;
     let differs = connector.use_fedramp_language.unwrap_or(false) != wanted;
     let applying = enforcement::state(record) == EnforcementState::Applying;
-    let sent = world.memory.update.is_some_and(|update| {
+    let sent = world.memory.sent(reword(wanted)).is_some_and(|update| {
         !update.refused && world.now.since(update.at) < world.timing.difference_confirmation
     });
     (differs && !applying && !sent).then_some(wanted)
+}
+
+/// The PATCH that sets the FedRAMP wording.
+fn reword(wanted: bool) -> Changes {
+    Changes {
+        use_fedramp_language: Some(wanted),
+        ..Changes::default()
+    }
 }
 
 /// The newest look at the connector, if it is recent enough and shows all that a decision needs.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloudflare_sso_operator::resource::ConditionType;
 use kube::api::DeleteParams;
 use serde_json::json;
-use simulator::{Failure, Fault, Operation, Repeat, When};
+use simulator::{Failure, Fault, Operation, When};
 
 use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, condition, connector_id};
 
@@ -246,39 +246,46 @@ async fn no_byte_of_a_token_is_shown_anywhere() {
         Failure::envelope(500, 1000, &echo),
         Failure::envelope(400, 1001, &echo),
     ];
-    let operations = [
-        Operation::List,
-        Operation::Create,
-        Operation::Get,
-        Operation::Update,
-        Operation::BeginVerification,
-    ];
+    // Every failure strikes a list, and every call about an object of its own.
+    let admin = stage.simulator.admin();
     for (n, failure) in failures.iter().enumerate() {
-        for operation in operations {
-            let fault = Fault::new(failure.clone())
-                .on(operation)
-                .skipping(u32::try_from(n).unwrap());
-            stage
-                .simulator
-                .admin()
-                .push_fault(fault.repeat(Repeat::Times(1)));
+        let later = u32::try_from(n).unwrap();
+        admin.push_fault(
+            Fault::new(failure.clone())
+                .on(Operation::List)
+                .skipping(later),
+        );
+        let domain = format!("d{n}.example");
+        for operation in [Operation::Create, Operation::Get, Operation::Update] {
+            admin.push_fault(Fault::new(failure.clone()).on(operation).on_domain(&domain));
         }
+        let fields =
+            json!({ "enabled": true, "useFedrampLanguage": false, "deletionPolicy": "Delete" });
+        stage.connector(&format!("c{n}"), &domain, fields).await;
     }
-    let fields = json!({ "enabled": true, "useFedrampLanguage": true, "deletionPolicy": "Delete" });
-    stage.connector("example", "example.com", fields).await;
-    let object = stage
-        .until("example", "its code", |object| code(object).is_some())
-        .await;
-    stage
-        .simulator
-        .admin()
-        .publish_txt("example.com", &code(&object).unwrap());
-    stage.until_ready_is("example", "Available").await;
-    stage
-        .simulator
-        .admin()
-        .push_fault(Fault::new(Failure::authentication_flake()).on(Operation::List));
-    stage.until_ready_is("example", "Unauthorized").await;
+    for n in 0..failures.len() {
+        let object = stage
+            .until(&format!("c{n}"), "its code", |object| {
+                code(object).is_some()
+            })
+            .await;
+        admin.publish_txt(&format!("d{n}.example"), &code(&object).unwrap());
+    }
+    for n in 0..failures.len() {
+        stage.until_ready_is(&format!("c{n}"), "Available").await;
+    }
+    admin
+        .until(
+            |world| world.faults().iter().all(|fault| fault.struck > 0),
+            PATIENCE,
+        )
+        .await
+        .unwrap();
+    // Its calls would otherwise take the next fault.
+    stage.delete("wrong").await;
+    let refusal = Fault::new(Failure::authentication_flake()).on(Operation::List);
+    admin.push_fault(refusal);
+    stage.until_ready_is("c0", "Unauthorized").await;
 
     let metrics = operator.metrics().await.unwrap();
     let objects = stage
@@ -286,7 +293,7 @@ async fn no_byte_of_a_token_is_shown_anywhere() {
         .await;
     let log = operator.output();
     assert!(
-        log.contains("TRACE") && log.contains("example.com"),
+        log.contains("TRACE") && log.contains("/c0.team"),
         "the log is there"
     );
     for token in [stage.token.as_str(), "wrong-token-0123456789abcdef"] {

@@ -7,4 +7,5 @@ mod creation;
 mod credentials;
 mod enforcement;
 mod journey;
+mod silence;
 mod stage;
