@@ -4,4 +4,6 @@
 #![allow(missing_docs, reason = "nothing here is for others")]
 
 mod journey;
+mod rights;
 mod stage;
+mod validation;
