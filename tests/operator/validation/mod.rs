@@ -54,7 +54,7 @@ pub(super) async fn stored(server: &ControlPlane, name: &str) -> Value {
 }
 
 /// Writes into the status as the operator may.
-pub(super) async fn patch_status(server: &ControlPlane, status: &Value) {
+pub(super) async fn patch_status(server: &ControlPlane, status: &Value) -> Output {
     let patch = json!({ "status": status }).to_string();
     let arguments = [
         "patch",
@@ -67,7 +67,7 @@ pub(super) async fn patch_status(server: &ControlPlane, status: &Value) {
         "-p",
         &patch,
     ];
-    succeed(server.kubectl(&arguments).await.unwrap());
+    server.kubectl(&arguments).await.unwrap()
 }
 
 pub(super) fn first_status() -> Value {

@@ -1,11 +1,13 @@
 //! What is refused, what is accepted, what may change.
 
+use std::collections::BTreeSet;
+
 use cloudflare_sso_operator::resource::custom_resource_definition;
 use harness::{ControlPlane, Output, until};
 use serde_json::{Value, json};
 
 use super::rows::{
-    BAD_ACCOUNT, BAD_KEY, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_DOMAIN, UPPER_CASE,
+    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_DOMAIN, UPPER_CASE,
     refused_by_a_rule, refused_by_the_schema,
 };
 use super::{apply, definition, merge, patch_status, server, stored, succeed};
@@ -170,6 +172,12 @@ async fn an_object_that_a_newer_rule_would_refuse_can_still_be_edited() {
     .await
     .unwrap();
 
+    let known = BTreeSet::from([
+        format!("Warning: spec.accountID: Invalid value: \"mine\": {BAD_ACCOUNT}"),
+        format!("Warning: spec.emailDomain: Invalid value: \"Example.com.\": {UPPER_CASE}"),
+        format!("Warning: spec.apiTokenSecretRef.name: Invalid value: \"My Token\": {BAD_SECRET}"),
+        format!("Warning: spec.apiTokenSecretRef.key: Invalid value: \"a/b\": {BAD_KEY}"),
+    ]);
     for (edit, flags) in [
         (json!({ "enabled": true }), &["--server-side=false"][..]),
         (
@@ -179,26 +187,37 @@ async fn an_object_that_a_newer_rule_would_refuse_can_still_be_edited() {
     ] {
         let mut edited = with(&bad);
         merge(&mut edited["spec"], &edit);
-        succeed(apply(&server, &edited, flags).await);
+        assert_eq!(warnings(apply(&server, &edited, flags).await), known);
         assert_eq!(stored(&server, "example").await["spec"], edited["spec"]);
     }
     let mut label = with(&bad);
     label["metadata"]["labels"] = json!({ "team": "blue" });
-    succeed(apply(&server, &label, &[]).await);
-    patch_status(&server, &json!({ "connectorID": "c0ffee" })).await;
+    assert_eq!(warnings(apply(&server, &label, &[]).await), known);
+    let status = json!({ "connectorID": "c0ffee" });
+    assert_eq!(warnings(patch_status(&server, &status).await), known);
 
-    // What is edited is judged, and only that.
+    // What is edited is judged, the rest is only mentioned.
     let mut worse = with(&bad);
     worse["spec"]["apiTokenSecretRef"]["key"] = json!("c/d");
     let line = format!("spec.apiTokenSecretRef.key: Invalid value: \"c/d\": {BAD_KEY}");
-    assert_eq!(dry_run(&server, &worse).await.stderr, invalid(&[&line]));
+    let refused = dry_run(&server, &worse).await.stderr;
+    assert!(refused.ends_with(&invalid(&[&line])), "{refused}");
     worse["spec"]["apiTokenSecretRef"]["key"] = json!("good");
-    succeed(apply(&server, &worse, &[]).await);
+    let told = warnings(apply(&server, &worse, &[]).await);
+    assert_eq!(told.len(), known.len() - 1, "{told:?}");
+    assert_eq!(stored(&server, "example").await["spec"], worse["spec"]);
 }
 
 /// The same, but nothing is stored.
 async fn dry_run(server: &ControlPlane, object: &Value) -> Output {
     apply(server, object, &["--dry-run=server"]).await
+}
+
+/// What kubectl warned of, line by line, while it did as it was told.
+fn warnings(output: Output) -> BTreeSet<String> {
+    let lines = output.stderr.lines().map(str::to_owned).collect();
+    output.success().unwrap();
+    lines
 }
 
 /// The minimal object, with these fields in its spec.

@@ -47,7 +47,7 @@ async fn the_server_stores_what_was_applied_and_a_first_status() {
 
     succeed(apply(&server, &connector("example", "example.com"), &[]).await);
     let status = json!({ "connectorID": "c0ffee", "enabled": false });
-    patch_status(&server, &status).await;
+    succeed(patch_status(&server, &status).await);
     let before = stored(&server, "example").await["status"].clone();
     let mut object = connector("example", "example.com");
     object["status"] = json!({ "connectorID": "decaf", "enabled": true, "conditions": [] });
@@ -107,7 +107,7 @@ async fn the_definition_is_applied_without_a_warning_and_kubectl_shows_what_matt
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         }],
     });
-    patch_status(&server, &status).await;
+    succeed(patch_status(&server, &status).await);
     let policy = r#"{"spec":{"deletionPolicy":"Delete"}}"#;
     run(&[
         "patch",
