@@ -93,14 +93,7 @@ pub struct SsoConnectorSpec {
     /// The part behind the @ of the addresses that shall log in by SSO, as a lower-case DNS name. Immutable.
     #[schemars(length(max = 253))]
     #[x_kube(
-        validation = Rule::new("!self.contains('@')").message("must be only the part behind the @: write example.com, not user@example.com"),
-        validation = Rule::new("!self.contains('*')").message("must not be a wildcard: a connector covers exactly one domain, so apply one object for each"),
-        validation = Rule::new("self.matches('^[ -~]*$')").message("must be ASCII: write a name in another script as its A-labels, which begin with xn--"),
-        validation = Rule::new("!self.matches('[A-Z]')").message("must be lower-case: write example.com, not Example.com"),
-        validation = Rule::new("!self.endsWith('.')").message("must not end with a dot: write example.com, not example.com."),
-        validation = Rule::new("!self.matches('^[0-9.]+$')").message("must be a domain name, not an IP address"),
-        validation = Rule::new("self.matches('^([A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?[.])+[A-Za-z0-9]([-A-Za-z0-9]{0,61}[A-Za-z0-9])?$') || self.matches('[^ -~]|[*@]|[.]$')").message("must be a DNS name of two or more labels such as example.com; each label is 1 to 63 letters, digits and inner hyphens"),
-        validation = Rule::new("!self.matches('[.][0-9]+$') || self.matches('^[0-9.]+$')").message("must end in a top-level domain that is not a number"),
+        validation = Rule::new(DOMAIN).message(Message::Expression(DOMAIN_MISTAKE.into())),
         validation = Rule::new("self == oldSelf").message("is immutable: to use another domain, delete this object and apply a new one")
     )]
     pub email_domain: String,
@@ -134,13 +127,13 @@ pub struct SsoConnectorSpec {
 pub struct ApiTokenSecretRef {
     /// The name of the Secret.
     #[schemars(length(max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message("must be the name of a Secret in this namespace: lower-case letters, digits, hyphens and dots"))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message("must be the name of a Secret in this namespace: lower-case letters, digits, and between them hyphens and single dots"))]
     pub name: String,
 
     /// The key in the Secret. Absent: api-token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')").message("must be a key of the Secret: letters, digits, hyphens, underscores and dots"))]
+    #[x_kube(validation = Rule::new("self.matches('^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$')").message("must be a key of the Secret: letters, digits, hyphens, underscores and dots, but not two dots at the beginning"))]
     pub key: Option<String>,
 }
 
@@ -156,3 +149,18 @@ pub enum DeletionPolicy {
     #[default]
     Retain,
 }
+
+/// An e-mail domain as [`EmailDomain`](crate::identity::EmailDomain) reads it. Its length is the schema's affair.
+const DOMAIN: &str = "self.matches('^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?[.])+[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$') \
+    && !self.matches('[.][0-9]+$')";
+
+/// What is wrong with a value that is not a [`DOMAIN`]. One rule that picks its message, and not a rule for each mistake:
+/// whoever has made one mistake shall read one message. The most telling comes first.
+const DOMAIN_MISTAKE: &str = r"self.contains('@') ? 'must be only the part behind the @: write example.com, not user@example.com' :
+self.contains('*') ? 'must not be a wildcard: a connector covers exactly one domain, so apply one object for each' :
+isIP(self) ? 'must be a domain name, not an IP address' :
+self.matches('[^[:ascii:]]') ? 'must be ASCII: write a name in another script as its A-labels, which begin with xn--' :
+self.matches('[A-Z]') ? 'must be lower-case: write example.com, not Example.com' :
+self.endsWith('.') ? 'must not end with a dot: write example.com, not example.com.' :
+self.matches('[.][0-9]+$') ? 'must end in a top-level domain that is not a number' :
+'must be a DNS name of two or more labels such as example.com; each label is 1 to 63 letters, digits and inner hyphens'";

@@ -1,0 +1,263 @@
+//! What is refused, what is accepted, what may change.
+
+use std::collections::BTreeSet;
+
+use cloudflare_sso_operator::resource::custom_resource_definition;
+use harness::{ControlPlane, Output, until};
+use serde_json::{Value, json};
+
+use super::rows::{
+    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_DOMAIN, UPPER_CASE,
+    refused_by_a_rule, refused_by_the_schema,
+};
+use super::{apply, definition, merge, patch_status, server, stored, succeed};
+use crate::stage::{ACCOUNT, PATIENCE, connector};
+
+#[tokio::test]
+async fn a_bad_value_is_refused_in_words_that_say_what_to_write() {
+    let server = server().await;
+    for (field, value, message) in refused_by_a_rule() {
+        let output = dry_run(&server, &with(&at(field, &value))).await;
+        let line = format!("spec.{field}: Invalid value: {}: {message}", quoted(&value));
+        assert_eq!(output.stderr, invalid(&[&line]), "{field}: {value:?}");
+    }
+    for (spec, mut lines) in refused_by_the_schema() {
+        lines.push(NOT_ALL_CHECKED);
+        let output = dry_run(&server, &with(&spec)).await;
+        assert_eq!(output.stderr, invalid(&lines), "{spec}");
+    }
+    for (spec, lines) in [
+        (
+            json!({}),
+            vec![
+                "spec.accountID: Required value",
+                "spec.emailDomain: Required value",
+                NOT_ALL_CHECKED,
+            ],
+        ),
+        (
+            json!({ "emailDomain": "example.com" }),
+            vec!["spec.accountID: Required value", NOT_ALL_CHECKED],
+        ),
+        (
+            json!({ "accountID": ACCOUNT }),
+            vec!["spec.emailDomain: Required value", NOT_ALL_CHECKED],
+        ),
+    ] {
+        let mut object = with(&json!({}));
+        object["spec"] = spec;
+        assert_eq!(dry_run(&server, &object).await.stderr, invalid(&lines));
+    }
+}
+
+#[tokio::test]
+async fn what_is_meant_to_be_possible_is_accepted_and_a_misspelt_field_is_named() {
+    let server = server().await;
+    let longest = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "a".repeat(61));
+    for (field, values) in [
+        (
+            "emailDomain",
+            vec![
+                "example.com",
+                "a.b",
+                "mail.example.co.uk",
+                "xn--bcher-kva.example",
+                "example.xn--p1ai",
+                "1and1.example",
+                "0.example",
+                "a--b.example",
+                "example.c0m",
+                &longest,
+            ],
+        ),
+        (
+            "apiTokenSecretRef.name",
+            vec!["a", "0", "cloudflare-api-token", "a.b-c.d"],
+        ),
+        (
+            "apiTokenSecretRef.key",
+            vec!["api-token", "API_TOKEN", ".token", "a..b", "-", "_"],
+        ),
+        ("deletionPolicy", vec!["Delete", "Retain"]),
+    ] {
+        for value in values {
+            let output = dry_run(&server, &with(&at(field, value))).await;
+            assert!(
+                output.status.success(),
+                "{field}: {value:?}: {}",
+                output.stderr
+            );
+            assert_eq!(output.stderr, "");
+        }
+    }
+    for (spec, field) in [
+        (json!({ "enable": true }), "spec.enable"),
+        (json!({ "accountId": ACCOUNT }), "spec.accountId"),
+        (
+            json!({ "apiTokenSecretRef": { "name": "token", "namespace": "other" } }),
+            "spec.apiTokenSecretRef.namespace",
+        ),
+    ] {
+        let output = dry_run(&server, &with(&spec)).await;
+        assert_eq!(
+            output.stderr,
+            format!(
+                "Error from server (BadRequest): error when creating \"STDIN\": SsoConnector in version \"v1alpha1\" \
+                 cannot be handled as a SsoConnector: strict decoding error: unknown field \"{field}\"\n"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn account_and_domain_stay_and_all_else_may_change() {
+    let server = server().await;
+    let object = connector("example", "example.com");
+    succeed(apply(&server, &object, &[]).await);
+    let other_account = ACCOUNT.replace('0', "1");
+    for (field, value, message) in [
+        ("accountID", other_account.as_str(), OTHER_ACCOUNT),
+        ("emailDomain", "example.org", OTHER_DOMAIN),
+    ] {
+        let output = dry_run(&server, &with(&at(field, value))).await;
+        let line = format!("spec.{field}: Invalid value: \"{value}\": {message}");
+        assert_eq!(output.stderr, invalid(&[&line]));
+    }
+    let output = dry_run(&server, &with(&at("emailDomain", "Example.com"))).await;
+    let line = |message| format!("spec.emailDomain: Invalid value: \"Example.com\": {message}");
+    assert_eq!(
+        output.stderr,
+        invalid(&[&line(UPPER_CASE), &line(OTHER_DOMAIN)])
+    );
+
+    for spec in [
+        json!({ "enabled": true, "deletionPolicy": "Delete", "beginVerification": false }),
+        json!({ "enabled": false, "deletionPolicy": "Retain", "useFedrampLanguage": true }),
+        json!({ "apiTokenSecretRef": { "name": "other", "key": "token" } }),
+        json!({}),
+    ] {
+        succeed(apply(&server, &with(&spec), &[]).await);
+        assert_eq!(
+            stored(&server, "example").await["spec"],
+            with(&spec)["spec"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_a_newer_rule_would_refuse_can_still_be_edited() {
+    let server = server().await;
+    let mut lax = serde_json::to_value(custom_resource_definition()).unwrap();
+    remove_rules(&mut lax);
+    server.apply(&lax.to_string()).await.unwrap();
+    let bad = json!({
+        "accountID": "mine", "emailDomain": "Example.com.", "apiTokenSecretRef": { "name": "My Token", "key": "a/b" },
+    });
+    until("the API server to know no rules", PATIENCE, async || {
+        apply(&server, &with(&bad), &[]).await.success().map(drop)
+    })
+    .await
+    .unwrap();
+    server.apply(&definition()).await.unwrap();
+    let mut fresh = with(&bad);
+    fresh["metadata"]["name"] = json!("fresh");
+    until(
+        "the API server to know the rules",
+        PATIENCE,
+        async || match dry_run(&server, &fresh).await {
+            refused if refused.stderr.contains(BAD_ACCOUNT) => Ok(()),
+            other => Err(format!("{other:?}")),
+        },
+    )
+    .await
+    .unwrap();
+
+    let known = BTreeSet::from([
+        format!("Warning: spec.accountID: Invalid value: \"mine\": {BAD_ACCOUNT}"),
+        format!("Warning: spec.emailDomain: Invalid value: \"Example.com.\": {UPPER_CASE}"),
+        format!("Warning: spec.apiTokenSecretRef.name: Invalid value: \"My Token\": {BAD_SECRET}"),
+        format!("Warning: spec.apiTokenSecretRef.key: Invalid value: \"a/b\": {BAD_KEY}"),
+    ]);
+    for (edit, flags) in [
+        (json!({ "enabled": true }), &["--server-side=false"][..]),
+        (
+            json!({ "deletionPolicy": "Delete" }),
+            &["--server-side", "--force-conflicts"][..],
+        ),
+    ] {
+        let mut edited = with(&bad);
+        merge(&mut edited["spec"], &edit);
+        assert_eq!(warnings(apply(&server, &edited, flags).await), known);
+        assert_eq!(stored(&server, "example").await["spec"], edited["spec"]);
+    }
+    let mut label = with(&bad);
+    label["metadata"]["labels"] = json!({ "team": "blue" });
+    assert_eq!(warnings(apply(&server, &label, &[]).await), known);
+    let status = json!({ "connectorID": "c0ffee" });
+    assert_eq!(warnings(patch_status(&server, &status).await), known);
+
+    // What is edited is judged, the rest is only mentioned.
+    let mut worse = with(&bad);
+    worse["spec"]["apiTokenSecretRef"]["key"] = json!("c/d");
+    let line = format!("spec.apiTokenSecretRef.key: Invalid value: \"c/d\": {BAD_KEY}");
+    let refused = dry_run(&server, &worse).await.stderr;
+    assert!(refused.ends_with(&invalid(&[&line])), "{refused}");
+    worse["spec"]["apiTokenSecretRef"]["key"] = json!("good");
+    let told = warnings(apply(&server, &worse, &[]).await);
+    assert_eq!(told.len(), known.len() - 1, "{told:?}");
+    assert_eq!(stored(&server, "example").await["spec"], worse["spec"]);
+}
+
+/// The same, but nothing is stored.
+async fn dry_run(server: &ControlPlane, object: &Value) -> Output {
+    apply(server, object, &["--dry-run=server"]).await
+}
+
+/// What kubectl warned of, line by line, while it did as it was told.
+fn warnings(output: Output) -> BTreeSet<String> {
+    let lines = output.stderr.lines().map(str::to_owned).collect();
+    output.success().unwrap();
+    lines
+}
+
+/// The minimal object, with these fields in its spec.
+fn with(spec: &Value) -> Value {
+    let mut object = connector("example", "example.com");
+    merge(&mut object["spec"], spec);
+    object
+}
+
+/// A spec with one field, given as its path.
+fn at(path: &str, value: &str) -> Value {
+    match path.split_once('.') {
+        Some((parent, "name")) => json!({ parent: { "name": value } }),
+        Some((parent, field)) => json!({ parent: { "name": "token", field: value } }),
+        None => json!({ path: value }),
+    }
+}
+
+/// What kubectl prints for a refused object, given the lines of the API server.
+fn invalid(lines: &[&str]) -> String {
+    let said = match lines {
+        [line] => (*line).to_owned(),
+        lines => lines.iter().map(|line| format!("\n* {line}")).collect(),
+    };
+    format!("The SsoConnector \"example\" is invalid: {said}\n")
+}
+
+/// A string as Go quotes it; for what the tables hold, that is how JSON does.
+fn quoted(value: &str) -> String {
+    json!(value).to_string()
+}
+
+/// Takes every validation rule out of a schema.
+fn remove_rules(node: &mut Value) {
+    match node {
+        Value::Object(object) => {
+            object.remove("x-kubernetes-validations");
+            object.values_mut().for_each(remove_rules);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_rules),
+        _ => {}
+    }
+}
