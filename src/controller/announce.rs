@@ -8,7 +8,7 @@ use tracing::debug;
 use super::Context;
 use super::store::within;
 use crate::plan::{Outcome, Verdict};
-use crate::resource::{Reason, SsoConnector, SsoConnectorStatus};
+use crate::resource::{ConditionType, Reason, SsoConnector, SsoConnectorStatus, find_condition};
 
 /// An Event's note may not be longer; the API server refuses it otherwise.
 const LONGEST_NOTE: usize = 1000;
@@ -21,7 +21,7 @@ pub(super) fn ready_reason(verdict: &Verdict) -> Option<Reason> {
     }
 }
 
-/// Publishes an Event for each condition that has changed, each reason once.
+/// Publishes an Event for each thing that has changed.
 pub(super) async fn transitions(
     context: &Context,
     object: &SsoConnector,
@@ -48,20 +48,26 @@ pub(super) async fn transitions(
     }
 }
 
-/// Reason and message of each condition that is there now and was not so before, each reason once.
+/// Reason and message of each condition that is there now and was not so before. Several conditions may say the same
+/// thing, and that Cloudflare can be worked with is news only after it could not.
 fn changes(before: &SsoConnectorStatus, after: &SsoConnectorStatus) -> Vec<(String, String)> {
     let mut changes: Vec<(String, String)> = Vec::new();
+    let first_success = find_condition(&before.conditions, ConditionType::Synced)
+        .is_none()
+        .then_some("True");
     for condition in &after.conditions {
         let known = before.conditions.iter().any(|old| {
-            (&old.type_, &old.status, &old.reason)
-                == (&condition.type_, &condition.status, &condition.reason)
+            old.type_ == condition.type_
+                && old.status == condition.status
+                && old.reason == condition.reason
         });
-        if !known
-            && !changes
-                .iter()
-                .any(|(reason, _)| *reason == condition.reason)
-        {
-            let note = condition.message.chars().take(LONGEST_NOTE).collect();
+        let no_news = condition.type_ == ConditionType::Synced.as_str()
+            && first_success == Some(condition.status.as_str());
+        let note: String = condition.message.chars().take(LONGEST_NOTE).collect();
+        let said = changes
+            .iter()
+            .any(|(reason, said)| *reason == condition.reason || *said == note);
+        if !known && !no_news && !said {
             changes.push((condition.reason.clone(), note));
         }
     }

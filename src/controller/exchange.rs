@@ -148,6 +148,7 @@ impl Pass<'_> {
         let started = self.context.clock.now();
         let account = self.desired.account.clone();
         let cloudflare = &self.context.cloudflare;
+        let mut sighting = None;
         let (endpoint, result) = match act {
             Act::Create {
                 creation,
@@ -155,7 +156,10 @@ impl Pass<'_> {
                 begin_by,
             } => {
                 let result = self.create(&token, &creation, attempt, begin_by).await;
-                (Endpoint::Create, result)
+                (
+                    Endpoint::Create,
+                    result.map(|created| sighting = Some(created)),
+                )
             }
             Act::BeginVerification(id) => {
                 let result = cloudflare.begin_verification(&token, &account, &id).await;
@@ -176,7 +180,15 @@ impl Pass<'_> {
             }
         };
         self.count(endpoint, result.as_ref().err(), started);
-        self.entry.memory.acted_at = Some(self.context.clock.now());
+        let acted = self.context.clock.now();
+        self.entry.memory.acted_at = Some(acted);
+        // The answer to a POST shows the connector as well as a look at it would.
+        if let Some(sighting) = sighting.filter(shows_verification) {
+            self.entry.memory.saw(Sighting {
+                at: acted,
+                ..sighting
+            });
+        }
         match result {
             Ok(()) => self.worked(endpoint),
             Err(failure) => {
@@ -192,7 +204,7 @@ impl Pass<'_> {
         creation: &Creation,
         attempt: Timestamp,
         begin_by: Moment,
-    ) -> Result<(), Failure> {
+    ) -> Result<Sighting, Failure> {
         let context = self.context;
         let objects = &context.objects;
         objects.with_pair(&self.pair, |pair| {
@@ -209,12 +221,18 @@ impl Pass<'_> {
                 value: Created {
                     connector: Some(connector),
                 },
-                ..
+                date,
             }) if self.desired.domain.is_named(&connector.email_domain) => {
                 let id = connector.id.clone();
                 let now = context.clock.now();
-                objects.with_pair(&self.pair, |pair| pair.created(id, Some(connector), now));
-                Ok(())
+                let created = Some(connector.clone());
+                objects.with_pair(&self.pair, |pair| pair.created(id.clone(), created, now));
+                Ok(Sighting {
+                    id,
+                    at: now,
+                    date,
+                    connector: Some(connector),
+                })
             }
             Ok(Answer {
                 value: Created { connector },
@@ -343,6 +361,14 @@ impl Pass<'_> {
         let took = self.context.clock.now().since(started);
         self.context.metrics.called(endpoint, failure, took);
     }
+}
+
+/// Whether an answer to a POST says enough.
+fn shows_verification(sighting: &Sighting) -> bool {
+    sighting
+        .connector
+        .as_ref()
+        .is_some_and(|connector| connector.verification.is_some())
 }
 
 /// Cloudflare accepted a creation without naming a connector for the domain: there may be one.

@@ -217,7 +217,14 @@ async fn the_token_that_worked_cleans_up_when_the_secret_is_gone_first() {
 async fn no_byte_of_a_token_is_shown_anywhere() {
     let stage = Stage::set().await;
     let operator = stage
-        .operator(&["--log-filter", "trace", "--backoff", "50ms"])
+        .operator(&[
+            "--log-filter",
+            "trace",
+            "--backoff",
+            "50ms",
+            "--refused-token-retry",
+            "20s",
+        ])
         .await;
     stage
         .put_token("wrong", "wrong-token-0123456789abcdef")
