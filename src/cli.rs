@@ -26,7 +26,7 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator (the default)
     Run(Box<RunArgs>),
-    /// Print the CustomResourceDefinition as YAML
+    /// Print the custom resource definition as YAML
     Crd,
 }
 

@@ -154,7 +154,7 @@ impl Bucket {
                 let turn = self.last_turn[lane as usize].max(now) + seconds(1.0 / rate.per_second);
                 self.last_turn[lane as usize] = turn;
                 self.turns
-                    .retain(|_, turn| now.since(*turn) < Duration::from_secs(3600));
+                    .retain(|_, turn| now.since(*turn) < Duration::from_hours(1));
                 self.turns.insert(uid.to_owned(), turn);
                 Turn::At(turn)
             }
@@ -182,7 +182,7 @@ impl Bucket {
 }
 
 fn seconds(count: f64) -> Duration {
-    Duration::try_from_secs_f64(count.max(0.001)).unwrap_or(Duration::from_secs(3600))
+    Duration::try_from_secs_f64(count.max(0.001)).unwrap_or(Duration::from_hours(1))
 }
 
 #[cfg(test)]

@@ -76,10 +76,10 @@ impl Pass<'_> {
         let started = context.clock.now();
         let list = || context.cloudflare.list_connectors(&token, &account);
         let listings = &context.listings;
-        let taken = listings
+        let outcome = listings
             .take(&account, fingerprint, not_before, &context.clock, list)
             .await;
-        match taken {
+        match outcome {
             Ok((snapshot, ours)) => {
                 if ours {
                     self.count(Endpoint::List, None, started);
@@ -208,7 +208,7 @@ impl Pass<'_> {
         let context = self.context;
         let objects = &context.objects;
         objects.with_pair(&self.pair, |pair| {
-            pair.attempting(attempt, context.clock.now())
+            pair.attempting(attempt, context.clock.now());
         });
         let begin_by = context.clock.instant(begin_by);
         let account = &self.desired.account;

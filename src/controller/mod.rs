@@ -17,6 +17,7 @@ mod objects;
 mod pass;
 mod store;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,7 @@ use objects::{Name, Objects};
 const CONCURRENCY: u16 = 8;
 
 /// How long to wait after the API server could not be worked with, at the most.
-const LONGEST_KUBERNETES_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_KUBERNETES_WAIT: Duration = Duration::from_mins(1);
 
 /// Everything that a pass needs.
 pub struct Context {
@@ -122,19 +123,19 @@ pub async fn run(
     };
     let housekeeping = tidy(Arc::clone(&context), shutdown);
     let work = controller
-        .run(reconcile, back_off, Arc::clone(&context))
+        .run(
+            reconcile,
+            |_, never, _| match *never {},
+            Arc::clone(&context),
+        )
         .for_each(|result| report(Arc::clone(&context), result));
     tokio::join!(announce_ready, work, housekeeping);
 }
 
-/// The API server could not be worked with. What it said is for the log only.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct Failed(#[from] store::KubernetesFailure);
-
 type GuardedObject = Arc<DeserializeGuard<SsoConnector>>;
 
-async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Action, Failed> {
+/// Makes a pass. It never fails: a pass gives its own back-off, since a watch event would cancel the controller's.
+async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Action, Infallible> {
     let object = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
         Err(invalid) => {
@@ -171,14 +172,9 @@ async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Actio
     }
 }
 
-/// Not reached: a pass gives its own back-off, since a watch event would cancel the controller's.
-fn back_off(_: GuardedObject, _: &Failed, context: Arc<Context>) -> Action {
-    Action::requeue(context.timing.backoff)
-}
-
 type Report = Result<
     (ObjectRef<DeserializeGuard<SsoConnector>>, Action),
-    controller::Error<Failed, watcher::Error>,
+    controller::Error<Infallible, watcher::Error>,
 >;
 
 async fn report(context: Arc<Context>, result: Report) {

@@ -310,7 +310,7 @@ impl<'a> Pass<'a> {
         let name = self.object.name_any();
         match act {
             Act::Create { .. } => {
-                info!(namespace, name, %account, %domain, "creating the connector")
+                info!(namespace, name, %account, %domain, "creating the connector");
             }
             Act::BeginVerification(id) => {
                 info!(namespace, name, connector = %id, "beginning the verification");

@@ -87,8 +87,8 @@ fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
         Class::RateLimited => Reason::RateLimited,
         _ => Reason::CloudflareUnavailable,
     };
-    let shown = shows.then(|| Finding::new(reason, messages::trouble(&trouble.failure.message)));
-    Verdict::troubled(record, shown)
+    let finding = shows.then(|| Finding::new(reason, messages::trouble(&trouble.failure.message)));
+    Verdict::troubled(record, finding)
 }
 
 /// An attempt that certainly created nothing is cleared if it was the only one.

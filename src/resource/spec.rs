@@ -5,6 +5,7 @@
     unreachable_pub,
     reason = "the schema derive repeats each type inside a private scope"
 )]
+#![allow(clippy::duplicated_attributes, reason = "each printcolumn has its own")]
 
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};

@@ -11,7 +11,7 @@ use crate::stage::{PATIENCE, Stage, code, connector, quick_knobs};
 /// How often a settled connector is looked at in this test. The real interval is sixty times as long.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How long nothing happens.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_mins(2);
 
 #[tokio::test]
 async fn fifty_settled_objects_cost_one_list_an_interval_and_no_write() {

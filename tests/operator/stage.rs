@@ -19,7 +19,7 @@ pub(crate) const NAMESPACE: &str = "team";
 /// The Secret with the token.
 pub(crate) const SECRET: &str = "cloudflare-api-token";
 /// How long a condition is waited for. Long, as the machine may be busy; nothing waits for it if all is well.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Durations short enough for a test, in the proportions of the real ones.
 const BRISK: [&str; 30] = [
