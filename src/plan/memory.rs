@@ -248,6 +248,16 @@ impl PairMemory {
         });
     }
 
+    /// The object of that UID has its connector in its status, and the cache shows it: the claim is free, and what the
+    /// answer to the POST said is out of date from now on.
+    pub fn stored(&mut self, uid: &str) {
+        if self.holder.take_if(|holder| holder.uid == uid).is_some()
+            && let Some(known) = &mut self.known
+        {
+            known.created = None;
+        }
+    }
+
     /// The connector of that ID is known not to exist any more.
     pub fn forget(&mut self, id: &ConnectorId) {
         self.known.take_if(|known| known.id == *id);

@@ -104,6 +104,42 @@ async fn killed_after_the_answer_before_the_status_write() {
 }
 
 #[tokio::test]
+async fn asked_to_stop_while_the_post_is_in_flight() {
+    let stage = Stage::set().await;
+    let mut operator = stage
+        .operator(&["--call-timeout", "10s", "--creation-grace", "15s"])
+        .await;
+    let address = operator.address().to_owned();
+    let held = hold(&stage, When::AfterCommit);
+    stage.connector("example", "example.com", json!({})).await;
+    held.arrived(PATIENCE).await.unwrap();
+    let stopping = async {
+        let status = operator.terminate(PATIENCE).await.unwrap();
+        assert!(status.success(), "{status}");
+    };
+    let answering =
+        async {
+            // It has heard the signal when it serves no probes any more.
+            harness::until("the probes to end", PATIENCE, async || {
+                match tokio::net::TcpStream::connect(&address).await {
+                    Ok(_) => Err("still served"),
+                    Err(_) => Ok(()),
+                }
+            })
+            .await
+            .unwrap();
+            held.release();
+        };
+    tokio::join!(stopping, answering);
+    let object = stage.objects().get("example").await.unwrap();
+    assert!(
+        connector_id(&object).is_some(),
+        "the ID was stored before it ended"
+    );
+    expect_one_connector(&stage, 1).await;
+}
+
+#[tokio::test]
 async fn the_answer_to_the_post_is_lost_or_nonsense() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;

@@ -8,4 +8,5 @@ mod journey;
 mod rights;
 mod silence;
 mod stage;
+mod trouble;
 mod validation;
