@@ -9,7 +9,7 @@ use kube::api::{
     WatchParams,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::discovery::{Discovery, Scope};
+use kube::discovery::{ApiGroup, Discovery, Scope};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
@@ -201,10 +201,7 @@ async fn the_token_opens_nothing_else() {
         .await
         .unwrap();
     let mut refused = BTreeSet::new();
-    for (resource, capabilities) in discovery
-        .groups()
-        .flat_map(|group| group.recommended_resources())
-    {
+    for (resource, capabilities) in discovery.groups().flat_map(ApiGroup::recommended_resources) {
         let api = match capabilities.scope {
             Scope::Cluster => Api::all_with(operator.clone(), &resource),
             Scope::Namespaced => Api::namespaced_with(operator.clone(), NAMESPACE, &resource),

@@ -240,7 +240,7 @@ fn at(path: &str, value: &str) -> Value {
 fn invalid(lines: &[&str]) -> String {
     let said = match lines {
         [line] => (*line).to_owned(),
-        lines => lines.iter().map(|line| format!("\n* {line}")).collect(),
+        lines => format!("\n* {}", lines.join("\n* ")),
     };
     format!("The SsoConnector \"example\" is invalid: {said}\n")
 }

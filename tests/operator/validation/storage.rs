@@ -57,118 +57,85 @@ async fn the_server_stores_what_was_applied_and_a_first_status() {
 }
 
 #[tokio::test]
-async fn the_definition_is_applied_without_a_warning_and_kubectl_shows_what_matters() {
+async fn the_definition_is_applied_without_a_warning() {
     let server = ControlPlane::start(Options::default()).await.unwrap();
     let file = repository().join(DEFINITION);
     let file = file.to_str().unwrap();
+    let run = async |arguments: &[&str]| succeed(server.kubectl(arguments).await.unwrap());
     for flag in ["--server-side=false", "--server-side"] {
-        let output = server
-            .kubectl(&["apply", flag, "--validate=strict", "-f", file])
-            .await
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        assert_eq!(output.stderr, "");
+        run(&["apply", flag, "--validate=strict", "-f", file]).await;
     }
     let crd = "crd/ssoconnectors.cloudflare-sso.dev";
-    let run = async |arguments: &[&str]| succeed(server.kubectl(arguments).await.unwrap());
     run(&["wait", "--for=condition=Established", crd, "--timeout=60s"]).await;
-    let conditions = run(&["get", crd, "-o", "jsonpath={.status.conditions[*].type}"]).await;
+    let types = "jsonpath={.status.conditions[*].type}";
+    let conditions = run(&["get", crd, "-o", types]).await;
     let conditions: BTreeSet<_> = conditions.split_whitespace().collect();
     assert_eq!(conditions, BTreeSet::from(["Established", "NamesAccepted"]));
+}
 
-    run(&["create", "namespace", NAMESPACE]).await;
-    for (name, domain) in [("example", "example.com"), ("other", "other.example")] {
-        succeed(apply(&server, &connector(name, domain), &[]).await);
-    }
-    let table = run(&["get", "sso", "example", "-n", NAMESPACE]).await;
-    let (header, row) = cells(&table);
-    assert_eq!(
-        header,
-        [
-            "NAME",
-            "DOMAIN",
-            "VERIFICATION",
-            "ENABLED",
-            "READY",
-            "STATUS",
-            "AGE"
-        ]
-    );
-    assert_eq!(
-        row[..4],
-        ["example", "example.com", "Unknown", "Reconciling"]
-    );
+#[tokio::test]
+async fn the_columns_show_what_matters() {
+    let server = server().await;
+    let object = connector("example", "example.com");
+    succeed(apply(&server, &object, &[]).await);
+    let (header, row) = table(&server, "").await;
+    let narrow = "NAME DOMAIN VERIFICATION ENABLED READY STATUS AGE";
+    assert_eq!(header, narrow);
+    let first = "example example.com Unknown Reconciling ";
+    assert!(row.starts_with(first), "{row}");
 
+    let mut edited = object.clone();
+    merge(&mut edited["spec"], &json!({ "deletionPolicy": "Delete" }));
+    succeed(apply(&server, &edited, &[]).await);
     let status = json!({
         "connectorID": "c0ffee", "enabled": false, "verification": { "status": "pending" },
         "dnsRecord": { "type": "TXT", "name": "example.com", "value": "code" },
         "conditions": [{
-            "type": "Ready", "status": "False", "reason": "AwaitingVerification", "message": "publish-it",
+            "type": "Ready", "status": "False", "reason": "AwaitingVerification", "message": "publish it",
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         }],
     });
     succeed(patch_status(&server, &status).await);
-    let policy = r#"{"spec":{"deletionPolicy":"Delete"}}"#;
-    run(&[
-        "patch",
-        "sso",
-        "example",
-        "-n",
-        NAMESPACE,
-        "--type=merge",
-        "-p",
-        policy,
-    ])
-    .await;
-    let table = run(&["get", "sso", "example", "-n", NAMESPACE, "-o", "wide"]).await;
-    let (header, row) = cells(&table);
+    let (header, row) = table(&server, "wide").await;
     assert_eq!(
         header,
-        [
-            "NAME",
-            "DOMAIN",
-            "VERIFICATION",
-            "ENABLED",
-            "READY",
-            "STATUS",
-            "AGE",
-            "CONNECTOR",
-            "ACCOUNT",
-            "DELETION",
-            "TXT",
-            "MESSAGE"
-        ]
+        format!("{narrow} CONNECTOR ACCOUNT DELETION TXT MESSAGE")
     );
-    assert_eq!(
-        row[..6],
-        [
-            "example",
-            "example.com",
-            "pending",
-            "false",
-            "False",
-            "AwaitingVerification"
-        ]
-    );
-    assert_eq!(
-        row[7..],
-        ["c0ffee", ACCOUNT, "Delete", "code", "publish-it"]
-    );
-
-    let both = "ssoconnector.cloudflare-sso.dev/example\nssoconnector.cloudflare-sso.dev/other\n";
-    for name in ["sso", "cloudflare", "ssoconnector", "ssoconnectors"] {
-        assert_eq!(
-            run(&["get", name, "-n", NAMESPACE, "-o", "name"]).await,
-            both
-        );
-    }
-    let selector = "--field-selector=spec.emailDomain=other.example";
-    let selected = run(&["get", "sso", "-n", NAMESPACE, "-o", "name", selector]).await;
-    assert_eq!(selected, "ssoconnector.cloudflare-sso.dev/other\n");
+    let first = "example example.com pending false False AwaitingVerification ";
+    assert!(row.starts_with(first), "{row}");
+    let last = format!(" c0ffee {ACCOUNT} Delete code publish it");
+    assert!(row.ends_with(&last), "{row}");
 }
 
-/// The cells of a table of one row.
-fn cells(table: &str) -> (Vec<&str>, Vec<&str>) {
-    let mut lines = table.lines().map(|line| line.split_whitespace().collect());
-    (lines.next().unwrap(), lines.next().unwrap())
+#[tokio::test]
+async fn objects_are_found_by_short_name_category_and_domain() {
+    let server = server().await;
+    for (name, domain) in [("example", "example.com"), ("other", "other.example")] {
+        succeed(apply(&server, &connector(name, domain), &[]).await);
+    }
+    let get = async |kind: &str, selector: &str| {
+        let selector = format!("--field-selector={selector}");
+        let arguments = ["get", kind, "-n", NAMESPACE, "-o", "name", &selector];
+        succeed(server.kubectl(&arguments).await.unwrap())
+    };
+    let [example, other] =
+        ["example", "other"].map(|name| format!("ssoconnector.cloudflare-sso.dev/{name}\n"));
+    let both = format!("{example}{other}");
+    for kind in ["sso", "cloudflare", "ssoconnector", "ssoconnectors"] {
+        assert_eq!(get(kind, "").await, both, "{kind}");
+    }
+    assert_eq!(get("sso", "spec.emailDomain=other.example").await, other);
+    assert_eq!(get("sso", "spec.emailDomain!=other.example").await, example);
+}
+
+/// Header and only row of `kubectl get sso`, with single spaces.
+async fn table(server: &ControlPlane, format: &str) -> (String, String) {
+    let arguments = ["get", "sso", "-n", NAMESPACE, "-o", format];
+    let text = succeed(server.kubectl(&arguments).await.unwrap());
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let [header, row] = lines.try_into().unwrap();
+    (header, row)
 }
