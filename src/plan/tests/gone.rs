@@ -187,7 +187,7 @@ fn another_connector_for_the_domain_is_bound_instead_of_calling_it_gone() {
         id: other_id(),
         ..verified(true)
     };
-    let mut scene = gone(Some(true), Satisfied, 60.0).claimed(NOW - 5.0);
+    let mut scene = gone(Some(true), Satisfied, 60.0).with(|scene| scene.observed.listing = None);
     let plan = scene.pass(&Cloudflare::shows(&replacement));
     assert_eq!(verdict(&plan).record.connector, Some(other_id()));
     assert_eq!(act(&plan), None);
@@ -199,8 +199,9 @@ fn a_replacement_that_differs_is_held_and_not_enabled() {
         id: other_id(),
         ..verified(false)
     };
-    let mut scene = gone(Some(true), Satisfied, 60.0);
+    let mut scene = gone(Some(true), Satisfied, 60.0).with(|scene| scene.observed.listing = None);
     let plan = scene.pass(&Cloudflare::shows(&replacement));
+    assert_eq!(verdict(&plan).record.connector, Some(other_id()));
     assert_eq!(state(&plan), Held);
     assert_eq!(act(&plan), None);
 }

@@ -58,7 +58,7 @@ fn transient_failures_wait_from_1_s_to_10_min_with_jitter() {
 
 #[test]
 fn the_jitter_is_the_objects_own_and_stays_the_same() {
-    let scene = failing(Class::Unavailable, 8);
+    let scene = failing(Class::Unavailable, 7);
     let spread: std::collections::BTreeSet<_> = (0..20)
         .map(|number| {
             let other = scene
