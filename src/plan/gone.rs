@@ -5,6 +5,8 @@
 //! Deleting the connector is the hardest form of switching SSO off by hand, so it is undone only while the operator had
 //! not yet applied anything.
 
+use std::time::Duration;
+
 use super::enforcement;
 use super::verdict::{Finding, Verdict};
 use super::world::{Record, Sighting};
@@ -68,18 +70,14 @@ fn unbind(record: Record) -> Plan {
 
 /// Whether Cloudflare created it so recently that its reads may not show it yet, by Cloudflare's own clock.
 pub(super) fn may_be_lag(world: &World<'_>, sighting: &Sighting) -> bool {
-    match (world.record.created_on, sighting.date) {
-        (Some(created), Some(date)) => {
-            let age =
-                std::time::Duration::try_from(date.duration_since(created)).unwrap_or_default();
-            age < world.timing.creation_lag
-        }
-        // Without both clocks only our own time since the first such answer counts.
-        (None, _) | (_, None) => {
-            let since = world.memory.gone_since.unwrap_or(sighting.at);
-            world.now.since(since) < world.timing.creation_lag
-        }
+    let timing = world.timing;
+    if let (Some(created), Some(date)) = (world.record.created_on, sighting.date) {
+        let age = Duration::try_from(date.duration_since(created)).unwrap_or_default();
+        return age < timing.creation_lag;
     }
+    // Without both clocks only our own time since the first such answer counts.
+    let since = world.memory.gone_since.unwrap_or(sighting.at);
+    world.now.since(since) < timing.creation_lag
 }
 
 fn look_again(world: &World<'_>, id: &ConnectorId, due: crate::clock::Moment) -> Plan {

@@ -82,8 +82,8 @@ fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
         Class::RateLimited => Reason::RateLimited,
         _ => Reason::CloudflareUnavailable,
     };
-    let shown = shows.then(|| Finding::new(reason, messages::trouble(&trouble.failure.message)));
-    Verdict::troubled(record_after_failure(world), shown)
+    let finding = shows.then(|| Finding::new(reason, messages::trouble(&trouble.failure.message)));
+    Verdict::troubled(record_after_failure(world), finding)
 }
 
 /// The record without what Cloudflare certainly did not carry out.

@@ -103,7 +103,7 @@ fn act_on(world: &World<'_>, id: &ConnectorId, view: &View<'_>) -> Plan {
     }
 }
 
-/// The FedRAMP wording that must be set, if it differs. Nothing else is PATCHed while `enabled` is being applied, and
+/// The FedRAMP wording that must be set, if it differs. Nothing else is sent while `enabled` is being applied, and
 /// nothing is sent again before its effect can be expected to show.
 fn wording(world: &World<'_>, record: &Record, connector: &Connector) -> Option<bool> {
     let wanted = world.desired.use_fedramp_language?;

@@ -53,7 +53,7 @@ fn gone_with_a_lost_status_is_an_emergency_exit() {
             .with(|scene| match stored {
                 None => scene.record.enforcement = None,
                 Some(uid) => {
-                    uid.clone_into(&mut scene.record.enforcement.as_mut().unwrap().object_uid)
+                    uid.clone_into(&mut scene.record.enforcement.as_mut().unwrap().object_uid);
                 }
             })
             .plan();

@@ -1,23 +1,26 @@
 //! Each row and each sentence of the specification, as a world and the plan that must come of it.
 //!
-//! A [`Scene`] is a world that a test fills in with a few words; what it leaves out is the ordinary case. The process's
+//! A [`scene::Scene`] is a world that a test fills in with a few words; what it leaves out is the ordinary case. The process's
 //! clock and Cloudflare's show the same seconds here: [`at`] is a point on the first, [`date`] on the second.
 
+mod attempts;
+mod break_glass;
 mod creation;
 mod deletion;
 mod enforcement;
 mod finalizer;
 mod gone;
 mod pace;
+mod scene;
 mod status;
 mod upkeep;
 mod verdict;
 mod verification;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use scene::{Cloudflare, Scene};
 
 use super::{
     Act, Claim, Credentials, Desired, Guard, Look, Memory, Outcome, PairMemory, Plan, Record,
@@ -28,7 +31,6 @@ use crate::cloudflare::{
     Changes, Class, Connector, Endpoint, Failure, Verification, VerificationStatus,
 };
 use crate::identity::ConnectorId;
-use crate::plan::Observed;
 use crate::resource::{DeletionPolicy, Enforcement, EnforcementState, Reason};
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";
@@ -138,212 +140,6 @@ fn list(second: f64, connectors: &[Connector]) -> Snapshot {
         date: Some(date(second)),
         connectors: connectors.to_vec(),
         gap: None,
-    }
-}
-
-/// A world under construction.
-#[derive(Debug, Clone)]
-struct Scene {
-    desired: Desired,
-    record: Record,
-    observed: Observed,
-    memory: Memory,
-    pair: PairMemory,
-    now: f64,
-    timing: Timing,
-}
-
-impl Scene {
-    /// An object that was just applied, with a token that works.
-    fn new() -> Self {
-        Self {
-            desired: Desired {
-                uid: UID.to_owned(),
-                generation: 3,
-                account: "1234567890abcdef1234567890abcdef".parse().unwrap(),
-                domain: DOMAIN.parse().unwrap(),
-                enabled: None,
-                use_fedramp_language: None,
-                begin_verification: true,
-                deletion_policy: DeletionPolicy::Retain,
-                terminating: false,
-                finalizer: false,
-                enable_at: None,
-            },
-            record: Record::default(),
-            observed: Observed {
-                credentials: Credentials::Usable,
-                ..Observed::default()
-            },
-            memory: Memory::default(),
-            pair: PairMemory::default(),
-            now: NOW,
-            timing: Timing::default(),
-        }
-    }
-
-    /// An object that is bound to the connector, in this state of its enforcement of the wanted value.
-    fn bound(wanted: Option<bool>, state: EnforcementState) -> Self {
-        let mut scene = Self::new();
-        scene.desired.enabled = wanted;
-        scene.record.connector = Some(id());
-        scene.record.created_on = Some(date(1000.0));
-        scene.record.last_begun_at = Some(date(1000.0));
-        scene.record.enforcement = Some(Enforcement {
-            state,
-            enabled: wanted,
-            object_uid: UID.to_owned(),
-            updated_on: None,
-        });
-        scene
-    }
-
-    /// An object that is going away and says `Delete`.
-    fn deleting(mut self) -> Self {
-        self.desired.deletion_policy = DeletionPolicy::Delete;
-        self.desired.finalizer = true;
-        self.desired.terminating = true;
-        self.memory.deletion_seen = Some(at(self.now - 3600.0));
-        self
-    }
-
-    /// Changes the scene in a way that needs no name.
-    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
-        change(&mut self);
-        self
-    }
-
-    /// A GET at that second showed the connector.
-    fn seen(mut self, second: f64, connector: Connector) -> Self {
-        self.memory.saw(Sighting {
-            id: connector.id.clone(),
-            at: at(second),
-            date: Some(date(second)),
-            connector: Some(connector),
-        });
-        self
-    }
-
-    /// A GET at that second said that there is no such connector.
-    fn missing(mut self, second: f64) -> Self {
-        self.memory.saw(Sighting {
-            id: id(),
-            at: at(second),
-            date: Some(date(second)),
-            connector: None,
-        });
-        self
-    }
-
-    /// The newest list, which the pair's memory has taken note of, as the shell does.
-    fn listed(mut self, snapshot: Snapshot) -> Self {
-        self.pair.listed(&snapshot, &self.desired.domain);
-        self.observed.listing = Some(Arc::new(snapshot));
-        self
-    }
-
-    /// The claim was given at that second.
-    fn claimed(mut self, second: f64) -> Self {
-        self.observed.claim = Claim::Held(at(second));
-        self
-    }
-
-    /// An attempt of that second by Cloudflare's clock, which this process saw first at `first_seen`.
-    fn attempted(mut self, time: f64, first_seen: f64) -> Self {
-        self.record.attempts.push(date(time));
-        self.pair.attempting(date(time), at(first_seen));
-        self
-    }
-
-    /// A call failed at that second.
-    fn troubled(mut self, second: f64, failure: Failure) -> Self {
-        let generation = self.desired.generation;
-        self.memory.failed(failure, generation, at(second), None);
-        self
-    }
-
-    fn at(mut self, second: f64) -> Self {
-        self.now = second;
-        self
-    }
-
-    fn world(&self) -> World<'_> {
-        World {
-            desired: &self.desired,
-            record: &self.record,
-            observed: &self.observed,
-            memory: &self.memory,
-            pair: &self.pair,
-            now: at(self.now),
-            timing: &self.timing,
-        }
-    }
-
-    fn plan(&self) -> Plan {
-        plan(&self.world())
-    }
-
-    /// Plays a pass: answers what the plan asks from `cloudflare`, a millisecond each, and stores what it decides, until
-    /// it acts, rests or leaves.
-    fn pass(&mut self, cloudflare: &Cloudflare) -> Plan {
-        let mut looks = Vec::new();
-        for _ in 0..12 {
-            let next = self.plan();
-            self.now += 0.001;
-            match &next {
-                Plan::Look(look) => {
-                    looks.push(look.clone());
-                    self.answer(look, cloudflare);
-                }
-                Plan::Settle {
-                    verdict,
-                    then: Then::Continue,
-                    ..
-                } => self.record = verdict.record.clone(),
-                Plan::Settle { .. } | Plan::Mark | Plan::Release | Plan::Leave => return next,
-            }
-        }
-        panic!("the plan goes in circles: {looks:#?}")
-    }
-
-    fn answer(&mut self, look: &Look, cloudflare: &Cloudflare) {
-        self.observed.object_confirmed = false;
-        match look {
-            Look::Credentials => self.observed.credentials = Credentials::Usable,
-            Look::Claim => self.observed.claim = Claim::Held(at(self.now)),
-            Look::Object => self.observed.object_confirmed = true,
-            Look::Listing { .. } => {
-                let snapshot = Snapshot {
-                    gap: cloudflare.gap,
-                    ..list(self.now, &cloudflare.list)
-                };
-                *self = self.clone().listed(snapshot);
-            }
-            Look::Connector(id) => self.memory.saw(Sighting {
-                id: id.clone(),
-                at: at(self.now),
-                date: Some(date(self.now)),
-                connector: cloudflare.page.clone(),
-            }),
-        }
-    }
-}
-
-/// What Cloudflare answers during a pass.
-#[derive(Debug, Clone, Default)]
-struct Cloudflare {
-    page: Option<Connector>,
-    list: Vec<Connector>,
-    gap: Option<&'static str>,
-}
-
-impl Cloudflare {
-    fn shows(connector: &Connector) -> Self {
-        Self {
-            page: Some(connector.clone()),
-            list: vec![connector.clone()],
-            gap: None,
-        }
     }
 }
 

@@ -24,183 +24,167 @@ fn lapsed(scene: &mut Scene) {
     scene.record.was_verified = true;
 }
 
-fn rows() -> Vec<Row> {
-    let bound = |wanted, state, shown: Connector| Scene::bound(wanted, state).seen(NOW, shown);
-    let row = |name, scene, ready, verified, enabled, progress| Row {
+fn bound(wanted: Option<bool>, state: EnforcementState, shown: Connector) -> Scene {
+    Scene::bound(wanted, state).seen(NOW, shown)
+}
+
+fn nobody_begins(scene: &mut Scene) {
+    scene.desired.begin_verification = false;
+}
+
+const AVAILABLE: (&str, &str) = ("True", "Available");
+const AWAITS: (&str, &str) = ("False", "AwaitingVerification");
+const VERIFIED: (&str, &str) = ("True", "Verified");
+const FAILED: (&str, &str) = ("False", "VerificationFailed");
+const LAPSED: (&str, &str) = ("False", "VerificationLapsed");
+const DISABLED: (&str, &str) = ("False", "Disabled");
+const ENABLED: (&str, &str) = ("True", "Enabled");
+const ENABLING: (&str, &str) = ("False", "Enabling");
+const DISABLING: (&str, &str) = ("False", "Disabling");
+const HELD: (&str, &str) = ("False", "HeldByExternalChange");
+const HELD_ENABLED: (&str, &str) = ("True", "HeldByExternalChange");
+const UNKNOWN: (&str, &str) = ("Unknown", "UnknownStatus");
+
+/// A row, in the order of the columns `Ready`, `Verified`, `Enabled`.
+fn row(name: &'static str, scene: Scene, conditions: [(&'static str, &'static str); 3]) -> Row {
+    let [ready, verified, enabled] = conditions;
+    Row {
         name,
         scene,
         ready,
         verified,
         enabled,
-        progress,
-    };
-    let reconciling = Some(ConditionType::Reconciling);
-    let stalled = Some(ConditionType::Stalled);
-    let awaits = ("False", "AwaitingVerification");
-    let yes = ("True", "Verified");
-    let available = ("True", "Available");
+        progress: None,
+    }
+}
+
+impl Row {
+    fn reconciling(mut self) -> Self {
+        self.progress = Some(ConditionType::Reconciling);
+        self
+    }
+
+    fn stalled(mut self) -> Self {
+        self.progress = Some(ConditionType::Stalled);
+        self
+    }
+}
+
+fn verified_rows() -> Vec<Row> {
+    let (on, off) = (|| verified(true), || verified(false));
+    let wants_on = |state, shown| bound(Some(true), state, shown);
+    let wants_off = |state, shown| bound(Some(false), state, shown);
     vec![
         row(
-            "enabled as asked",
-            bound(Some(true), Satisfied, verified(true)),
-            available,
-            yes,
-            ("True", "Enabled"),
-            None,
+            "on as asked",
+            wants_on(Satisfied, on()),
+            [AVAILABLE, VERIFIED, ENABLED],
         ),
         row(
-            "disabled as asked",
-            bound(Some(false), Satisfied, verified(false)),
-            available,
-            yes,
-            ("False", "Disabled"),
-            None,
+            "off as asked",
+            wants_off(Satisfied, off()),
+            [AVAILABLE, VERIFIED, DISABLED],
         ),
         row(
-            "not managed, disabled",
-            bound(None, Armed, verified(false)),
-            available,
-            yes,
-            ("False", "Disabled"),
-            None,
+            "not managed, off",
+            bound(None, Armed, off()),
+            [AVAILABLE, VERIFIED, DISABLED],
         ),
         row(
-            "not managed, enabled",
-            bound(None, Armed, verified(true)),
-            available,
-            yes,
-            ("True", "Enabled"),
-            None,
+            "not managed, on",
+            bound(None, Armed, on()),
+            [AVAILABLE, VERIFIED, ENABLED],
         ),
         row(
             "about to enable",
-            bound(Some(true), Armed, verified(false)),
-            ("False", "Enabling"),
-            yes,
-            ("False", "Enabling"),
-            reconciling,
-        ),
+            wants_on(Armed, off()),
+            [ENABLING, VERIFIED, ENABLING],
+        )
+        .reconciling(),
         row(
             "enabling",
-            bound(Some(true), Applying, verified(false)),
-            ("False", "Enabling"),
-            yes,
-            ("False", "Enabling"),
-            reconciling,
-        ),
+            wants_on(Applying, off()),
+            [ENABLING, VERIFIED, ENABLING],
+        )
+        .reconciling(),
         row(
             "about to disable",
-            bound(Some(false), Armed, verified(true)),
-            ("False", "Disabling"),
-            yes,
-            ("True", "Enabled"),
-            reconciling,
-        ),
+            wants_off(Armed, on()),
+            [DISABLING, VERIFIED, ENABLED],
+        )
+        .reconciling(),
         row(
             "held, disabled by hand",
-            bound(Some(true), Held, verified(false)),
-            ("False", "HeldByExternalChange"),
-            yes,
-            ("False", "HeldByExternalChange"),
-            stalled,
-        ),
+            wants_on(Held, off()),
+            [HELD, VERIFIED, HELD],
+        )
+        .stalled(),
         row(
             "held, enabled by hand",
-            bound(Some(false), Held, verified(true)),
-            ("False", "HeldByExternalChange"),
-            yes,
-            ("True", "HeldByExternalChange"),
-            stalled,
-        ),
+            wants_off(Held, on()),
+            [HELD, VERIFIED, HELD_ENABLED],
+        )
+        .stalled(),
+    ]
+}
+
+fn unverified_rows() -> Vec<Row> {
+    let awaiting_one = ("False", "Awaiting");
+    let pending_one = ("False", "Pending");
+    let wants_on = |shown| bound(Some(true), Armed, shown);
+    let unmanaged = |shown| bound(None, Armed, shown);
+    let silent = Connector {
+        verification: None,
+        ..pending()
+    };
+    vec![
         row(
             "awaiting",
-            bound(Some(true), Armed, awaiting()),
-            awaits,
-            ("False", "Awaiting"),
-            ("False", "AwaitingVerification"),
-            None,
+            wants_on(awaiting()),
+            [AWAITS, awaiting_one, AWAITS],
         ),
         row(
             "pending",
-            bound(Some(true), Armed, pending()),
-            awaits,
-            ("False", "Pending"),
-            ("False", "AwaitingVerification"),
-            None,
+            wants_on(pending()),
+            [AWAITS, pending_one, AWAITS],
         ),
         row(
             "pending, not managed",
-            bound(None, Armed, pending()),
-            awaits,
-            ("False", "Pending"),
-            ("False", "Disabled"),
-            None,
+            unmanaged(pending()),
+            [AWAITS, pending_one, DISABLED],
         ),
-        row(
-            "failed",
-            bound(None, Armed, failed()),
-            ("False", "VerificationFailed"),
-            ("False", "VerificationFailed"),
-            ("False", "Disabled"),
-            None,
-        ),
+        row("failed", unmanaged(failed()), [FAILED, FAILED, DISABLED]),
         row(
             "lapsed",
-            bound(None, Armed, pending()).with(lapsed),
-            ("False", "VerificationLapsed"),
-            ("False", "VerificationLapsed"),
-            ("False", "Disabled"),
-            None,
+            unmanaged(pending()).with(lapsed),
+            [LAPSED, LAPSED, DISABLED],
         ),
         row(
             "lapsed and failed",
-            bound(None, Armed, failed()).with(lapsed),
-            ("False", "VerificationLapsed"),
-            ("False", "VerificationLapsed"),
-            ("False", "Disabled"),
-            None,
+            unmanaged(failed()).with(lapsed),
+            [LAPSED, LAPSED, DISABLED],
         ),
         row(
             "unknown status",
-            bound(Some(true), Armed, unknown()),
-            awaits,
-            ("Unknown", "UnknownStatus"),
-            ("False", "AwaitingVerification"),
-            None,
+            wants_on(unknown()),
+            [AWAITS, UNKNOWN, AWAITS],
+        ),
+        row("no status", unmanaged(silent), [AWAITS, UNKNOWN, DISABLED]),
+        row(
+            "nobody begins, nothing to enable",
+            unmanaged(awaiting()).with(nobody_begins),
+            [AVAILABLE, awaiting_one, DISABLED],
         ),
         row(
-            "no status",
-            bound(
-                None,
-                Armed,
-                Connector {
-                    verification: None,
-                    ..pending()
-                },
-            ),
-            awaits,
-            ("Unknown", "UnknownStatus"),
-            ("False", "Disabled"),
-            None,
-        ),
-        row(
-            "nobody begins and nothing is to be enabled",
-            bound(None, Armed, awaiting()).with(|scene| scene.desired.begin_verification = false),
-            available,
-            ("False", "Awaiting"),
-            ("False", "Disabled"),
-            None,
-        ),
-        row(
-            "nobody begins but it is to be enabled",
-            bound(Some(true), Armed, awaiting())
-                .with(|scene| scene.desired.begin_verification = false),
-            awaits,
-            ("False", "Awaiting"),
-            ("False", "AwaitingVerification"),
-            None,
+            "nobody begins, to be enabled",
+            wants_on(awaiting()).with(nobody_begins),
+            [AWAITS, awaiting_one, AWAITS],
         ),
     ]
+}
+
+fn rows() -> impl Iterator<Item = Row> {
+    verified_rows().into_iter().chain(unverified_rows())
 }
 
 #[test]
