@@ -267,10 +267,13 @@ fn while_applying_a_change_of_the_wanted_value_starts_anew() {
 }
 
 #[test]
-fn a_connector_that_lost_its_verification_while_applying_is_not_enabled() {
+fn a_connector_that_lost_its_verification_while_applying_is_not_patched_at_all() {
     let lapsed = connector(VerificationStatus::Failed, false);
     let plan = seen_twice(applying(Some(2000.0)), &lapsed)
-        .with(|scene| scene.desired.begin_verification = false)
+        .with(|scene| {
+            scene.desired.begin_verification = false;
+            scene.desired.use_fedramp_language = Some(true);
+        })
         .plan();
     assert_eq!(act(&plan), None);
 }

@@ -84,6 +84,21 @@ fn the_transition_time_moves_only_with_the_status_of_a_condition() {
 }
 
 #[test]
+fn a_decision_brings_conditions_that_it_does_not_touch_to_its_generation_too() {
+    let before = status_of(&enabled());
+    let scene = enabled()
+        .with(|scene| scene.desired.generation += 1)
+        .troubled(NOW, failure(Class::Rejected, Endpoint::Update));
+    let after = next(&before, &scene, LATER);
+    assert_eq!(after.observed_generation, Some(4));
+    for kind in [ConditionType::Verified, ConditionType::Enabled] {
+        let kept = condition(&after, kind).unwrap();
+        assert_eq!(kept.observed_generation, Some(4), "{kind:?}");
+        assert_eq!(kept.last_transition_time.0, date(FIRST), "{kind:?}");
+    }
+}
+
+#[test]
 fn trouble_that_does_not_show_changes_nothing_at_all() {
     let before = status_of(&enabled());
     for failures in [1, 2] {
