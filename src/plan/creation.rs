@@ -144,8 +144,11 @@ fn bind_known(world: &World<'_>, known: &Known) -> Option<Plan> {
     if world.now.since(known.since) > world.timing.creation_grace {
         return None;
     }
+    let oldest = known
+        .since
+        .max(world.now.before(world.timing.observation_limit));
     let sighting = world.memory.sighting_of(&known.id);
-    match sighting.filter(|sighting| sighting.at >= known.since) {
+    match sighting.filter(|sighting| sighting.at >= oldest) {
         None => Some(Plan::Look(Look::Connector(known.id.clone()))),
         Some(sighting) => match &sighting.connector {
             Some(connector) if world.desired.domain.is_named(&connector.email_domain) => {

@@ -54,7 +54,12 @@ fn find_ours(world: &World<'_>) -> Plan {
     if listing.begun >= due && listing.proof().is_ok() {
         return Plan::Release;
     }
-    let next = due.min(listing.begun + world.timing.poll_unverified);
+    let again = listing.begun + world.timing.poll_unverified;
+    let next = if listing.begun < due {
+        due.min(again)
+    } else {
+        again
+    };
     if next <= world.now {
         return Plan::Look(Look::Listing {
             not_before: world.now,

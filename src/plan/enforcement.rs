@@ -7,9 +7,8 @@
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::memory::{Difference, Memory};
 use super::world::Record;
-use super::{Timing, World, verification};
+use super::{World, verification};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Connector};
 use crate::resource::{Enforcement, EnforcementState};
@@ -88,14 +87,16 @@ fn resume(
     if sent.is_some_and(|update| update.refused) {
         return Course::Keep(with_state(world, record, EnforcementState::Armed));
     }
-    match effect_due(world, wanted, seen) {
-        Some(due) => Course::Wait(record, due),
-        None if recorded.is_none() || recorded != connector.updated_on => {
-            hold_if_confirmed(world, record, seen)
-        }
-        None if wanted && !verification::is_verified(connector) => Course::Keep(record),
-        None => Course::Change(record, wanted),
+    if let Some(due) = effect_due(world, wanted, seen).or_else(|| unconfirmed_until(world, seen)) {
+        return Course::Wait(record, due);
     }
+    if recorded.is_none() || recorded != connector.updated_on {
+        return Course::Keep(held(world, &record));
+    }
+    if wanted && !verification::is_verified(connector) {
+        return Course::Keep(record);
+    }
+    Course::Change(record, wanted)
 }
 
 /// When to look again for the effect of the PATCH to `wanted` that was sent last, if it may still show: reads lag
@@ -112,23 +113,22 @@ pub(super) fn effect_due(world: &World<'_>, wanted: bool, seen: Moment) -> Optio
 
 /// Two looks that agree, far enough apart and after our last change, show that somebody else has changed it.
 fn hold_if_confirmed(world: &World<'_>, record: Record, seen: Moment) -> Course {
-    match confirmed_at(world.memory, world.timing) {
-        Some(confirmed) if seen >= confirmed => {
-            let mut record = with_state(world, record, EnforcementState::Held);
-            record
-                .handled_enable_at
-                .clone_from(&world.desired.enable_at);
-            Course::Keep(record)
-        }
+    match unconfirmed_until(world, seen) {
         Some(confirmed) => Course::Wait(record, confirmed),
-        None => Course::Wait(record, world.now + world.timing.difference_confirmation),
+        None => Course::Keep(held(world, &record)),
     }
 }
 
-fn confirmed_at(memory: &Memory, timing: &Timing) -> Option<Moment> {
-    memory
-        .difference
-        .map(|Difference { since, .. }| since + timing.difference_confirmation)
+/// When a second look can confirm the difference, unless the one at `seen` does.
+fn unconfirmed_until(world: &World<'_>, seen: Moment) -> Option<Moment> {
+    let span = world.timing.difference_confirmation;
+    match world.memory.difference {
+        Some(difference) => {
+            let confirmed = difference.since + span;
+            (seen < confirmed).then_some(confirmed)
+        }
+        None => Some(world.now + span),
+    }
 }
 
 /// The record with an enforcement that speaks of this object and of the value that is wanted now.

@@ -105,6 +105,11 @@ impl Memory {
 
     /// A connector was looked at by its ID. Keeps what must be counted from the first of several looks.
     pub fn saw(&mut self, sighting: Sighting) {
+        let former = self.sighting.as_ref();
+        if former.is_some_and(|former| former.id != sighting.id) {
+            self.gone_since = None;
+            self.difference = None;
+        }
         match &sighting.connector {
             None => {
                 self.gone_since.get_or_insert(sighting.at);

@@ -161,7 +161,7 @@ fn credentials(world: &World<'_>) -> Option<Plan> {
                 Finding::new(*reason, message.clone())
             };
             Some(Plan::rest(
-                Verdict::stalled(world.record, problem),
+                Verdict::stalled(&pace::record_after_failure(world), problem),
                 world.timing.secret_retry,
             ))
         }

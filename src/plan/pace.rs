@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::memory::Trouble;
 use super::verdict::{Finding, Verdict};
+use super::world::Record;
 use super::{Plan, World, enforcement, messages};
 use crate::clock::Moment;
 use crate::cloudflare::Class;
@@ -68,19 +69,13 @@ fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
 }
 
 fn refused(world: &World<'_>, trouble: &Trouble) -> Verdict {
-    let mut record = world.record.clone();
-    enforcement::after_refusal(world, &mut record);
-    void_attempts(world, &mut record.attempts);
     Verdict::stalled(
-        &record,
+        &record_after_failure(world),
         Finding::new(Reason::Rejected, trouble.failure.message.clone()),
     )
 }
 
 fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
-    let mut record = world.record.clone();
-    enforcement::after_refusal(world, &mut record);
-    void_attempts(world, &mut record.attempts);
     let shows = trouble.failures >= SHOWN_FAILURES
         || world.now.since(trouble.since) >= world.timing.trouble_shows_after;
     let reason = match trouble.failure.class {
@@ -88,7 +83,15 @@ fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
         _ => Reason::CloudflareUnavailable,
     };
     let finding = shows.then(|| Finding::new(reason, messages::trouble(&trouble.failure.message)));
-    Verdict::troubled(record, finding)
+    Verdict::troubled(record_after_failure(world), finding)
+}
+
+/// The record without what Cloudflare certainly did not carry out.
+pub(super) fn record_after_failure(world: &World<'_>) -> Record {
+    let mut record = world.record.clone();
+    enforcement::after_refusal(world, &mut record);
+    void_attempts(world, &mut record.attempts);
+    record
 }
 
 /// An attempt that certainly created nothing is cleared if it was the only one.

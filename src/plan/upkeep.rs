@@ -77,7 +77,14 @@ fn act_on(world: &World<'_>, id: &ConnectorId, view: &View<'_>) -> Plan {
         }
         (None, Course::Wait(_, until), _) if *until <= world.now => closer(),
         (None, Course::Wait(record, until), _) => {
-            Plan::rest(verdict(record), world.now.until(*until))
+            // A difference that is not confirmed is not spoken of: it may be a read that lags.
+            let verdict = match enforcement::state(record) {
+                EnforcementState::Satisfied => Verdict::troubled(record.clone(), None),
+                EnforcementState::Armed | EnforcementState::Applying | EnforcementState::Held => {
+                    verdict(record)
+                }
+            };
+            Plan::rest(verdict, world.now.until(*until))
         }
         (None, Course::Keep(record), Some(wanted)) => {
             Plan::act(verdict(record), update(reword(wanted)))
@@ -134,7 +141,9 @@ fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> 
         }
         (_, Some(_)) | (Some(_), None) => match listed {
             Some((list, connector))
-                if connector.verification.is_some() && connector.enabled.is_some() =>
+                if connector.verification.is_some()
+                    && connector.enabled.is_some()
+                    && sighting.is_none_or(|seen| seen.connector.is_some()) =>
             {
                 fresh(
                     world,
@@ -146,7 +155,7 @@ fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> 
                     },
                 )
             }
-            // A list may lack a connector, or leave out its fields: only its own page counts.
+            // A list may lack a connector, leave out its fields, or contradict its page: only the page counts.
             Some(_) | None => look(),
         },
     }

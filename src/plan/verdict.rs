@@ -158,9 +158,7 @@ impl Verdict {
         }
         match &self.outcome {
             Outcome::Decided { ready, synced } => {
-                if matches!(self.mirror, Mirror::Cleared) {
-                    conditions.set(ConditionType::Enabled, &(Truth::False, ready.clone()));
-                }
+                self.judge_enabled(&mut conditions, ready);
                 conditions.decide(ready, *synced);
                 status.observed_generation = Some(desired.generation);
             }
@@ -171,6 +169,17 @@ impl Verdict {
         }
         status.conditions = conditions.list;
         status
+    }
+
+    /// What is to be said of `Enabled` when the connector was not seen.
+    fn judge_enabled(&self, conditions: &mut Conditions, ready: &Finding) {
+        let refused = ready.reason == Reason::Rejected && conditions.is_enabling();
+        let cleared = matches!(self.mirror, Mirror::Cleared);
+        if refused || (cleared && ready.reason == Reason::DeletedExternally) {
+            conditions.set(ConditionType::Enabled, &(Truth::False, ready.clone()));
+        } else if cleared {
+            conditions.remove(ConditionType::Enabled);
+        }
     }
 
     /// The status with what the record says, and what the mirror leaves of the connector.
@@ -355,6 +364,15 @@ impl Conditions {
             Some(place) => *place = condition,
             None => self.list.push(condition),
         }
+    }
+
+    /// Whether enabling was begun, and its effect was not seen.
+    fn is_enabling(&self) -> bool {
+        find_condition(&self.list, ConditionType::Enabled).is_some_and(|enabled| {
+            [Reason::Enabling, Reason::Rejected]
+                .iter()
+                .any(|reason| enabled.reason == reason.as_str())
+        })
     }
 
     fn remove(&mut self, kind: ConditionType) {

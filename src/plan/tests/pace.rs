@@ -1,0 +1,203 @@
+//! How long to wait after a failure, and when the status speaks of it.
+
+use super::*;
+
+const TRANSIENT: [Class; 4] = [
+    Class::NotSent,
+    Class::Unavailable,
+    Class::RateLimited,
+    Class::Gone,
+];
+
+/// An object whose last of so many failures was right now.
+fn failing(class: Class, failures: u32) -> Scene {
+    let mut scene = Scene::bound(Some(true), EnforcementState::Satisfied);
+    for _ in 0..failures {
+        scene = scene.troubled(NOW, failure(class, Endpoint::Get));
+    }
+    scene
+}
+
+/// When the object may call again, counted from the last failure.
+fn delay(scene: &Scene) -> f64 {
+    let mut scene = scene.clone();
+    loop {
+        match scene.plan() {
+            Plan::Settle {
+                then: Then::Rest(span),
+                ..
+            } => scene.now += span.as_secs_f64(),
+            _ => return scene.now - NOW,
+        }
+    }
+}
+
+#[test]
+fn transient_failures_wait_from_1_s_to_10_min_with_jitter() {
+    let rows = [
+        (1, 1.0),
+        (2, 2.0),
+        (3, 4.0),
+        (4, 8.0),
+        (9, 256.0),
+        (10, 512.0),
+        (11, 600.0),
+        (12, 600.0),
+        (1000, 600.0),
+    ];
+    for class in TRANSIENT {
+        for (failures, least) in rows {
+            let waited = delay(&failing(class, failures));
+            assert!(
+                waited >= least - 0.001 && waited <= least * 1.1 + 0.001,
+                "{class:?} {failures}: {waited}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_jitter_is_the_objects_own_and_stays_the_same() {
+    let scene = failing(Class::Unavailable, 7);
+    let spread: std::collections::BTreeSet<_> = (0..20)
+        .map(|number| {
+            let other = scene
+                .clone()
+                .with(|scene| scene.desired.uid = format!("uid-{number}"));
+            rest(&other.plan())
+        })
+        .collect();
+    assert!(spread.len() > 10, "{spread:?}");
+    assert_eq!(scene.plan(), scene.plan());
+}
+
+#[test]
+fn a_watch_event_does_not_cut_the_wait_short() {
+    let scene = failing(Class::Unavailable, 5).at(NOW + 15.9);
+    assert_eq!(act(&scene.plan()), None);
+    assert!(rest(&scene.plan()) <= seconds(2.0));
+    let due = failing(Class::Unavailable, 5).at(NOW + 18.0);
+    assert!(matches!(due.plan(), Plan::Look(_)));
+}
+
+#[test]
+fn an_edit_cuts_the_wait_to_the_floor() {
+    for class in [Class::Unavailable, Class::RateLimited, Class::Rejected] {
+        let edited = failing(class, 10).with(|scene| scene.desired.generation += 1);
+        let waited = delay(&edited);
+        assert!((waited - 1.0).abs() < 0.01, "{class:?}: {waited}");
+    }
+}
+
+#[test]
+fn cloudflares_pause_is_honoured_in_full_and_no_edit_cuts_it_short() {
+    let mut scene = Scene::bound(Some(true), EnforcementState::Satisfied);
+    let until = Some(at(NOW + 3600.0));
+    let limited = failure(Class::RateLimited, Endpoint::List);
+    scene.memory.failed(limited.clone(), 3, at(NOW), until);
+    assert!((delay(&scene) - 3600.0).abs() < 0.01);
+    scene.desired.generation += 1;
+    assert!((delay(&scene) - 3600.0).abs() < 0.01);
+    // A short pause does not cut the back-off short either.
+    let mut scene = failing(Class::RateLimited, 9);
+    scene
+        .memory
+        .failed(limited, 3, at(NOW), Some(at(NOW + 2.0)));
+    assert!(delay(&scene) >= 512.0);
+}
+
+#[test]
+fn what_cloudflare_rejects_is_tried_again_after_15_min() {
+    for failures in [1, 5] {
+        let scene = failing(Class::Rejected, failures);
+        let waited = delay(&scene);
+        assert!((900.0..=990.1).contains(&waited), "{waited}");
+        assert_eq!(reason(&scene.plan()), Some(Reason::Rejected));
+        assert!(message(&scene.plan()).contains("No identity provider is configured."));
+    }
+}
+
+#[test]
+fn a_refused_token_is_not_waited_out_by_the_object() {
+    let plan = failing(Class::Unauthorized, 3).plan();
+    assert!(matches!(plan, Plan::Look(_)), "the Secret decides");
+}
+
+#[test]
+fn transient_trouble_shows_only_after_3_failures_or_2_min() {
+    let shown = |scene: &Scene| match &verdict(&scene.plan()).outcome {
+        Outcome::Troubled { shown } => shown.as_ref().map(|finding| finding.reason),
+        Outcome::Decided { .. } => panic!("trouble decides nothing"),
+    };
+    for (class, word) in [
+        (Class::Unavailable, Reason::CloudflareUnavailable),
+        (Class::NotSent, Reason::CloudflareUnavailable),
+        (Class::RateLimited, Reason::RateLimited),
+    ] {
+        assert_eq!(shown(&failing(class, 1)), None);
+        assert_eq!(shown(&failing(class, 2)), None);
+        assert_eq!(shown(&failing(class, 3)), Some(word));
+    }
+    let lasting = |since: f64| {
+        Scene::bound(None, EnforcementState::Armed)
+            .troubled(NOW - since, failure(Class::Unavailable, Endpoint::Get))
+            .troubled(NOW, failure(Class::Unavailable, Endpoint::Get))
+    };
+    assert_eq!(shown(&lasting(119.9)), None);
+    assert_eq!(shown(&lasting(120.0)), Some(Reason::CloudflareUnavailable));
+}
+
+#[test]
+fn the_object_wakes_up_to_say_that_a_long_pause_has_lasted_2_min() {
+    let mut scene = Scene::bound(None, EnforcementState::Armed);
+    let limited = failure(Class::RateLimited, Endpoint::List);
+    scene
+        .memory
+        .failed(limited, 3, at(NOW), Some(at(NOW + 3600.0)));
+    assert_eq!(rest(&scene.plan()), seconds(120.0));
+    let plan = scene.at(NOW + 120.0).plan();
+    assert!(message(&plan).contains("goes on trying"));
+    assert_eq!(rest(&plan), seconds(3480.0));
+}
+
+#[test]
+fn a_success_elsewhere_does_not_end_a_run_of_failures() {
+    let mut memory = Memory::default();
+    memory.failed(
+        failure(Class::Unavailable, Endpoint::Update),
+        1,
+        at(1.0),
+        None,
+    );
+    memory.succeeded(Endpoint::Get);
+    assert!(memory.trouble.is_some(), "each retry begins with a GET");
+    memory.succeeded(Endpoint::Update);
+    assert!(memory.trouble.is_none());
+}
+
+#[test]
+fn a_definite_failure_clears_the_only_attempt_and_an_unclear_one_none() {
+    for (class, void, left) in [
+        (Class::Rejected, true, 0),
+        (Class::NotSent, true, 0),
+        (Class::RateLimited, true, 0),
+        (Class::Unavailable, false, 1),
+    ] {
+        let plan = Scene::new()
+            .attempted(NOW - 1.0, NOW - 1.0)
+            .with(|scene| {
+                if void {
+                    scene.pair.void(date(NOW - 1.0));
+                }
+            })
+            .troubled(NOW, failure(class, Endpoint::Create))
+            .plan();
+        assert_eq!(verdict(&plan).record.attempts.len(), left, "{class:?}");
+    }
+    let second = Scene::new()
+        .attempted(NOW - 50.0, NOW - 50.0)
+        .attempted(NOW - 1.0, NOW - 1.0)
+        .with(|scene| scene.pair.void(date(NOW - 1.0)))
+        .troubled(NOW, failure(Class::Rejected, Endpoint::Create));
+    assert_eq!(verdict(&second.plan()).record.attempts.len(), 2);
+}

@@ -1,0 +1,199 @@
+//! Drift, and what a look at a connector may rest on.
+
+use EnforcementState::{Armed, Satisfied};
+
+use super::*;
+
+fn settled() -> Scene {
+    Scene::bound(Some(true), Satisfied)
+}
+
+#[test]
+fn a_bound_object_asks_for_the_accounts_list() {
+    assert_eq!(settled().plan(), look_at_list(NOW - 600.0));
+}
+
+#[test]
+fn the_list_is_enough_while_nothing_differs() {
+    let plan = settled().listed(list(NOW - 5.0, &[verified(true)])).plan();
+    assert_eq!(act(&plan), None);
+    assert_eq!(reason(&plan), Some(Reason::Available));
+}
+
+#[test]
+fn settled_objects_rest_10_min_and_a_jitter() {
+    let span = rest(&settled().seen(NOW, verified(true)).plan());
+    assert!(span >= seconds(600.0) && span <= seconds(660.0), "{span:?}");
+    let old = settled().seen(NOW - 600.0, verified(true));
+    assert!(matches!(old.plan(), Plan::Look(Look::Listing { .. })));
+    let unmanaged = Scene::bound(None, Armed).seen(NOW, verified(false));
+    assert!(rest(&unmanaged.plan()) >= seconds(600.0));
+}
+
+#[test]
+fn a_list_that_lacks_the_bound_connector_leads_to_a_get_and_never_to_gone() {
+    for snapshot in [
+        list(NOW - 1.0, &[]),
+        list(
+            NOW - 1.0,
+            &[for_domain(
+                "example.net",
+                Connector {
+                    id: other_id(),
+                    ..verified(true)
+                },
+            )],
+        ),
+    ] {
+        let scene = settled().listed(snapshot);
+        assert_eq!(scene.plan(), look_closer());
+        let plan = scene.seen(NOW, verified(true)).plan();
+        assert_eq!(reason(&plan), Some(Reason::Available));
+    }
+}
+
+#[test]
+fn a_list_that_leaves_out_fields_leads_to_a_get() {
+    let rows = [
+        Connector {
+            verification: None,
+            ..verified(true)
+        },
+        Connector {
+            enabled: None,
+            ..verified(true)
+        },
+    ];
+    for item in rows {
+        assert_eq!(settled().listed(list(NOW, &[item])).plan(), look_closer());
+    }
+}
+
+#[test]
+fn after_our_own_change_only_what_was_asked_for_later_counts() {
+    let scene = settled()
+        .seen(NOW - 3.0, verified(true))
+        .listed(list(NOW - 2.0, &[verified(true)]))
+        .with(|scene| scene.memory.acted_at = Some(at(NOW - 1.0)));
+    assert_eq!(scene.plan(), look_closer());
+}
+
+#[test]
+fn only_what_the_spec_sets_is_compared() {
+    let wording = Connector {
+        use_fedramp_language: Some(true),
+        ..verified(true)
+    };
+    let plan = settled().seen(NOW, wording).plan();
+    assert_eq!(act(&plan), None);
+    let enabled = Scene::bound(None, Armed).seen(NOW, verified(true)).plan();
+    assert_eq!(act(&enabled), None);
+}
+
+#[test]
+fn the_wording_is_corrected_with_only_the_changed_field() {
+    for wanted in [true, false] {
+        let shown = Connector {
+            use_fedramp_language: Some(!wanted),
+            ..verified(true)
+        };
+        let plan = settled()
+            .seen(NOW, shown)
+            .with(|scene| scene.desired.use_fedramp_language = Some(wanted))
+            .plan();
+        let changes = Changes {
+            use_fedramp_language: Some(wanted),
+            enabled: None,
+        };
+        assert_eq!(act(&plan), Some(&Act::Update { id: id(), changes }));
+        assert_eq!(
+            state(&plan),
+            Satisfied,
+            "drift of the wording is no break-glass"
+        );
+    }
+}
+
+#[test]
+fn the_wording_is_not_corrected_on_the_word_of_a_list() {
+    let plan = settled()
+        .listed(list(NOW, &[verified(true)]))
+        .with(|scene| scene.desired.use_fedramp_language = Some(true))
+        .plan();
+    assert_eq!(plan, look_closer());
+}
+
+#[test]
+fn a_correction_that_does_not_show_is_not_sent_again_before_30_s() {
+    for (ago, again) in [(1.0, false), (29.9, false), (30.0, true)] {
+        let plan = settled()
+            .with(|scene| {
+                scene.desired.use_fedramp_language = Some(true);
+                scene.memory.updating(
+                    Changes {
+                        use_fedramp_language: Some(true),
+                        ..Changes::default()
+                    },
+                    at(NOW - ago),
+                );
+            })
+            .seen(NOW, verified(true))
+            .plan();
+        assert_eq!(act(&plan).is_some(), again, "{ago} s ago");
+    }
+}
+
+#[test]
+fn a_bound_connector_for_another_domain_is_never_touched() {
+    let foreign = for_domain("example.net", verified(false));
+    let plan = Scene::bound(Some(true), Armed)
+        .seen(NOW, foreign)
+        .with(|scene| scene.desired.use_fedramp_language = Some(true))
+        .plan();
+    assert_eq!(act(&plan), None);
+    assert_eq!(reason(&plan), Some(Reason::ConnectorMismatch));
+    assert!(message(&plan).contains("example.net"));
+}
+
+#[test]
+fn a_bound_connector_may_spell_its_domain_otherwise() {
+    let plan = settled()
+        .seen(NOW, for_domain("EXAMPLE.COM.", verified(true)))
+        .plan();
+    assert_eq!(reason(&plan), Some(Reason::Available));
+}
+
+#[test]
+fn a_pass_over_any_ordinary_connector_ends() {
+    let statuses = [
+        VerificationStatus::Awaiting,
+        VerificationStatus::Pending,
+        VerificationStatus::Failed,
+        VerificationStatus::Verified,
+        VerificationStatus::Unknown("new".to_owned()),
+    ];
+    for status in statuses {
+        for enabled in [Some(true), Some(false), None] {
+            for wanted in [Some(true), Some(false), None] {
+                for state in [
+                    Armed,
+                    Satisfied,
+                    EnforcementState::Applying,
+                    EnforcementState::Held,
+                ] {
+                    let shown = Connector {
+                        enabled,
+                        ..connector(status.clone(), false)
+                    };
+                    let mut scene = Scene::bound(wanted, state);
+                    scene.pass(&Cloudflare::shows(&shown));
+                    scene.now += 1000.0;
+                    scene.pass(&Cloudflare {
+                        list: Vec::new(),
+                        ..Cloudflare::shows(&shown)
+                    });
+                }
+            }
+        }
+    }
+}
