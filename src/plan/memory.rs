@@ -101,8 +101,14 @@ impl Memory {
         });
     }
 
-    /// A connector was looked at by its ID. Keeps what must be counted from the first of several looks.
+    /// A connector was looked at by its ID. Keeps what must be counted from the first of several looks at the same one.
     pub fn saw(&mut self, sighting: Sighting) {
+        let another = |seen: &Sighting| seen.id != sighting.id;
+        if self.sighting.as_ref().is_some_and(another) {
+            self.gone_since = None;
+            self.difference = None;
+            self.update = None;
+        }
         match &sighting.connector {
             None => {
                 self.gone_since.get_or_insert(sighting.at);

@@ -7,6 +7,7 @@
 
 mod cloudflare;
 mod cluster;
+mod endings;
 mod model;
 mod nevers;
 mod process;

@@ -8,7 +8,7 @@ use cloudflare_sso_operator::cloudflare::{Changes, Creation, VerificationStatus}
 use cloudflare_sso_operator::plan::Timing;
 use cloudflare_sso_operator::resource::{ENABLE_AT, SsoConnectorSpec};
 
-use crate::cloudflare::{Cloudflare, Creator, DOMAIN};
+use crate::cloudflare::{Cloudflare, Creator, DOMAIN, Item};
 use crate::cluster::Cluster;
 use crate::nevers::{Deed, Ledger};
 use crate::process::{End, Process, Stop};
@@ -92,6 +92,9 @@ impl Model {
 
     pub fn advance(&mut self, span: Duration) {
         self.now += span;
+        if !self.cloudflare.items().iter().all(Item::is_verified) {
+            self.ledger.not_verified(self.now);
+        }
         self.cloudflare.look_for_txt(self.now);
         let (now, grace) = (self.moment(), self.timing.creation_grace);
         self.process.sweep(now, grace);
@@ -201,8 +204,8 @@ impl Model {
     }
 
     fn lose_verification(&mut self, status: VerificationStatus) {
-        self.ledger.not_verified();
         self.cloudflare.lose_verification(status, self.now);
+        self.advance(Duration::ZERO);
     }
 
     fn user_acts(&mut self, event: Event) {
@@ -232,11 +235,11 @@ impl Model {
             Event::Recreate if self.cluster.object().is_none() => {
                 let before = self.cluster.versions.iter().rev().flatten().next();
                 let spec = before.expect("there was an object").spec.clone();
-                self.ledger.status_lost();
+                self.ledger.status_lost(self.now);
                 self.cluster.create(spec);
             }
             Event::WipeStatus => {
-                self.ledger.status_lost();
+                self.ledger.status_lost(self.now);
                 self.cluster.wipe_status();
             }
             _ => {}

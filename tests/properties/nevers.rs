@@ -19,6 +19,9 @@ use crate::script::MOST_LAG;
 /// What is left to a create between the list that it rests on and its end: the age of the list, the start, the call.
 const LONGEST_CREATE: Duration = Duration::from_secs(15 + 5 + 10);
 
+/// How old what a look shows may be when something is decided on it: a lagging answer, used as long as it may be.
+const OLDEST_LOOK: Duration = Duration::from_secs(25 + 15 + 10);
+
 /// A change made by hand against what the operator had applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hand {
@@ -52,6 +55,8 @@ pub struct Ledger {
     pub hand: Option<Hand>,
     /// Whether the memory of what was applied is lost, so that only a verified connector still tells of the hand.
     pub fragile: bool,
+    /// When the connector was last not verified.
+    unverified_at: Duration,
     /// Whether anything has happened that may end in `Held`.
     pub excuse: bool,
 }
@@ -106,15 +111,18 @@ impl Ledger {
         self.hand.take_if(|hand| Some(hand.wanted) != enabled);
     }
 
-    /// The status is lost.
-    pub fn status_lost(&mut self) {
+    /// The status is lost. A look that is still in use may show the connector as not verified.
+    pub fn status_lost(&mut self, now: Duration) {
         self.excuse = true;
         self.fragile = true;
-        self.hand.take_if(|hand| hand.what == Deed::Deleted);
+        let verified = self.unverified_at + OLDEST_LOOK < now;
+        self.hand
+            .take_if(|hand| hand.what == Deed::Deleted || !verified);
     }
 
     /// Cloudflare does not hold the domain for verified.
-    pub fn not_verified(&mut self) {
+    pub fn not_verified(&mut self, now: Duration) {
+        self.unverified_at = now;
         self.hand.take_if(|_| self.fragile);
     }
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
+use crate::endings;
 use crate::model::Model;
 use crate::script::script;
 
@@ -23,5 +24,14 @@ proptest! {
     #[test]
     fn what_must_never_happen_does_not(script in script(60)) {
         Model::played(script);
+    }
+}
+
+proptest! {
+    #![proptest_config(fixed(400, 2))]
+
+    #[test]
+    fn every_world_ends_well_once_the_trouble_ends(script in script(30)) {
+        endings::ends_well(&mut Model::played(script));
     }
 }
