@@ -76,7 +76,10 @@ fn end(model: &Model) -> Result<(), String> {
             let differs = Some(item.is_enabled()) != object.spec.enabled;
             differs && object.spec.enabled.is_some() && model.ledger.excuse
         }
-        ("DeletedExternally", None) => object.spec.enabled.is_some() && model.ledger.excuse,
+        ("DeletedExternally", None) => {
+            let nothing = model.cloudflare.items().is_empty();
+            nothing && object.spec.enabled.is_some() && model.ledger.excuse
+        }
         ("AmbiguousMatch", None) => model.cloudflare.items().len() > 1,
         _ => false,
     };
