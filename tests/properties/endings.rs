@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudflare_sso_operator::cloudflare::VerificationStatus;
-use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, find_condition};
+use cloudflare_sso_operator::resource::{ConditionType, ENABLE_AT, SsoConnector, find_condition};
 
 use crate::cloudflare::Item;
 use crate::cluster::is_terminating;
@@ -74,11 +74,11 @@ fn end(model: &Model) -> Result<(), String> {
         }
         ("HeldByExternalChange", Some(item)) => {
             let differs = Some(item.is_enabled()) != object.spec.enabled;
-            differs && object.spec.enabled.is_some() && model.ledger.excuse
+            differs && has_reason_to_hold(model, object)
         }
         ("DeletedExternally", None) => {
             let nothing = model.cloudflare.items().is_empty();
-            nothing && object.spec.enabled.is_some() && model.ledger.excuse
+            nothing && has_reason_to_hold(model, object)
         }
         ("AmbiguousMatch", None) => model.cloudflare.items().len() > 1,
         _ => false,
@@ -88,6 +88,15 @@ fn end(model: &Model) -> Result<(), String> {
     } else {
         Err(format!("{reason} with {item:?}"))
     }
+}
+
+/// Nothing is held unless somebody has interfered, nor while a request to apply the spec again is open.
+fn has_reason_to_hold(model: &Model, object: &SsoConnector) -> bool {
+    let status = object.status.as_ref();
+    let handled = status.and_then(|status| status.last_handled_enable_at.as_ref());
+    let annotations = object.metadata.annotations.as_ref();
+    let asked = annotations.and_then(|all| all.get(ENABLE_AT));
+    object.spec.enabled.is_some() && asked == handled && model.ledger.excuse
 }
 
 fn is_as_asked(object: &SsoConnector, item: &Item) -> bool {
