@@ -8,7 +8,7 @@ use cloudflare_sso_operator::resource::{ConditionType, ENABLE_AT, SsoConnector, 
 use crate::cloudflare::Item;
 use crate::cluster::is_terminating;
 use crate::model::Model;
-use crate::script::{Event, Flaw, Sky, Turn};
+use crate::script::{Event, Flaw, MOST_LAG, Sky, Turn};
 
 /// By then everything is settled: a verification that has failed often is begun again every six hours.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
@@ -39,6 +39,8 @@ pub fn ends_well(model: &mut Model) {
         );
         model.play(Turn::Calm(1));
     }
+    // What was done last at Cloudflare shows by then.
+    model.advance(MOST_LAG);
     model.play(Turn::Calm(4));
     stays_silent(model);
     model.play(Turn::Restart);

@@ -301,6 +301,7 @@ impl Model {
                 };
                 self.cloudflare
                     .create(&creation, Creator::Person, self.now);
+                self.ledger.excuse = true;
                 let hand = &mut self.ledger.hand;
                 hand.take_if(|hand| hand.what == Deed::Deleted);
             }

@@ -41,8 +41,8 @@ pub enum Deed {
 pub struct Ledger {
     /// Calls that change something, made by the operator.
     pub mutations: u32,
-    /// The attempts to create whose outcome the operator cannot know.
-    pub attempts: Vec<Timestamp>,
+    /// The attempts to create whose outcome the operator cannot know, and the UID of the object that each was for.
+    pub attempts: Vec<(Timestamp, String)>,
     /// When this process first saw each attempt.
     pub first_seen: HashMap<Timestamp, Duration>,
     /// When the complete lists without a connector were begun that this process has had.
@@ -68,10 +68,15 @@ impl Ledger {
         }
     }
 
-    pub fn attempting(&mut self, time: Timestamp, now: Duration) {
-        self.attempts.retain(|known| *known != time);
-        self.attempts.push(time);
+    pub fn attempting(&mut self, time: Timestamp, uid: &str, now: Duration) {
+        self.refused(time);
+        self.attempts.push((time, uid.to_owned()));
         self.first_seen.insert(time, now);
+    }
+
+    /// The attempt has certainly created nothing.
+    pub fn refused(&mut self, time: Timestamp) {
+        self.attempts.retain(|(known, _)| *known != time);
     }
 
     pub fn process_died(&mut self) {
@@ -149,17 +154,18 @@ fn applied(object: &SsoConnector) -> Option<bool> {
 
 /// "Never create twice": while the outcome of an attempt is unknown, "the next attempt needs two complete lists
 /// without a match, the second at least a grace period after this process first saw the attempt". And whatever the
-/// lists say, nothing that the operator has created may be there.
-pub fn never_create_twice(model: &Model, attempt: Timestamp) {
+/// lists say, nothing that the operator has created may be there. Of the attempts of an object that is gone, the process
+/// knows "for the grace" only: then one such list has to do.
+pub fn never_create_twice(model: &Model, uid: &str, attempt: Timestamp) {
     let ledger = &model.ledger;
-    for time in ledger.attempts.iter().filter(|time| **time != attempt) {
+    for (time, maker) in ledger.attempts.iter().filter(|(time, _)| *time != attempt) {
         let Some(&seen) = ledger.first_seen.get(time) else {
             continue;
         };
         let due = seen + model.timing.creation_grace;
         let proved = ledger.blank_lists.iter().any(|second| {
             let first = |first: &Duration| *first > seen && first < second;
-            *second >= due && ledger.blank_lists.iter().any(first)
+            *second >= due && (maker != uid || ledger.blank_lists.iter().any(first))
         });
         assert!(
             proved,

@@ -511,7 +511,7 @@ impl Model {
     ) -> Result<Result<(), Failure>, Stop> {
         let now = self.moment();
         self.process.pair.attempting(attempt, now);
-        self.ledger.attempting(attempt, self.now);
+        self.ledger.attempting(attempt, &pass.desired.uid, self.now);
         if let Some(beat) = self.beats.front_mut()
             && now >= begin_by
         {
@@ -524,7 +524,7 @@ impl Model {
         }
         let nameless = self.beats.front().map(|beat| beat.outcome) == Some(Outcome::Nameless);
         nevers::intent_precedes_the_post(&pass.object, attempt);
-        nevers::never_create_twice(self, attempt);
+        nevers::never_create_twice(self, &pass.desired.uid, attempt);
         nevers::never_undo_a_deletion_by_hand(self, &pass.desired);
         let answer = self.call(Endpoint::Create, |model| {
             model.ledger.posted = Some((attempt, model.now));
@@ -542,7 +542,7 @@ impl Model {
             Err(failure) => {
                 if failure.is_definite() {
                     self.process.pair.void(attempt);
-                    self.ledger.attempts.retain(|time| *time != attempt);
+                    self.ledger.refused(attempt);
                 }
                 Err(failure)
             }
