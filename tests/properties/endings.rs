@@ -103,8 +103,10 @@ fn has_reason_to_hold(model: &Model, object: &SsoConnector) -> bool {
 
 fn is_as_asked(object: &SsoConnector, item: &Item) -> bool {
     let spec = &object.spec;
-    let needs_no_verification = spec.begin_verification == Some(false) && spec.enabled != Some(true);
-    spec.enabled.is_none_or(|wanted| wanted == item.is_enabled())
+    let needs_no_verification =
+        spec.begin_verification == Some(false) && spec.enabled != Some(true);
+    spec.enabled
+        .is_none_or(|wanted| wanted == item.is_enabled())
         && spec
             .use_fedramp_language
             .is_none_or(|wanted| Some(wanted) == item.connector.use_fedramp_language)

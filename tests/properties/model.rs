@@ -162,7 +162,10 @@ impl Model {
         let Some((attempt, posted)) = self.ledger.posted else {
             return;
         };
-        let status = self.cluster.object().and_then(|object| object.status.clone());
+        let status = self
+            .cluster
+            .object()
+            .and_then(|object| object.status.clone());
         let status = status.unwrap_or_default();
         let intents = status.pending_create.unwrap_or_default().attempts;
         let pair = &self.process.pair;
@@ -299,8 +302,7 @@ impl Model {
                     begin_verification: true,
                     use_fedramp_language: None,
                 };
-                self.cloudflare
-                    .create(&creation, Creator::Person, self.now);
+                self.cloudflare.create(&creation, Creator::Person, self.now);
                 self.ledger.excuse = true;
                 let hand = &mut self.ledger.hand;
                 hand.take_if(|hand| hand.what == Deed::Deleted);

@@ -145,7 +145,9 @@ fn applied(object: &SsoConnector) -> Option<bool> {
     let asked = asked.and_then(|all| all.get(cloudflare_sso_operator::resource::ENABLE_AT));
     let counts = match state {
         EnforcementState::Satisfied => true,
-        EnforcementState::Held => asked.is_none() || asked == status.last_handled_enable_at.as_ref(),
+        EnforcementState::Held => {
+            asked.is_none() || asked == status.last_handled_enable_at.as_ref()
+        }
         EnforcementState::Armed | EnforcementState::Applying => false,
     };
     let same = Some(object_uid) == object.metadata.uid.as_ref() && *enabled == object.spec.enabled;

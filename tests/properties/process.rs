@@ -94,9 +94,7 @@ impl Process {
     pub fn forget(&mut self, now: Moment) {
         let entry = std::mem::take(&mut self.entry);
         self.alive.remove(&entry.uid);
-        self.pair
-            .holder
-            .take_if(|holder| holder.uid == entry.uid);
+        self.pair.holder.take_if(|holder| holder.uid == entry.uid);
         if let Some(id) = entry.bound.filter(|_| !entry.memory.deleted) {
             self.pair.created(id, None, now);
         }
@@ -237,10 +235,7 @@ impl Model {
         let now = self.moment();
         pass.desired = Desired::parse(&object).unwrap();
         pass.record = Record::read(object.status.as_ref());
-        self.process
-            .entry
-            .bound
-            .clone_from(&pass.record.connector);
+        self.process.entry.bound.clone_from(&pass.record.connector);
         pass.object = object;
         if !pass.record.attempts.is_empty() {
             self.process.pair.recall(&pass.record.attempts, now);

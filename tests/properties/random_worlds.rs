@@ -8,7 +8,7 @@ use crate::model::Model;
 use crate::script::script;
 
 /// The same worlds on every machine.
-fn fixed(cases: u32, seed: u64) -> ProptestConfig {
+pub fn fixed(cases: u32, seed: u64) -> ProptestConfig {
     ProptestConfig {
         cases,
         rng_seed: RngSeed::Fixed(seed),

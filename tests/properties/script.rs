@@ -106,9 +106,14 @@ pub enum Flaw {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Turn {
     /// A pass, now; the cache lags by so many versions.
-    Pass { lag: usize, beats: Vec<Beat> },
+    Pass {
+        lag: usize,
+        beats: Vec<Beat>,
+    },
     /// Time goes on until a pass is due.
-    Due { beats: Vec<Beat> },
+    Due {
+        beats: Vec<Beat>,
+    },
     /// Several of these without any trouble.
     Calm(u8),
     /// Time goes on, by milliseconds.
