@@ -58,7 +58,10 @@ fn stays_silent(model: &mut Model) {
 /// Whether the object has come to the end that is right for it, or what is wrong.
 fn end(model: &Model) -> Result<(), String> {
     let Some(object) = model.cluster.object() else {
-        return Ok(());
+        let forgotten = model.process.entry.uid.is_empty();
+        return forgotten
+            .then_some(())
+            .ok_or_else(|| "the process still holds its place".to_owned());
     };
     if is_terminating(object) {
         return Err("it is still going away".to_owned());

@@ -172,7 +172,7 @@ impl Model {
                 timing: &self.timing,
             });
             let step = match next {
-                Plan::Leave => return Ok(End::AwaitChange),
+                Plan::Leave => return Ok(End::Rest(self.timing.poll_unverified)),
                 Plan::Mark => self.mark(&mut pass),
                 Plan::Release => return self.release(&pass),
                 Plan::Look(look) => self.look(&mut pass, look).map(|()| None),
@@ -460,11 +460,11 @@ impl Model {
             Err(_) => Ok(End::Conflict),
             Ok(object) => {
                 self.process.entry.written = object;
-                Ok(if pass.desired.terminating {
-                    End::AwaitChange
+                Ok(End::Rest(if pass.desired.terminating {
+                    self.timing.backoff
                 } else {
-                    End::Rest(Duration::ZERO)
-                })
+                    Duration::ZERO
+                }))
             }
         }
     }
