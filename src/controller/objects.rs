@@ -91,10 +91,10 @@ impl Objects {
         })
     }
 
-    /// The object has its connector, and the cache shows it: the claim is free.
-    pub(super) fn release(&self, pair: &Pair, uid: &str) {
+    /// The object has its connector, and the cache shows it.
+    pub(super) fn bound(&self, pair: &Pair, uid: &str) {
         if let Some(memory) = lock(&self.pairs).get_mut(pair) {
-            memory.holder.take_if(|holder| holder.uid == uid);
+            memory.bound(uid);
         }
     }
 

@@ -147,7 +147,7 @@ impl<'a> Pass<'a> {
             .as_ref()
             .is_some_and(|status| status.connector_id.is_some())
         {
-            context.objects.release(&pair, &desired.uid);
+            context.objects.bound(&pair, &desired.uid);
         }
         let object = newest(cached, entry);
         let mut pass = Self {

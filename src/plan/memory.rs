@@ -236,6 +236,15 @@ impl PairMemory {
         }
     }
 
+    /// The object has its connector, and the cache shows it: its claim is free, and the outcome of its attempts is known.
+    /// What is found later was left behind by somebody; it is not ours because it is young.
+    pub fn bound(&mut self, uid: &str) {
+        if self.holder.take_if(|holder| holder.uid == uid).is_some() {
+            self.attempts.clear();
+            self.first_blank = None;
+        }
+    }
+
     /// A connector is known to exist.
     pub fn created(&mut self, id: ConnectorId, created: Option<Connector>, now: Moment) {
         self.known = Some(Known {

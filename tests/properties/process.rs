@@ -211,8 +211,7 @@ impl Model {
         }
         let bound = cached.status.as_ref().and_then(|s| s.connector_id.as_ref());
         if bound.is_some() {
-            let holder = &mut self.process.pair.holder;
-            holder.take_if(|holder| holder.uid == desired.uid);
+            self.process.pair.bound(&desired.uid);
         }
         let object = self.process.newest(cached);
         let mut pass = Pass {

@@ -1,5 +1,7 @@
 //! The smallest worlds in which a promise was once broken.
 
+use std::time::Duration;
+
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnectorSpec, find_condition};
 
 use crate::cluster::minimal_spec;
@@ -60,4 +62,37 @@ fn ready(model: &Model) -> String {
     let status = model.cluster.object().unwrap().status.clone().unwrap();
     let ready = find_condition(&status.conditions, ConditionType::Ready);
     ready.unwrap().reason.clone()
+}
+
+/// A connector that somebody has disabled by hand stays disabled when the object is applied again within the grace.
+#[test]
+fn a_connector_is_ours_only_until_it_was_bound() {
+    for loss in [Event::WipeStatus, Event::DeleteObject] {
+        let mut model = Model::new(SsoConnectorSpec {
+            enabled: Some(true),
+            ..minimal_spec()
+        });
+        model.happens(Event::Txt(true));
+        while ready(&model) != "Available" {
+            model.advance(Duration::from_secs(5));
+            model.play(pass());
+        }
+        // Whatever a look shows that is still in use, it shows the connector as verified.
+        model.advance(Duration::from_secs(51));
+        model.happens(Event::Enable(false));
+        model.happens(loss);
+        model.play(pass());
+        model.happens(Event::Recreate);
+        model.play(pass());
+        assert!(model.now < model.timing.creation_grace, "{:?}", model.now);
+        endings::ends_well(&mut model);
+        assert_eq!(ready(&model), "HeldByExternalChange");
+    }
+}
+
+fn pass() -> Turn {
+    Turn::Pass {
+        lag: 0,
+        beats: Vec::new(),
+    }
 }
