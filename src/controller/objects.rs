@@ -92,9 +92,9 @@ impl Objects {
     }
 
     /// The object has its connector, and the cache shows it.
-    pub(super) fn stored(&self, pair: &Pair, uid: &str) {
+    pub(super) fn bound(&self, pair: &Pair, uid: &str) {
         if let Some(memory) = lock(&self.pairs).get_mut(pair) {
-            memory.stored(uid);
+            memory.bound(uid);
         }
     }
 

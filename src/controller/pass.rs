@@ -82,7 +82,7 @@ pub(super) async fn run(
     let mut acted = false;
     for _ in 0..MOST_ROUNDS {
         let step = match plan(&pass.world(&context.objects.pair(&pass.pair))) {
-            Plan::Leave => return Ok(End::AwaitChange),
+            Plan::Leave => return Ok(End::Rest(context.timing.poll_unverified)),
             Plan::Mark => pass.mark().await,
             Plan::Release => return pass.release().await,
             Plan::Look(look) => pass.look(look).await.map(|()| None),
@@ -147,7 +147,7 @@ impl<'a> Pass<'a> {
             .as_ref()
             .is_some_and(|status| status.connector_id.is_some())
         {
-            context.objects.stored(&pair, &desired.uid);
+            context.objects.bound(&pair, &desired.uid);
         }
         let object = newest(cached, entry);
         let mut pass = Self {
@@ -295,11 +295,12 @@ impl<'a> Pass<'a> {
             Written::Conflict => Ok(End::Conflict),
             Written::Stored(object) => {
                 self.entry.written = Some(Arc::new(*object));
-                Ok(if self.desired.terminating {
-                    End::AwaitChange
+                // Nothing tells the controller of a removal: it finds out, and frees the claim, when the next pass is due.
+                Ok(End::Rest(if self.desired.terminating {
+                    self.context.timing.backoff
                 } else {
-                    End::Rest(Duration::ZERO)
-                })
+                    Duration::ZERO
+                }))
             }
         }
     }

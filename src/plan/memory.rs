@@ -103,12 +103,13 @@ impl Memory {
         });
     }
 
-    /// A connector was looked at by its ID. Keeps what must be counted from the first of several looks.
+    /// A connector was looked at by its ID. Keeps what must be counted from the first of several looks at the same one.
     pub fn saw(&mut self, sighting: Sighting) {
-        let former = self.sighting.as_ref();
-        if former.is_some_and(|former| former.id != sighting.id) {
+        let another = |seen: &Sighting| seen.id != sighting.id;
+        if self.sighting.as_ref().is_some_and(another) {
             self.gone_since = None;
             self.difference = None;
+            self.update = None;
         }
         match &sighting.connector {
             None => {
@@ -244,6 +245,18 @@ impl PairMemory {
         }
     }
 
+    /// The object has its connector, and the cache shows it: its claim is free, the outcome of its attempts is known,
+    /// and what the answer to the POST said is out of date from now on. What is found later was left behind by somebody; it is not ours because it is young.
+    pub fn bound(&mut self, uid: &str) {
+        if self.holder.take_if(|holder| holder.uid == uid).is_some() {
+            self.attempts.clear();
+            self.first_blank = None;
+            if let Some(known) = &mut self.known {
+                known.created = None;
+            }
+        }
+    }
+
     /// A connector is known to exist.
     pub fn created(&mut self, id: ConnectorId, created: Option<Connector>, now: Moment) {
         self.known = Some(Known {
@@ -251,16 +264,6 @@ impl PairMemory {
             created,
             since: now,
         });
-    }
-
-    /// The object of that UID has its connector in its status, and the cache shows it: the claim is free, and what the
-    /// answer to the POST said is out of date from now on.
-    pub fn stored(&mut self, uid: &str) {
-        if self.holder.take_if(|holder| holder.uid == uid).is_some()
-            && let Some(known) = &mut self.known
-        {
-            known.created = None;
-        }
     }
 
     /// The connector of that ID is known not to exist any more.

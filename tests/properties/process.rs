@@ -1,0 +1,738 @@
+//! The operator's process as the model knows it: what it remembers, and how a pass asks the real plan. Each step here
+//! has its like in `controller::pass`, `controller::exchange` and `controller::objects`.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cloudflare_sso_operator::account::{Lane, Limiter, Rate, Refusals, Turn};
+use cloudflare_sso_operator::clock::Moment;
+use cloudflare_sso_operator::cloudflare::{
+    ApiToken, Changes, Class, Connector, Creation, Endpoint, Failure, Fingerprint, FingerprintKey,
+};
+use cloudflare_sso_operator::identity::ConnectorId;
+use cloudflare_sso_operator::plan::{
+    Act, Claim, Credentials, Desired, Guard, Holder, Look, Memory, Observed, Outcome as Word,
+    PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
+};
+use cloudflare_sso_operator::resource::{Progress, Reason, SsoConnector};
+use k8s_openapi::jiff::Timestamp;
+
+use crate::cloudflare::{Cloudflare, Creator, DOMAIN, Item, No};
+use crate::cluster::is_terminating;
+use crate::model::Model;
+use crate::nevers;
+use crate::script::{Beat, Flaw, Outcome};
+
+/// As in the shell.
+const MOST_ROUNDS: usize = 32;
+
+const RATE: Rate = Rate {
+    per_second: 2.0,
+    burst: 20.0,
+};
+
+/// What dies with the process.
+#[derive(Debug)]
+pub struct Process {
+    pub started: Duration,
+    /// Which version of the object the watch has brought.
+    pub cache: usize,
+    pub pair: PairMemory,
+    pub entry: Entry,
+    pub alive: HashSet<String>,
+    listing: Option<Arc<Snapshot>>,
+    limiter: Limiter,
+    refusals: Refusals,
+    token: Fingerprint,
+}
+
+/// What it remembers of the object of the one name.
+#[derive(Debug, Default)]
+pub struct Entry {
+    pub uid: String,
+    pub memory: Memory,
+    bound: Option<ConnectorId>,
+    written: Option<SsoConnector>,
+    token_worked: bool,
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Rest(Duration),
+    AwaitChange,
+    Conflict,
+}
+
+/// Why a pass cannot go on.
+#[derive(Debug)]
+pub enum Stop {
+    Dies,
+    NotBefore(Moment),
+    Gone,
+    Kubernetes,
+}
+
+impl Process {
+    pub fn new(started: Duration, cache: usize) -> Self {
+        let token = ApiToken::parse(b"token").unwrap();
+        Self {
+            started,
+            cache,
+            pair: PairMemory::default(),
+            entry: Entry::default(),
+            alive: HashSet::new(),
+            listing: None,
+            limiter: Limiter::new(RATE),
+            refusals: Refusals::default(),
+            token: token.fingerprint(&FingerprintKey::random()),
+        }
+    }
+
+    /// The object of the entry is gone.
+    pub fn forget(&mut self, now: Moment) {
+        let entry = std::mem::take(&mut self.entry);
+        self.alive.remove(&entry.uid);
+        self.pair.holder.take_if(|holder| holder.uid == entry.uid);
+        if let Some(id) = entry.bound.filter(|_| !entry.memory.deleted) {
+            self.pair.created(id, None, now);
+        }
+    }
+
+    pub fn sweep(&mut self, now: Moment, grace: Duration) {
+        if self.pair.is_spent(now, grace) {
+            self.pair = PairMemory::default();
+        }
+    }
+
+    fn claim(&mut self, uid: &str, now: Moment) -> Claim {
+        match &self.pair.holder {
+            Some(holder) if holder.uid == uid => Claim::Held(holder.since),
+            Some(holder) if self.alive.contains(&holder.uid) => Claim::Elsewhere,
+            Some(_) | None => {
+                self.pair.holder = Some(Holder {
+                    uid: uid.to_owned(),
+                    since: now,
+                });
+                Claim::Held(now)
+            }
+        }
+    }
+
+    /// The cache may not have our own last write yet.
+    fn newest(&mut self, cached: SsoConnector) -> SsoConnector {
+        let version = |object: &SsoConnector| -> Option<u64> {
+            object.metadata.resource_version.as_ref()?.parse().ok()
+        };
+        let ahead = self.entry.written.as_ref().is_some_and(|written| {
+            written.metadata.uid == cached.metadata.uid && version(written) > version(&cached)
+        });
+        match self.entry.written.take() {
+            Some(written) if ahead => {
+                self.entry.written = Some(written.clone());
+                written
+            }
+            Some(_) | None => cached,
+        }
+    }
+}
+
+/// A pass under way.
+#[derive(Debug)]
+pub struct Pass {
+    pub object: SsoConnector,
+    pub desired: Desired,
+    pub record: Record,
+    observed: Observed,
+    admitted: bool,
+    has_token: bool,
+    /// The object as it was read from the API server, if nothing was looked at since.
+    pub confirmed: Option<SsoConnector>,
+}
+
+impl Model {
+    /// One pass over the copy that the cache has.
+    pub fn pass(&mut self) -> Result<End, Stop> {
+        let now = self.moment();
+        let Some(cached) = self.cluster.versions[self.process.cache].clone() else {
+            self.process.forget(now);
+            return Ok(End::AwaitChange);
+        };
+        let mut pass = self.begin(cached);
+        let mut acted = false;
+        for _ in 0..MOST_ROUNDS {
+            let next = plan(&World {
+                desired: &pass.desired,
+                record: &pass.record,
+                observed: &pass.observed,
+                memory: &self.process.entry.memory,
+                pair: &self.process.pair,
+                now: self.moment(),
+                timing: &self.timing,
+            });
+            let step = match next {
+                Plan::Leave => return Ok(End::Rest(self.timing.poll_unverified)),
+                Plan::Mark => self.mark(&mut pass),
+                Plan::Release => return self.release(&pass),
+                Plan::Look(look) => self.look(&mut pass, look).map(|()| None),
+                Plan::Settle {
+                    then: Then::Act(_), ..
+                } if acted => return Ok(End::Rest(Duration::ZERO)),
+                Plan::Settle {
+                    verdict,
+                    guard,
+                    then,
+                } => {
+                    acted |= matches!(then, Then::Act(_));
+                    self.settle(&mut pass, &verdict, guard, then)
+                }
+            };
+            match step {
+                Ok(None) => {}
+                Ok(Some(end)) => return Ok(end),
+                Err(Stop::NotBefore(due)) => return Ok(End::Rest(self.moment().until(due))),
+                Err(Stop::Gone) => return Ok(End::AwaitChange),
+                Err(stop) => return Err(stop),
+            }
+        }
+        panic!("the plan goes in circles: {pass:?}");
+    }
+
+    fn begin(&mut self, cached: SsoConnector) -> Pass {
+        let now = self.moment();
+        let desired = Desired::parse(&cached).unwrap();
+        if self.process.entry.uid != desired.uid {
+            if !self.process.entry.uid.is_empty() {
+                self.process.forget(now);
+            }
+            self.process.entry.uid.clone_from(&desired.uid);
+            self.process.alive.insert(desired.uid.clone());
+        }
+        let bound = cached.status.as_ref().and_then(|s| s.connector_id.as_ref());
+        if bound.is_some() {
+            self.process.pair.bound(&desired.uid);
+        }
+        let object = self.process.newest(cached);
+        let mut pass = Pass {
+            object: object.clone(),
+            desired,
+            record: Record::default(),
+            observed: Observed::default(),
+            admitted: false,
+            has_token: false,
+            confirmed: None,
+        };
+        self.adopt(&mut pass, object);
+        if pass.desired.terminating {
+            self.process.entry.memory.deletion_seen.get_or_insert(now);
+        }
+        pass
+    }
+
+    fn adopt(&mut self, pass: &mut Pass, object: SsoConnector) {
+        let now = self.moment();
+        pass.desired = Desired::parse(&object).unwrap();
+        pass.record = Record::read(object.status.as_ref());
+        self.process.entry.bound.clone_from(&pass.record.connector);
+        pass.object = object;
+        if !pass.record.attempts.is_empty() {
+            self.process.pair.recall(&pass.record.attempts, now);
+        }
+        self.ledger.saw_attempts(&pass.record.attempts, self.now);
+    }
+
+    fn look(&mut self, pass: &mut Pass, look: Look) -> Result<(), Stop> {
+        pass.observed.object_confirmed = false;
+        pass.confirmed = None;
+        match look {
+            Look::Credentials => self.read_credentials(pass)?,
+            Look::Claim => {
+                let now = self.moment();
+                pass.observed.claim = self.process.claim(&pass.desired.uid, now);
+            }
+            Look::Listing { not_before } => self.list(pass, not_before)?,
+            Look::Connector(id) => self.get(pass, id)?,
+            Look::Object => {
+                let uid = pass.object.metadata.uid.clone();
+                let current = self.kubernetes(|model| model.cluster.object().cloned())?;
+                let current = current.filter(|current| current.metadata.uid == uid);
+                let current = current.ok_or(Stop::Gone)?;
+                self.adopt(pass, current.clone());
+                pass.confirmed = Some(current);
+                pass.observed.object_confirmed = true;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_credentials(&mut self, pass: &mut Pass) -> Result<(), Stop> {
+        let there = self.kubernetes(|model| model.secret)?;
+        let kept = pass.desired.terminating && self.process.entry.token_worked;
+        if !there && !kept {
+            pass.observed.credentials = Credentials::Unusable {
+                reason: Reason::CredentialsUnavailable,
+                message: "There is no Secret.".to_owned(),
+            };
+            return Ok(());
+        }
+        let rest = self.timing.refused_token_retry;
+        let now = self.moment();
+        let refused =
+            self.process
+                .refusals
+                .recent(&pass.desired.account, self.process.token, rest, now);
+        pass.observed.credentials = match refused {
+            Some(message) => Credentials::Unusable {
+                reason: Reason::Unauthorized,
+                message,
+            },
+            None => Credentials::Usable,
+        };
+        if let Some(snapshot) = self.process.listing.clone() {
+            self.note_listing(pass, snapshot);
+        }
+        pass.has_token = true;
+        Ok(())
+    }
+
+    fn list(&mut self, pass: &mut Pass, not_before: Moment) -> Result<(), Stop> {
+        if let Some(snapshot) = self.process.listing.clone()
+            && snapshot.begun >= not_before
+        {
+            self.note_listing(pass, snapshot);
+            return Ok(());
+        }
+        if !self.take_turn(pass)? {
+            return Ok(());
+        }
+        let (begun, started) = (self.moment(), self.now);
+        match self.call(Endpoint::List, |model| Ok(model.listed()))? {
+            Ok(connectors) => {
+                let flaw = self.sky.flaw;
+                let snapshot = Arc::new(Snapshot {
+                    begun,
+                    date: (flaw != Flaw::NoDate).then(|| Cloudflare::date(self.now)),
+                    connectors,
+                    gap: (flaw == Flaw::Incomplete).then_some("it is cut off"),
+                });
+                if snapshot.proof().is_ok() && snapshot.connectors.is_empty() {
+                    self.ledger.blank_lists.push(started);
+                }
+                self.process.listing = Some(Arc::clone(&snapshot));
+                self.worked(Endpoint::List);
+                self.note_listing(pass, snapshot);
+            }
+            Err(failure) => self.note_failure(pass, failure),
+        }
+        Ok(())
+    }
+
+    fn listed(&mut self) -> Vec<Connector> {
+        let time = self.read_time(true);
+        let bare = self.sky.flaw == Flaw::Bare;
+        let shown = |item: &Item| {
+            let mut connector = item.connector.clone();
+            if bare {
+                connector.verification = None;
+                connector.enabled = None;
+            }
+            connector
+        };
+        self.cloudflare.items_at(time).iter().map(shown).collect()
+    }
+
+    fn note_listing(&mut self, pass: &mut Pass, snapshot: Arc<Snapshot>) {
+        if !self.process.pair.attempts.is_empty() {
+            self.process.pair.listed(&snapshot, &pass.desired.domain);
+        }
+        pass.observed.listing = Some(snapshot);
+    }
+
+    fn get(&mut self, pass: &mut Pass, id: ConnectorId) -> Result<(), Stop> {
+        if !self.take_turn(pass)? {
+            return Ok(());
+        }
+        let at = self.moment();
+        let answer = self.call(Endpoint::Get, |model| {
+            let time = model.read_time(false);
+            let items = model.cloudflare.items_at(time);
+            let item = items.iter().find(|item| item.connector.id == id);
+            item.cloned().ok_or(No::SuchConnector)
+        })?;
+        let (connector, date) = match answer {
+            Ok(item) => {
+                self.ledger.last_get = Some((id.clone(), item.is_verified()));
+                (Some(item.connector), Some(Cloudflare::date(self.now)))
+            }
+            Err(failure) if failure.class == Class::Gone => (None, None),
+            Err(failure) => {
+                self.note_failure(pass, failure);
+                return Ok(());
+            }
+        };
+        self.worked(Endpoint::Get);
+        self.process.entry.memory.saw(Sighting {
+            id,
+            at,
+            date,
+            connector,
+        });
+        Ok(())
+    }
+
+    /// Records, then acts.
+    fn settle(
+        &mut self,
+        pass: &mut Pass,
+        verdict: &Verdict,
+        guard: Guard,
+        then: Then,
+    ) -> Result<Option<End>, Stop> {
+        if matches!(then, Then::Act(_)) && !self.take_turn(pass)? {
+            return Ok(None);
+        }
+        if let Some(end) = self.publish(pass, verdict, guard)? {
+            return Ok(Some(end));
+        }
+        match then {
+            Then::Act(act) => {
+                self.act(pass, act)?;
+                Ok(None)
+            }
+            Then::Rest(span) => {
+                if let Word::Decided { ready, .. } = &verdict.outcome
+                    && ready.reason.progress() == Progress::Resting
+                {
+                    self.process.entry.memory.settled();
+                }
+                Ok(Some(End::Rest(span)))
+            }
+            Then::Continue => Ok(None),
+        }
+    }
+
+    fn publish(
+        &mut self,
+        pass: &mut Pass,
+        verdict: &Verdict,
+        guard: Guard,
+    ) -> Result<Option<End>, Stop> {
+        let before = pass.object.status.clone().unwrap_or_default();
+        let now = Cloudflare::date(self.now);
+        let status = verdict.status(&before, &pass.desired, now);
+        nevers::the_same_verdict_gives_the_same_bytes(verdict, &status, &pass.desired, now);
+        if status == before {
+            return Ok(None);
+        }
+        let basis = pass.object.clone();
+        match self.kubernetes(|model| model.cluster.write_status(&basis, &status, guard))? {
+            Err(_) => Ok(Some(End::Conflict)),
+            Ok(object) => {
+                nevers::never_lose_an_id(self, &before, &status);
+                if status.connector_id.is_some() {
+                    self.ledger.attempts.clear();
+                }
+                self.process.entry.written = Some(object.clone());
+                self.adopt(pass, object);
+                Ok(None)
+            }
+        }
+    }
+
+    fn mark(&mut self, pass: &mut Pass) -> Result<Option<End>, Stop> {
+        let basis = pass.object.clone();
+        match self.kubernetes(|model| model.cluster.set_finalizer(&basis, true))? {
+            Err(_) => Ok(Some(End::Conflict)),
+            Ok(object) => {
+                let object = object.expect("a mark removes nothing");
+                self.process.entry.written = Some(object.clone());
+                self.adopt(pass, object);
+                Ok(None)
+            }
+        }
+    }
+
+    fn release(&mut self, pass: &Pass) -> Result<End, Stop> {
+        let basis = pass.object.clone();
+        match self.kubernetes(|model| model.cluster.set_finalizer(&basis, false))? {
+            Err(_) => Ok(End::Conflict),
+            Ok(object) => {
+                self.process.entry.written = object;
+                Ok(End::Rest(if pass.desired.terminating {
+                    self.timing.backoff
+                } else {
+                    Duration::ZERO
+                }))
+            }
+        }
+    }
+
+    fn act(&mut self, pass: &mut Pass, act: Act) -> Result<(), Stop> {
+        self.ledger.mutations += 1;
+        let (endpoint, result) = match act {
+            Act::Create {
+                creation,
+                attempt,
+                begin_by,
+            } => (
+                Endpoint::Create,
+                self.create(pass, &creation, attempt, begin_by)?,
+            ),
+            Act::BeginVerification(id) => {
+                let begun = self.call(Endpoint::BeginVerification, |model| {
+                    model.cloudflare.begin_verification(&id, model.now)
+                })?;
+                (Endpoint::BeginVerification, begun)
+            }
+            Act::Update { id, changes } => (Endpoint::Update, self.update(pass, &id, changes)?),
+            Act::Delete(id) => (Endpoint::Delete, self.delete(pass, &id)?),
+        };
+        self.process.entry.memory.acted_at = Some(self.moment());
+        match result {
+            Ok(()) => self.worked(endpoint),
+            Err(failure) => self.note_failure(pass, failure),
+        }
+        Ok(())
+    }
+
+    fn create(
+        &mut self,
+        pass: &Pass,
+        creation: &Creation,
+        attempt: Timestamp,
+        begin_by: Moment,
+    ) -> Result<Result<(), Failure>, Stop> {
+        let now = self.moment();
+        self.process.pair.attempting(attempt, now);
+        self.ledger.attempting(attempt, &pass.desired.uid, self.now);
+        if let Some(beat) = self.beats.front_mut()
+            && now >= begin_by
+        {
+            beat.outcome = Outcome::NotSent;
+        } else if now >= begin_by {
+            self.beats.push_front(Beat {
+                outcome: Outcome::NotSent,
+                ..Beat::default()
+            });
+        }
+        let nameless = self.beats.front().map(|beat| beat.outcome) == Some(Outcome::Nameless);
+        nevers::intent_precedes_the_post(&pass.object, attempt);
+        nevers::never_create_twice(self, &pass.desired.uid, attempt);
+        nevers::never_undo_a_deletion_by_hand(self, &pass.desired);
+        let answer = self.call(Endpoint::Create, |model| {
+            model.ledger.posted = Some((attempt, model.now));
+            let now = model.now;
+            Ok(model.cloudflare.create(creation, Creator::Operator, now))
+        })?;
+        Ok(match answer {
+            Ok(connector) if !nameless => {
+                let now = self.moment();
+                let id = connector.id.clone();
+                self.process.pair.created(id, Some(connector), now);
+                Ok(())
+            }
+            Ok(_) => Err(failure(Endpoint::Create, Class::Unavailable, Some(200))),
+            Err(failure) => {
+                if failure.is_definite() {
+                    self.process.pair.void(attempt);
+                    self.ledger.refused(attempt);
+                }
+                Err(failure)
+            }
+        })
+    }
+
+    fn update(
+        &mut self,
+        pass: &Pass,
+        id: &ConnectorId,
+        changes: Changes,
+    ) -> Result<Result<(), Failure>, Stop> {
+        let now = self.moment();
+        self.process.entry.memory.updating(changes, now);
+        if changes.enabled == Some(true) {
+            nevers::never_enable_what_is_not_verified(self, id);
+        }
+        match (changes.enabled, is_terminating(&pass.object)) {
+            (Some(enabled), true) => {
+                assert!(!enabled, "a connector that goes away is not enabled");
+                nevers::never_delete_unless_it_says_so(pass.confirmed.as_ref(), id);
+            }
+            (Some(enabled), false) => {
+                nevers::applying_precedes_the_patch(&pass.object, enabled);
+                nevers::never_fight_a_person(self, &pass.desired, enabled);
+            }
+            (None, _) => {}
+        }
+        let result = self.call(Endpoint::Update, |model| {
+            let now = model.now;
+            model.cloudflare.update(id, changes, now)
+        })?;
+        if result.as_ref().is_err_and(Failure::is_definite) {
+            self.process.entry.memory.update_refused();
+        }
+        Ok(result)
+    }
+
+    fn delete(&mut self, pass: &Pass, id: &ConnectorId) -> Result<Result<(), Failure>, Stop> {
+        nevers::never_delete_unless_it_says_so(pass.confirmed.as_ref(), id);
+        let result = self.call(Endpoint::Delete, |model| {
+            let now = model.now;
+            model.cloudflare.delete(id, now)
+        })?;
+        if result.is_ok() {
+            self.process.entry.memory.deleted = true;
+            self.process.pair.forget(id);
+        }
+        Ok(result)
+    }
+
+    fn take_turn(&mut self, pass: &mut Pass) -> Result<bool, Stop> {
+        let now = self.moment();
+        if !pass.has_token {
+            return Err(Stop::NotBefore(now));
+        }
+        let (limiter, token) = (&self.process.limiter, self.process.token);
+        let turn = if pass.admitted {
+            limiter.charge(token, now)
+        } else {
+            let status = pass.object.status.as_ref();
+            let observed = status.and_then(|status| status.observed_generation);
+            let edited = pass.desired.terminating || observed != Some(pass.desired.generation);
+            let lane = if edited { Lane::Edited } else { Lane::Periodic };
+            limiter.admit(token, &pass.desired.uid, lane, now)
+        };
+        match turn {
+            Turn::Now => {
+                pass.admitted = true;
+                Ok(true)
+            }
+            Turn::At(due) => Err(Stop::NotBefore(due)),
+            Turn::Paused(until) => {
+                let paused = failure(Endpoint::List, Class::RateLimited, Some(429));
+                let generation = pass.desired.generation;
+                let memory = &mut self.process.entry.memory;
+                memory.failed(paused, generation, now, Some(until));
+                Ok(false)
+            }
+        }
+    }
+
+    fn worked(&mut self, endpoint: Endpoint) {
+        self.process.entry.memory.succeeded(endpoint);
+        self.process.entry.token_worked = true;
+    }
+
+    fn note_failure(&mut self, pass: &mut Pass, failure: Failure) {
+        let now = self.moment();
+        let token = self.process.token;
+        let wait = match failure.class {
+            Class::RateLimited => failure.retry_after.or(Some(self.timing.default_pause)),
+            _ => failure.retry_after,
+        };
+        let pause = wait.map(|wait| now + wait);
+        if let (Class::RateLimited, Some(until)) = (failure.class, pause) {
+            self.process.limiter.pause(token, until, now);
+        }
+        if failure.class == Class::Unauthorized {
+            let message = failure.message.clone();
+            self.process.entry.token_worked = false;
+            let account = &pass.desired.account;
+            self.process
+                .refusals
+                .add(account, token, message.clone(), now);
+            pass.observed.credentials = Credentials::Unusable {
+                reason: Reason::Unauthorized,
+                message,
+            };
+        }
+        let generation = pass.desired.generation;
+        let memory = &mut self.process.entry.memory;
+        memory.failed(failure, generation, now, pause);
+    }
+
+    /// One call to Cloudflare. `carry_out` is what it does there, half-way through.
+    fn call<T>(
+        &mut self,
+        endpoint: Endpoint,
+        carry_out: impl FnOnce(&mut Self) -> Result<T, No>,
+    ) -> Result<Result<T, Failure>, Stop> {
+        let beat = self.beat()?;
+        let half = Duration::from_millis(beat.took / 2);
+        self.advance(half);
+        let (class, status) = match beat.outcome {
+            Outcome::LostBefore => (Class::Unavailable, Some(502)),
+            Outcome::Refused => (Class::Rejected, Some(400)),
+            Outcome::NotSent => (Class::NotSent, None),
+            Outcome::Unauthorized => (Class::Unauthorized, Some(401)),
+            Outcome::Limited(_) => (Class::RateLimited, Some(429)),
+            Outcome::Works
+            | Outcome::Nameless
+            | Outcome::LostAfter
+            | Outcome::DiesAfter
+            | Outcome::DiesBefore => {
+                let done = carry_out(self);
+                self.advance(half);
+                return match (beat.outcome, done) {
+                    (Outcome::DiesAfter, _) => Err(Stop::Dies),
+                    (Outcome::LostAfter, _) => Ok(Err(failure(endpoint, Class::Unavailable, None))),
+                    (_, Ok(done)) => Ok(Ok(done)),
+                    (_, Err(No::SuchConnector)) => {
+                        Ok(Err(failure(endpoint, Class::Gone, Some(404))))
+                    }
+                    (_, Err(No::Verification)) => {
+                        Ok(Err(failure(endpoint, Class::Rejected, Some(400))))
+                    }
+                };
+            }
+        };
+        self.advance(half);
+        let mut failure = failure(endpoint, class, status);
+        if let Outcome::Limited(Some(seconds)) = beat.outcome {
+            failure.retry_after = Some(Duration::from_secs(seconds));
+        }
+        Ok(Err(failure))
+    }
+
+    /// One call to the API server.
+    fn kubernetes<T>(&mut self, carry_out: impl FnOnce(&mut Self) -> T) -> Result<T, Stop> {
+        let beat = self.beat()?;
+        self.advance(Duration::from_millis(beat.took));
+        match beat.outcome {
+            Outcome::LostBefore | Outcome::NotSent => Err(Stop::Kubernetes),
+            Outcome::LostAfter => {
+                carry_out(self);
+                Err(Stop::Kubernetes)
+            }
+            Outcome::DiesAfter => {
+                carry_out(self);
+                Err(Stop::Dies)
+            }
+            _ => Ok(carry_out(self)),
+        }
+    }
+
+    /// What happens at this contact, before it.
+    fn beat(&mut self) -> Result<Beat, Stop> {
+        let mut beat = self.beats.pop_front().unwrap_or_default();
+        if let Some(event) = beat.event.take() {
+            self.happens(event);
+        }
+        if beat.outcome == Outcome::DiesBefore {
+            return Err(Stop::Dies);
+        }
+        Ok(beat)
+    }
+}
+
+fn failure(endpoint: Endpoint, class: Class, status: Option<u16>) -> Failure {
+    Failure {
+        class,
+        endpoint,
+        status,
+        codes: Vec::new(),
+        message: format!("Cloudflare did not serve {endpoint} for {DOMAIN}."),
+        retry_after: None,
+    }
+}
