@@ -1,0 +1,270 @@
+//! The pages against what they speak of: links and paths against the tree, flags against the command line, metrics against
+//! the registry. No control plane, no network.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, CommandFactory as _};
+use cloudflare_sso_operator::cli::Cli;
+use cloudflare_sso_operator::cloudflare::Endpoint;
+use cloudflare_sso_operator::metrics::{Metrics, PassOutcome};
+use cloudflare_sso_operator::resource::Reason;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+
+const ARCHITECTURE: &str = "docs/architecture.md";
+const OPERATING: &str = "docs/operating.md";
+
+/// The pages that describe the tree as it is now.
+const DESCRIBING: [&str; 4] = ["README.md", "CONTRIBUTING.md", ARCHITECTURE, OPERATING];
+
+#[test]
+fn every_relative_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages(repository()) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in links(&text) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() {
+                page.clone()
+            } else {
+                page.parent().unwrap().join(file)
+            };
+            let leads = match anchor {
+                "" => target.exists(),
+                anchor => fs::read_to_string(&target)
+                    .is_ok_and(|text| headings(&text).any(|heading| slug(heading) == anchor)),
+            };
+            if !leads {
+                broken.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_path_that_is_named_exists() {
+    let mut missing = Vec::new();
+    for page in DESCRIBING {
+        let text = read(page);
+        let paths: Vec<PathBuf> = words(&text).filter_map(path_in_tree).collect();
+        assert!(!paths.is_empty(), "{page} names no path");
+        missing.extend(
+            paths
+                .into_iter()
+                .filter(|path| !path.exists())
+                .map(|path| format!("{page}: {}", path.display())),
+        );
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn the_architecture_has_a_row_for_every_module_and_every_kind_of_test() {
+    let text = read(ARCHITECTURE);
+    let named: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let unnamed: Vec<String> = ["src", "tests"]
+        .into_iter()
+        .flat_map(entries)
+        .filter(|entry| !named.contains(entry.as_str()))
+        .collect();
+    assert!(unnamed.is_empty(), "{unnamed:#?}");
+}
+
+#[test]
+fn the_flags_are_documented_as_the_command_line_has_them() {
+    let command = Cli::command();
+    let run = command.find_subcommand("run").unwrap();
+    let rows: Vec<String> = run.get_arguments().map(flag_row).collect();
+    let text = read(OPERATING);
+    let documented: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("| `--"))
+        .collect();
+    assert!(
+        documented == rows,
+        "the table in {OPERATING} must be:\n\n| flag | default | environment | meaning |\n|---|---|---|---|\n{}\n",
+        rows.join("\n")
+    );
+}
+
+#[test]
+fn the_metrics_are_documented_as_they_are_registered() {
+    let text = read(OPERATING);
+    let documented: BTreeSet<(String, String, String)> = text
+        .lines()
+        .filter(|line| line.starts_with("| `cloudflare_sso_"))
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let [name, kind, _labels, meaning] = cells[..] else {
+                panic!("not four columns: {row}")
+            };
+            let name = name.trim_matches('`');
+            (name.to_owned(), kind.to_owned(), meaning.to_owned())
+        })
+        .collect();
+    assert_eq!(documented, registered());
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(page: &str) -> String {
+    fs::read_to_string(repository().join(page)).unwrap()
+}
+
+/// Every Markdown file below the folder, without what was built and what is hidden.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if name.starts_with('.') || name == "target" {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(pages(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The lines that are not inside a block of code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut in_code = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        in_code ^= fence;
+        !in_code && !fence
+    })
+}
+
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    prose(text)
+        .flat_map(|line| line.split("](").skip(1))
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|link| !link.contains("://") && !link.starts_with("mailto:"))
+}
+
+fn headings(text: &str) -> impl Iterator<Item = &str> {
+    prose(text)
+        .filter(|line| line.starts_with('#'))
+        .map(|line| line.trim_start_matches('#').trim())
+}
+
+/// A heading as links name it.
+fn slug(heading: &str) -> String {
+    heading
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
+}
+
+/// Whatever looks like part of a path, wherever it stands.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || "_-./".contains(c)))
+        .map(|word| word.trim_end_matches('.'))
+}
+
+/// Where in the tree a word points, if it is a path in the tree. In the picture paths begin below `src/`.
+fn path_in_tree(word: &str) -> Option<PathBuf> {
+    let (first, _) = word.split_once('/')?;
+    let top = [
+        "src",
+        "tests",
+        "deploy",
+        "crds",
+        "docs",
+        "templates",
+        ".ci",
+        ".github",
+    ];
+    if top.contains(&first) {
+        return Some(repository().join(word));
+    }
+    let source = repository().join("src");
+    (!first.is_empty() && source.join(first).is_dir()).then(|| source.join(word))
+}
+
+/// What lies directly in a folder, as paths from the root; folders end with a slash.
+fn entries(folder: &str) -> Vec<String> {
+    fs::read_dir(repository().join(folder))
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let slash = if entry.file_type().unwrap().is_dir() {
+                "/"
+            } else {
+                ""
+            };
+            format!("{folder}/{}{slash}", entry.file_name().to_string_lossy())
+        })
+        .collect()
+}
+
+/// A flag as a row of the table.
+fn flag_row(flag: &Arg) -> String {
+    let name = flag.get_long().unwrap();
+    let value = flag.get_value_names().unwrap()[0].as_str();
+    let default = flag.get_default_values()[0].to_str().unwrap();
+    let environment = flag
+        .get_env()
+        .map(|name| format!("`{}` ", name.to_str().unwrap()))
+        .unwrap_or_default();
+    let mut meaning = flag.get_help().unwrap().to_string();
+    let choices: Vec<String> = flag
+        .get_possible_values()
+        .iter()
+        .map(|choice| format!("`{}`", choice.get_name()))
+        .collect();
+    if !choices.is_empty() {
+        meaning = format!("{meaning}: {}", choices.join(" or "));
+    }
+    format!("| `--{name} {value}` | `{default}` | {environment}| {meaning} |")
+}
+
+/// Name, type and help of every metric.
+fn registered() -> BTreeSet<(String, String, String)> {
+    let mut registry = Registry::default();
+    let metrics = Metrics::new(&mut registry);
+    // A metric with labels shows nothing before its first value.
+    metrics.passed(PassOutcome::Done);
+    metrics.called(Endpoint::List, None, std::time::Duration::ZERO);
+    metrics.moved(None, Some(Reason::Available));
+    let mut text = String::new();
+    encode(&mut text, &registry).unwrap();
+
+    let after = |prefix: &str| -> Vec<(String, String)> {
+        text.lines()
+            .filter_map(|line| line.strip_prefix(prefix)?.split_once(' '))
+            .map(|(name, rest)| (name.to_owned(), rest.to_owned()))
+            .collect()
+    };
+    let shown: BTreeSet<_> = after("# HELP ")
+        .into_iter()
+        .zip(after("# TYPE "))
+        .map(|((name, help), (typed, kind))| {
+            assert_eq!(name, typed);
+            let suffix = if kind == "counter" { "_total" } else { "" };
+            let help = help.trim_end_matches('.').to_owned();
+            (format!("{name}{suffix}"), kind, help)
+        })
+        .collect();
+    let registrations = include_str!("../src/metrics.rs").matches(".register(");
+    assert_eq!(
+        shown.len(),
+        registrations.count(),
+        "give each metric a value here: {shown:#?}"
+    );
+    shown
+}
