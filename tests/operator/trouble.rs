@@ -137,7 +137,7 @@ async fn a_pause_that_cloudflare_asks_for_holds_for_every_object_of_the_token() 
     assert!(
         next.arrived >= struck.arrived + pause,
         "the next call came {:?}",
-        next.arrived - struck.arrived
+        next.arrived.saturating_sub(struck.arrived)
     );
 }
 

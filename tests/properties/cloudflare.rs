@@ -14,7 +14,7 @@ pub const DOMAIN: &str = "example.com";
 const EPOCH: i64 = 1_790_000_000;
 
 /// After this long Cloudflare gives up looking for the TXT record.
-const GIVES_UP_AFTER: Duration = Duration::from_secs(48 * 3600);
+const GIVES_UP_AFTER: Duration = Duration::from_hours(48);
 
 /// Who created a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

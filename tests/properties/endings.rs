@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::script::{Event, Flaw, MOST_LAG, Sky, Turn};
 
 /// By then everything is settled: a verification that has failed often is begun again every six hours.
-const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+const PATIENCE: Duration = Duration::from_hours(24);
 
 /// More passes than any trouble takes.
 const MOST_PASSES: u32 = 4_000;

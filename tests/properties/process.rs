@@ -193,7 +193,7 @@ impl Model {
                 Ok(Some(end)) => return Ok(end),
                 Err(Stop::NotBefore(due)) => return Ok(End::Rest(self.moment().until(due))),
                 Err(Stop::Gone) => return Ok(End::AwaitChange),
-                Err(stop) => return Err(stop),
+                Err(reason) => return Err(reason),
             }
         }
         panic!("the plan goes in circles: {pass:?}");

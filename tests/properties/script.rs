@@ -53,7 +53,7 @@ impl Default for Beat {
 }
 
 /// What somebody outside the operator does.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Event {
     // The user, at the API server.
     SetEnabled(Option<bool>),
