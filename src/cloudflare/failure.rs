@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use reqwest::Method;
 
 /// One of the API's six endpoints for connectors.
@@ -55,6 +56,8 @@ pub struct Failure {
     pub message: String,
     /// How long Cloudflare asks us to wait, at most an hour.
     pub retry_after: Option<Duration>,
+    /// The time of the answer by Cloudflare's clock, if there was one.
+    pub date: Option<Timestamp>,
 }
 
 impl Endpoint {
@@ -116,6 +119,7 @@ impl Failure {
             codes: Vec::new(),
             message,
             retry_after: None,
+            date: None,
         }
     }
 

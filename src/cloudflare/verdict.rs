@@ -49,6 +49,7 @@ fn refusal(
         codes,
         message: message(class, reply, &complaints, token),
         retry_after: reply.retry_after,
+        date: reply.date,
     }
 }
 

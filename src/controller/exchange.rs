@@ -129,7 +129,7 @@ impl Pass<'_> {
             Err(failure) if failure.class == Class::Gone => Sighting {
                 id,
                 at,
-                date: None,
+                date: failure.date,
                 connector: None,
             },
             Err(failure) => {
@@ -385,6 +385,7 @@ fn unclear(connector: Option<&Connector>) -> Failure {
         codes: Vec::new(),
         message: format!("Cloudflare answered the creation with a connector {what}."),
         retry_after: None,
+        date: None,
     }
 }
 
@@ -396,5 +397,6 @@ fn paused() -> Failure {
         codes: Vec::new(),
         message: "Cloudflare asked for fewer calls with this API token.".to_owned(),
         retry_after: None,
+        date: None,
     }
 }

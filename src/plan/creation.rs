@@ -204,28 +204,31 @@ fn bind(world: &World<'_>, connector: &Connector) -> Plan {
     }
 }
 
-/// Whether Cloudflare created the connector when one of our attempts was made. Without a time it is not ours.
-pub(super) fn is_ours(world: &World<'_>, connector: &Connector) -> bool {
+/// Whether Cloudflare created the connector when this process, or this object before a restart, tried to.
+fn is_ours(world: &World<'_>, connector: &Connector) -> bool {
+    is_of_this_object(world, connector)
+        || world
+            .pair
+            .open_attempts()
+            .any(|attempt| was_made_by(world, connector, attempt.time))
+}
+
+/// Whether Cloudflare created the connector when one of the attempts in this very object's status was made.
+pub(super) fn is_of_this_object(world: &World<'_>, connector: &Connector) -> bool {
+    let attempts = world.record.attempts.iter();
+    attempts
+        .filter(|time| is_open(world, **time))
+        .any(|time| was_made_by(world, connector, *time))
+}
+
+/// Both times are Cloudflare's. Without a time a connector is nobody's.
+fn was_made_by(world: &World<'_>, connector: &Connector, attempt: Timestamp) -> bool {
     let Some(created) = connector.created_on else {
         return false;
     };
     let span = |span| SignedDuration::try_from(span).unwrap_or(SignedDuration::MAX);
-    let (before, after) = (
-        span(world.timing.ours_before),
-        span(world.timing.ours_after),
-    );
-    let recorded = world
-        .record
-        .attempts
-        .iter()
-        .copied()
-        .filter(|time| is_open(world, *time));
-    recorded
-        .chain(world.pair.open_attempts().map(|attempt| attempt.time))
-        .any(|attempt| {
-            let distance = created.duration_since(attempt);
-            distance >= -before && distance <= after
-        })
+    let distance = created.duration_since(attempt);
+    distance >= -span(world.timing.ours_before) && distance <= span(world.timing.ours_after)
 }
 
 fn waiting(world: &World<'_>, message: String) -> Plan {

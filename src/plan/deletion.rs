@@ -4,7 +4,7 @@
 //! It is reached only by an object that is going away, carries the finalizer and says `Delete`; see
 //! [`super::finalizer`]. Right before each destructive call the object is read again from the API server.
 
-use super::creation::is_ours;
+use super::creation::is_of_this_object;
 use super::verdict::{Finding, Verdict};
 use super::world::Record;
 use super::{Act, Guard, Look, Plan, Then, World, enforcement, gone, messages};
@@ -27,7 +27,7 @@ fn find_ours(world: &World<'_>) -> Plan {
         .known
         .as_ref()
         .and_then(|known| known.created.as_ref())
-        && is_ours(world, created)
+        && is_of_this_object(world, created)
     {
         return bind_for_deletion(world, created);
     }
@@ -43,7 +43,7 @@ fn find_ours(world: &World<'_>) -> Plan {
     };
     if let Some(ours) = listing
         .matches(&world.desired.domain)
-        .find(|found| is_ours(world, found))
+        .find(|found| is_of_this_object(world, found))
     {
         return bind_for_deletion(world, ours);
     }

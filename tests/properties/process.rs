@@ -734,5 +734,6 @@ fn failure(endpoint: Endpoint, class: Class, status: Option<u16>) -> Failure {
         codes: Vec::new(),
         message: format!("Cloudflare did not serve {endpoint} for {DOMAIN}."),
         retry_after: None,
+        date: None,
     }
 }

@@ -165,6 +165,18 @@ fn an_intent_without_an_id_takes_down_only_what_is_ours() {
 }
 
 #[test]
+fn what_another_object_has_attempted_is_not_taken_down() {
+    let theirs = created_on(NOW - 60.0, verified(true));
+    let plan = Scene::new()
+        .deleting()
+        .attempted(NOW - 200.0, NOW - 200.0)
+        .with(|scene| scene.pair.attempting(date(NOW - 60.0), at(NOW - 130.0)))
+        .listed(list(NOW, &[theirs]))
+        .plan();
+    assert_eq!(plan, Plan::Release);
+}
+
+#[test]
 fn an_intent_without_an_id_waits_out_the_grace_and_then_needs_a_complete_list() {
     let intent = |first_seen: f64| Scene::new().deleting().attempted(first_seen, first_seen);
     let early = intent(NOW - 119.0).listed(list(NOW, &[])).plan();

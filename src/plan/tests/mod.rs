@@ -131,6 +131,7 @@ fn failure(class: Class, endpoint: Endpoint) -> Failure {
         codes: Vec::new(),
         message: "No identity provider is configured.".to_owned(),
         retry_after: None,
+        date: None,
     }
 }
 
