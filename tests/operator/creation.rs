@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::Treatment;
+use harness::{ApiServerProxy, Interception, Treatment};
 use kube::api::DeleteParams;
 use serde_json::json;
 use simulator::{Call, Calls, Failure, Fault, FaultHandle, Operation, When};
@@ -82,13 +82,9 @@ async fn killed_after_the_post_before_its_answer() {
 #[tokio::test]
 async fn killed_after_the_answer_before_the_status_write() {
     let stage = Stage::set().await;
-    let proxy = harness::ApiServerProxy::start(&stage.control_plane)
-        .await
-        .unwrap();
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
     let mut operator = stage.operator_through(Some(proxy.url()), &[]).await;
-    let write = proxy.intercept(Treatment::HoldBeforeForwarding, |call| {
-        call.path.contains("/status") && String::from_utf8_lossy(&call.body).contains("connectorID")
-    });
+    let write = hold_status(&proxy, "connectorID");
     stage.connector("example", "example.com", json!({})).await;
     tokio::time::timeout(PATIENCE, write.arrived())
         .await
@@ -205,6 +201,59 @@ async fn the_answer_to_the_post_is_lost_or_nonsense() {
         assert_eq!(ours.len(), 1, "{name}");
         assert_eq!(connector_id(&object).as_ref(), Some(&ours[0].id), "{name}");
     }
+}
+
+#[tokio::test]
+async fn an_intent_that_rests_on_an_old_copy_is_refused_and_nothing_is_sent_for_it() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let intent = hold_status(&proxy, "pendingCreate");
+    stage.connector("example", "example.com", json!({})).await;
+    tokio::time::timeout(PATIENCE, intent.arrived())
+        .await
+        .unwrap();
+    stage
+        .kubectl(&["label", "-n", "team", "sso/example", "edited=meanwhile"])
+        .await;
+    intent.release();
+
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    expect_one_connector(&stage, 1).await;
+    let metrics = operator.metrics().await.unwrap();
+    assert!(metrics.contains("outcome=\"conflict\""), "{metrics}");
+}
+
+#[tokio::test]
+async fn an_id_is_not_stored_into_another_object_of_the_same_name() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let store = hold_status(&proxy, "connectorID");
+    stage.connector("example", "example.com", json!({})).await;
+    tokio::time::timeout(PATIENCE, store.arrived())
+        .await
+        .unwrap();
+    stage.delete("example").await;
+    stage
+        .connector("example", "example.com", json!({ "enabled": false }))
+        .await;
+    store.release();
+
+    let object = stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    let enforcement = object.status.as_ref().unwrap().enforcement.clone().unwrap();
+    assert_eq!(
+        Some(enforcement.object_uid),
+        object.metadata.uid,
+        "the successor's own state"
+    );
+    expect_one_connector(&stage, 1).await;
+    let metrics = operator.metrics().await.unwrap();
+    assert!(metrics.contains("outcome=\"conflict\""), "{metrics}");
 }
 
 #[tokio::test]
@@ -334,6 +383,13 @@ fn hold(stage: &Stage, when: When) -> FaultHandle {
         .simulator
         .admin()
         .push_fault(Fault::new(Failure::Hold { when }).on(Operation::Create))
+}
+
+/// Holds the first status write that mentions the field.
+fn hold_status(proxy: &ApiServerProxy, field: &'static str) -> Interception {
+    proxy.intercept(Treatment::HoldBeforeForwarding, move |call| {
+        call.path.contains("/status") && String::from_utf8_lossy(&call.body).contains(field)
+    })
 }
 
 /// One connector at Cloudflare, bound to the object, after that many POSTs.
