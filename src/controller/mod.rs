@@ -154,10 +154,6 @@ async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Actio
             entry.kubernetes_failures = 0;
             Ok(Action::requeue(span))
         }
-        Ok(pass::End::AwaitChange) => {
-            context.metrics.passed(PassOutcome::Done);
-            Ok(Action::await_change())
-        }
         Ok(pass::End::Conflict) => {
             context.metrics.passed(PassOutcome::Conflict);
             Ok(Action::requeue(Duration::from_millis(200)))

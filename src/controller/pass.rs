@@ -22,13 +22,11 @@ use crate::resource::{Progress, SsoConnector};
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
 
-/// How a pass ended.
+/// How a pass ended. There is always another pass to come: nothing but that tells the controller of a removal.
 #[derive(Debug)]
 pub(super) enum End {
     /// Come back after this time, or when the object changes.
     Rest(Duration),
-    /// There is nothing to come back for.
-    AwaitChange,
     /// Somebody changed the object meanwhile; look again at once.
     Conflict,
 }
@@ -77,7 +75,7 @@ pub(super) async fn run(
     entry: &mut Entry,
 ) -> Result<End, KubernetesFailure> {
     let Some(mut pass) = Pass::begin(context, cached, name, entry) else {
-        return Ok(End::AwaitChange);
+        return Ok(End::Rest(context.timing.poll_settled));
     };
     let mut acted = false;
     for _ in 0..MOST_ROUNDS {
@@ -104,7 +102,7 @@ pub(super) async fn run(
             Err(Interrupt::NotBefore(due)) => {
                 return Ok(End::Rest(context.clock.now().until(due)));
             }
-            Err(Interrupt::Gone) => return Ok(End::AwaitChange),
+            Err(Interrupt::Gone) => return Ok(End::Rest(context.timing.backoff)),
             Err(Interrupt::Kubernetes(failure)) => return Err(failure),
         }
     }
@@ -295,7 +293,7 @@ impl<'a> Pass<'a> {
             Written::Conflict => Ok(End::Conflict),
             Written::Stored(object) => {
                 self.entry.written = Some(Arc::new(*object));
-                // Nothing tells the controller of a removal: it finds out, and frees the claim, when the next pass is due.
+                // When the next pass is due, the object is found to be gone, and its claim is free.
                 Ok(End::Rest(if self.desired.terminating {
                     self.context.timing.backoff
                 } else {

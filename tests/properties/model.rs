@@ -140,7 +140,6 @@ impl Model {
         );
         self.due = match end {
             Ok(End::Rest(span)) => Some(self.now + span),
-            Ok(End::AwaitChange) => None,
             Ok(End::Conflict) => Some(self.now + Duration::from_millis(200)),
             Err(Stop::Dies) => return self.restart(),
             Err(_) => Some(self.now + KUBERNETES_RETRY),

@@ -61,7 +61,6 @@ pub struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     Rest(Duration),
-    AwaitChange,
     Conflict,
 }
 
@@ -157,7 +156,7 @@ impl Model {
         let now = self.moment();
         let Some(cached) = self.cluster.versions[self.process.cache].clone() else {
             self.process.forget(now);
-            return Ok(End::AwaitChange);
+            return Ok(End::Rest(self.timing.poll_settled));
         };
         let mut pass = self.begin(cached);
         let mut acted = false;
@@ -192,7 +191,7 @@ impl Model {
                 Ok(None) => {}
                 Ok(Some(end)) => return Ok(end),
                 Err(Stop::NotBefore(due)) => return Ok(End::Rest(self.moment().until(due))),
-                Err(Stop::Gone) => return Ok(End::AwaitChange),
+                Err(Stop::Gone) => return Ok(End::Rest(self.timing.backoff)),
                 Err(reason) => return Err(reason),
             }
         }
