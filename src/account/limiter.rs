@@ -113,7 +113,7 @@ struct Bucket {
     paused: Option<Moment>,
     /// The last turn that was given away, by lane.
     last_turn: [Moment; 2],
-    turns: HashMap<String, Moment>,
+    turns: HashMap<(String, Lane), Moment>,
 }
 
 impl Bucket {
@@ -138,10 +138,11 @@ impl Bucket {
             Lane::Periodic => 0.0,
         };
         let missing = floor + 1.0 - self.level;
-        match self.turns.get(uid).copied() {
+        let place = (uid.to_owned(), lane);
+        match self.turns.get(&place).copied() {
             Some(turn) if turn > now => Turn::At(turn),
             Some(_) if missing <= 0.0 => {
-                self.turns.remove(uid);
+                self.turns.remove(&place);
                 self.level -= 1.0;
                 Turn::Now
             }
@@ -155,7 +156,7 @@ impl Bucket {
                 self.last_turn[lane as usize] = turn;
                 self.turns
                     .retain(|_, turn| now.since(*turn) < Duration::from_hours(1));
-                self.turns.insert(uid.to_owned(), turn);
+                self.turns.insert(place, turn);
                 Turn::At(turn)
             }
         }

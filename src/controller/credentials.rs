@@ -36,7 +36,15 @@ pub(super) async fn read(
     };
     let key = key.as_deref().unwrap_or(DEFAULT_SECRET_KEY);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-    let Some(secret) = within(secrets.get_opt(name)).await? else {
+    let secret = match within(secrets.get_opt(name)).await {
+        Err(failure) if failure.is_forbidden() => {
+            return Ok(Reading::Unusable(format!(
+                "The operator may not read Secret {name} in namespace {namespace}. Grant its ServiceAccount the verb get on secrets there."
+            )));
+        }
+        other => other?,
+    };
+    let Some(secret) = secret else {
         return Ok(Reading::Absent(format!(
             "Secret {name} does not exist in namespace {namespace}. Create it with an API token in the key {key}."
         )));

@@ -27,7 +27,7 @@ use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource as _, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,12 @@ use objects::{Name, Objects};
 
 /// How many objects are worked on at once, which also bounds the connections to Cloudflare.
 const CONCURRENCY: u16 = 8;
+
+/// How long to wait for the cache after a first write on an old copy: half of it, as it doubles at once.
+const FIRST_CONFLICT_WAIT: Duration = Duration::from_millis(100);
+
+/// After how many refused writes in a row it is not just an old copy.
+const NOTED_CONFLICTS: u32 = 6;
 
 /// How long to wait after the API server could not be worked with, at the most.
 const LONGEST_KUBERNETES_WAIT: Duration = Duration::from_mins(1);
@@ -116,12 +122,12 @@ pub async fn run(
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.clone().cancelled_owned());
     let store = controller.store();
+    let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown);
     let announce_ready = async move {
         if store.wait_until_ready().await.is_ok() {
             readiness.set(true);
         }
     };
-    let housekeeping = tidy(Arc::clone(&context), shutdown);
     let work = controller
         .run(
             reconcile,
@@ -156,7 +162,18 @@ async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Actio
         }
         Ok(pass::End::Conflict) => {
             context.metrics.passed(PassOutcome::Conflict);
-            Ok(Action::requeue(Duration::from_millis(200)))
+            // Whatever we last wrote, the cache decides now what the object is.
+            entry.written = None;
+            entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
+            if entry.kubernetes_failures >= NOTED_CONFLICTS {
+                warn!(
+                    namespace = name.0,
+                    name = name.1,
+                    "the API server refuses every write"
+                );
+            }
+            let wait = FIRST_CONFLICT_WAIT * (1 << entry.kubernetes_failures.min(9));
+            Ok(Action::requeue(wait.min(LONGEST_KUBERNETES_WAIT)))
         }
         Err(failure) => {
             context.metrics.passed(PassOutcome::KubernetesFailure);
@@ -197,13 +214,44 @@ fn forget(context: &Context, entry: &objects::Entry) {
     context.objects.departed(entry, context.clock.now());
 }
 
-/// Forgets what nobody needs any more, and counts what has no event of its own.
-async fn tidy(context: Arc<Context>, shutdown: CancellationToken) {
+/// Forgets what nobody needs any more, and counts what has no event of its own. An object's removal is no event to the
+/// controller, which would find out only when the object's next pass is due.
+async fn tidy(
+    context: Arc<Context>,
+    store: Store<DeserializeGuard<SsoConnector>>,
+    shutdown: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(Duration::from_secs(10));
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+        for name in context.objects.names() {
+            forget_if_removed(&context, &store, &name);
+        }
         let now = context.clock.now();
         context.objects.sweep(now, context.timing.creation_grace);
         context.metrics.paused(context.limiter.paused(now));
+    }
+}
+
+fn forget_if_removed(
+    context: &Context,
+    store: &Store<DeserializeGuard<SsoConnector>>,
+    name: &Name,
+) {
+    let is_removed = || {
+        store
+            .get(&ObjectRef::new(&name.1).within(&name.0))
+            .is_none()
+    };
+    if !is_removed() {
+        return;
+    }
+    let entry = context.objects.entry(name);
+    // Whoever holds it makes a pass and comes back.
+    if let Ok(entry) = entry.try_lock()
+        && is_removed()
+    {
+        context.objects.take(name);
+        forget(context, &entry);
     }
 }
 

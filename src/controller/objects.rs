@@ -34,7 +34,7 @@ pub(super) struct Entry {
     pub(super) written: Option<Arc<SsoConnector>>,
     /// The last token that worked for it.
     pub(super) token: Option<ApiToken>,
-    /// How often in a row the API server could not be worked with.
+    /// How often in a row the API server could not be worked with, or refused a write as resting on an old copy.
     pub(super) kubernetes_failures: u32,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     entries: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Entry>>>>,
-    alive: Mutex<HashSet<String>>,
+    alive: Mutex<HashMap<String, Pair>>,
     pairs: Mutex<HashMap<Pair, PairMemory>>,
 }
 
@@ -52,14 +52,19 @@ impl Objects {
         Arc::clone(lock(&self.entries).entry(name.clone()).or_default())
     }
 
+    /// The objects that are known.
+    pub(super) fn names(&self) -> Vec<Name> {
+        lock(&self.entries).keys().cloned().collect()
+    }
+
     /// Takes an entry out.
     pub(super) fn take(&self, name: &Name) -> Option<Arc<tokio::sync::Mutex<Entry>>> {
         lock(&self.entries).remove(name)
     }
 
     /// The object of that UID is there.
-    pub(super) fn arrived(&self, uid: &str) {
-        lock(&self.alive).insert(uid.to_owned());
+    pub(super) fn arrived(&self, uid: &str, pair: &Pair) {
+        lock(&self.alive).insert(uid.to_owned(), pair.clone());
     }
 
     /// The object of the entry is gone: its claim is free, and the connector that it leaves behind is known for a while.
@@ -80,7 +85,7 @@ impl Objects {
         let alive = lock(&self.alive);
         self.with_pair(pair, |memory| match &memory.holder {
             Some(holder) if holder.uid == uid => Claim::Held(holder.since),
-            Some(holder) if alive.contains(&holder.uid) => Claim::Elsewhere,
+            Some(holder) if alive.contains_key(&holder.uid) => Claim::Elsewhere,
             Some(_) | None => {
                 memory.holder = Some(Holder {
                     uid: uid.to_owned(),
@@ -110,7 +115,10 @@ impl Objects {
 
     /// Forgets the pairs of which nobody needs to know any more.
     pub(super) fn sweep(&self, now: Moment, grace: Duration) {
-        lock(&self.pairs).retain(|_, memory| !memory.is_spent(now, grace));
+        let alive = lock(&self.alive);
+        let needed: HashSet<&Pair> = alive.values().collect();
+        lock(&self.pairs)
+            .retain(|pair, memory| needed.contains(pair) || !memory.is_spent(now, grace));
     }
 }
 

@@ -17,7 +17,7 @@ use crate::cloudflare::{ApiToken, Fingerprint};
 use crate::plan::{
     Act, Desired, Guard, Look, Observed, Outcome, Plan, Record, Then, Verdict, World, plan,
 };
-use crate::resource::{Progress, SsoConnector};
+use crate::resource::{Progress, SsoConnector, SsoConnectorStatus};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -136,10 +136,10 @@ impl<'a> Pass<'a> {
                 uid: desired.uid.clone(),
                 ..Entry::default()
             };
-            context.objects.arrived(&desired.uid);
         }
         let pair = (desired.account.clone(), desired.domain.clone());
         entry.pair = Some(pair.clone());
+        context.objects.arrived(&desired.uid, &pair);
         if cached
             .status
             .as_ref()
@@ -229,33 +229,42 @@ impl<'a> Pass<'a> {
         if matches!(then, Then::Act(_)) && !self.take_turn()? {
             return Ok(None);
         }
-        if let Some(end) = self.publish(verdict, guard).await? {
+        let before = self.object.status.clone().unwrap_or_default();
+        if let Some(end) = self.publish(&before, verdict, guard).await? {
             return Ok(Some(end));
         }
-        match then {
+        let end = match then {
             Then::Act(act) => {
                 self.log(&act);
                 self.act(act).await;
-                Ok(None)
+                None
             }
             Then::Rest(span) => {
                 if is_settled(verdict) {
                     self.entry.memory.settled();
                 }
-                Ok(Some(End::Rest(span)))
+                Some(End::Rest(span))
             }
-            Then::Continue => Ok(None),
-        }
+            Then::Continue => None,
+        };
+        // Nothing depends on Events, so they never come between what was recorded and the call.
+        let after = self.object.status.clone().unwrap_or_default();
+        announce::transitions(self.context, &self.object, &before, &after).await;
+        Ok(end)
     }
 
     /// Writes the status if it says something new.
-    async fn publish(&mut self, verdict: &Verdict, guard: Guard) -> Result<Option<End>, Interrupt> {
-        let before = self.object.status.clone().unwrap_or_default();
-        let status = verdict.status(&before, &self.desired, Timestamp::now());
+    async fn publish(
+        &mut self,
+        before: &SsoConnectorStatus,
+        verdict: &Verdict,
+        guard: Guard,
+    ) -> Result<Option<End>, Interrupt> {
+        let status = verdict.status(before, &self.desired, Timestamp::now());
         let reason = announce::ready_reason(verdict).or(self.entry.reason);
         self.context.metrics.moved(self.entry.reason, reason);
         self.entry.reason = reason;
-        if status == before {
+        if status == *before {
             return Ok(None);
         }
         match Store::of(&self.context.client, &self.object)
@@ -267,7 +276,6 @@ impl<'a> Pass<'a> {
                 let object = Arc::new(*object);
                 self.entry.written = Some(Arc::clone(&object));
                 self.adopt(object).ok_or(Interrupt::Gone)?;
-                announce::transitions(self.context, &self.object, &before, &status).await;
                 Ok(None)
             }
         }

@@ -34,6 +34,18 @@ pub(super) enum KubernetesFailure {
     Json(#[from] serde_json::Error),
 }
 
+impl KubernetesFailure {
+    /// Whether the operator lacks the right.
+    pub(super) fn is_forbidden(&self) -> bool {
+        match self {
+            Self::Client(failure) => {
+                matches!(failure.as_ref(), kube::Error::Api(status) if status.is_forbidden())
+            }
+            Self::Timeout | Self::Json(_) => false,
+        }
+    }
+}
+
 /// What became of a write.
 #[derive(Debug)]
 pub(super) enum Written {

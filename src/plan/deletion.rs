@@ -47,10 +47,8 @@ fn find_ours(world: &World<'_>) -> Plan {
     {
         return bind_for_deletion(world, ours);
     }
-    let Some(newest) = newest else {
-        return Plan::Release;
-    };
-    let due = newest + world.timing.creation_grace;
+    // An attempt that this process has not taken note of yet is as new as can be.
+    let due = newest.unwrap_or(world.now) + world.timing.creation_grace;
     if listing.begun >= due && listing.proof().is_ok() {
         return Plan::Release;
     }

@@ -58,6 +58,10 @@ pub(super) fn course(
         return Course::Keep(record);
     };
     if is_enabled(connector) == wanted {
+        // What was sent for the opposite may just not show yet, so this may be the state from before it.
+        if let Some(due) = effect_due(world, !wanted, seen) {
+            return Course::Wait(record, due);
+        }
         return Course::Keep(with_state(world, record, EnforcementState::Satisfied));
     }
     match state(&record) {

@@ -41,6 +41,10 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
             timing.poll_unverified,
         );
     }
+    if listing.connectors.iter().any(|listed| listed.id == *id) {
+        // The list and the page do not agree: one of them lags.
+        return look_again(world, id, sighting.at + timing.poll_unverified);
+    }
     let record = enforcement::normalised_without_connector(world, world.record);
     let replaced = listing.matches(&world.desired.domain).next().is_some();
     match enforcement::state(&record) {

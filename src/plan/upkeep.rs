@@ -52,7 +52,12 @@ fn act_on(world: &World<'_>, id: &ConnectorId, view: &View<'_>) -> Plan {
     let verdict = |record: &Record| {
         Verdict::decided(record.clone(), connector, assess(world, record, connector))
     };
-    let begun = verification::begin(world, record, connector, view.date);
+    // Applying the spec goes first, and nothing else is stored or sent between its steps.
+    let free = matches!(course, Course::Keep(_))
+        && enforcement::state(record) != EnforcementState::Applying;
+    let begun = free
+        .then(|| verification::begin(world, record, connector, view.date))
+        .flatten();
     let wording = wording(world, record, connector);
     let moved = record.enforcement != world.record.enforcement
         || record.handled_enable_at != world.record.handled_enable_at;
@@ -133,10 +138,8 @@ fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> 
         (Some(seen), list) if list.is_none_or(|list| list.begun <= seen.at) => {
             by_id(world, id, seen)
         }
-        // A list that does not show a connector proves nothing, nor does it disprove what its own page said just now.
-        (Some(seen), _)
-            if seen.connector.is_none() && listed.is_none() && is_recent(world, seen) =>
-        {
+        // Whatever a list shows or does not show, it disproves nothing that the connector's own page said just now.
+        (Some(seen), _) if seen.connector.is_none() && is_recent(world, seen) => {
             by_id(world, id, seen)
         }
         (_, Some(_)) | (Some(_), None) => match listed {

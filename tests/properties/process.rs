@@ -100,7 +100,7 @@ impl Process {
     }
 
     pub fn sweep(&mut self, now: Moment, grace: Duration) {
-        if self.pair.is_spent(now, grace) {
+        if self.alive.is_empty() && self.pair.is_spent(now, grace) {
             self.pair = PairMemory::default();
         }
     }
