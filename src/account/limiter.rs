@@ -261,6 +261,23 @@ mod tests {
     }
 
     #[test]
+    fn an_object_that_is_edited_while_it_waits_does_not_keep_its_old_place() {
+        let limiter = Limiter::new(RATE);
+        let token = token();
+        for n in 0..500 {
+            let _ = limiter.admit(token, &format!("{n}"), Lane::Periodic, at(0.0));
+        }
+        assert_ne!(
+            limiter.admit(token, "499", Lane::Periodic, at(0.1)),
+            Turn::Now
+        );
+        assert_eq!(
+            limiter.admit(token, "499", Lane::Edited, at(0.1)),
+            Turn::Now
+        );
+    }
+
+    #[test]
     fn a_pause_holds_for_everybody_and_ends() {
         let limiter = Limiter::new(RATE);
         let token = token();

@@ -244,3 +244,12 @@ fn from_enabled_to_released_in_the_documented_order() {
     scene.memory.deleted = true;
     assert_eq!(scene.pass(&Cloudflare::default()), Plan::Release);
 }
+
+#[test]
+fn an_intent_that_this_process_has_not_taken_note_of_is_not_let_go() {
+    let scene = Scene::new()
+        .deleting()
+        .with(|scene| scene.record.attempts.push(date(NOW - 500.0)))
+        .listed(list(NOW, &[]));
+    assert_ne!(scene.plan(), Plan::Release);
+}

@@ -293,3 +293,24 @@ fn from_verified_to_settled_in_one_patch() {
     assert_eq!(reason(&rested), Some(Reason::Available));
     assert!(rest(&rested) >= seconds(599.0));
 }
+
+#[test]
+fn disabling_goes_before_beginning_the_verification_again() {
+    let lapsed = connector(VerificationStatus::Failed, true);
+    let plan = Scene::bound(Some(false), Armed).seen(NOW, lapsed).plan();
+    assert_eq!(act(&plan), Some(&set_enabled(false)));
+    assert_eq!(state(&plan), Applying);
+}
+
+#[test]
+fn our_own_change_in_a_lagging_read_is_no_persons_decision() {
+    // Enabling was just sent and does not show yet, and the spec is turned to false: what is seen is not what will be.
+    let mut scene = Scene::bound(Some(true), Armed);
+    scene.memory.updating(change(true), at(NOW - 1.0));
+    scene.desired.enabled = Some(false);
+    let plan = scene.clone().seen(NOW, verified(false)).plan();
+    assert_eq!(state(&plan), Armed);
+    assert_eq!(act(&plan), None);
+    let plan = scene.at(NOW + 2.0).seen(NOW + 2.0, verified(true)).plan();
+    assert_eq!(act(&plan), Some(&set_enabled(false)));
+}

@@ -225,3 +225,13 @@ fn proving_that_it_is_gone_never_goes_in_circles() {
     }
     panic!("never decided");
 }
+
+#[test]
+fn a_list_that_still_shows_it_is_waited_out_without_going_in_circles() {
+    let mut scene = Scene::bound(None, EnforcementState::Armed)
+        .missing(NOW - 70.0)
+        .missing(NOW);
+    let list = list(NOW + 1.0, &[verified(false)]);
+    scene = scene.at(NOW + 1.0).listed(list);
+    assert!(rest(&scene.plan()) > Duration::ZERO);
+}
