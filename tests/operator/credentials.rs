@@ -84,6 +84,34 @@ async fn each_way_in_which_a_token_can_be_unusable_is_named() {
 }
 
 #[tokio::test]
+async fn a_secret_that_the_operator_may_not_read_is_named_with_the_right_to_grant() {
+    let stage = Stage::set().await;
+    let role = "clusterrole/cloudflare-sso-operator";
+    let without = r#"[{ "op": "test", "path": "/rules/2/resources/0", "value": "secrets" }, { "op": "remove", "path": "/rules/2" }]"#;
+    stage
+        .kubectl(&["patch", role, "--type=json", "-p", without])
+        .await;
+    let _operator = stage.operator(&[]).await;
+    stage.connector("example", "example.com", json!({})).await;
+    let object = stage
+        .until_ready_is("example", "CredentialsUnavailable")
+        .await;
+    let (_, _, message) = condition(&object, ConditionType::Ready);
+    assert!(
+        message.contains("may not read Secret") && message.contains("verb get"),
+        "{message}"
+    );
+
+    let with = r#"[{ "op": "add", "path": "/rules/2", "value": { "apiGroups": [""], "resources": ["secrets"], "verbs": ["get"] } }]"#;
+    stage
+        .kubectl(&["patch", role, "--type=json", "-p", with])
+        .await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+}
+
+#[tokio::test]
 async fn a_newline_after_the_token_does_no_harm() {
     let stage = Stage::set().await;
     stage.put_token(SECRET, &format!("{}\n", stage.token)).await;
