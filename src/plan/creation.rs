@@ -204,12 +204,14 @@ fn bind(world: &World<'_>, connector: &Connector) -> Plan {
     }
 }
 
-/// Whether Cloudflare created the connector when this process, or this object before a restart, tried to.
+/// Whether Cloudflare created the connector when this process, or this object before a restart, tried to. What this
+/// process has tried for another object counts for the grace only: later, somebody may have changed it by hand.
 fn is_ours(world: &World<'_>, connector: &Connector) -> bool {
     is_of_this_object(world, connector)
         || world
             .pair
             .open_attempts()
+            .filter(|attempt| world.now.since(attempt.first_seen) <= world.timing.creation_grace)
             .any(|attempt| was_made_by(world, connector, attempt.time))
 }
 

@@ -251,3 +251,22 @@ fn the_state_of_a_binding() {
         assert_eq!(record.handled_enable_at.as_deref(), Some("monday"));
     }
 }
+
+#[test]
+fn another_objects_old_attempt_does_not_arm_a_successor() {
+    let state_after = |first_seen: f64| {
+        let found = created_on(NOW - 500.0, verified(false));
+        let plan = Scene::new()
+            .with(|scene| {
+                scene.desired.enabled = Some(true);
+                scene.pair.attempting(date(NOW - 500.0), at(first_seen));
+            })
+            .claimed(NOW - 2.0)
+            .listed(list(NOW - 1.0, std::slice::from_ref(&found)))
+            .seen(NOW, found)
+            .plan();
+        state(&plan)
+    };
+    assert_eq!(state_after(NOW - 119.0), EnforcementState::Armed);
+    assert_eq!(state_after(NOW - 500.0), Held, "somebody left it so since");
+}
