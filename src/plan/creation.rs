@@ -71,6 +71,10 @@ fn newest_listing<'a>(world: &World<'a>, claimed: Moment) -> Option<&'a Snapshot
 
 /// Nothing is there, and that is proved.
 fn create(world: &World<'_>, date: Timestamp) -> Plan {
+    if let Some(record) = enforcement::carried_hold(world) {
+        let problem = Finding::new(Reason::DeletedExternally, messages::replacement_vanished());
+        return Plan::rest(Verdict::gone(record, problem), world.timing.poll_settled);
+    }
     let mut record = world.record.clone();
     record
         .attempts
@@ -189,7 +193,7 @@ fn bind(world: &World<'_>, connector: &Connector) -> Plan {
         connector: Some(connector.id.clone()),
         created_on: connector.created_on,
         attempts: Vec::new(),
-        enforcement: Some(enforcement::initial(world, connector, ours)),
+        enforcement: Some(enforcement::at_binding(world, connector, ours)),
         last_begun_at: begun.filter(|_| world.desired.begin_verification),
         handled_enable_at: world.desired.enable_at.clone(),
         ..world.record.clone()

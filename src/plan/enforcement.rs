@@ -173,6 +173,23 @@ pub(super) fn normalised_without_connector(world: &World<'_>, record: &Record) -
     }
 }
 
+/// The record of an unbound object whose hold has outlived its connector.
+pub(super) fn carried_hold(world: &World<'_>) -> Option<Record> {
+    world.record.enforcement.as_ref()?;
+    let record = normalised_without_connector(world, world.record);
+    (state(&record) == EnforcementState::Held).then_some(record)
+}
+
+/// The state in which a connector is bound, a hold that has outlived the one before included.
+pub(super) fn at_binding(world: &World<'_>, connector: &Connector, ours: bool) -> Enforcement {
+    match carried_hold(world) {
+        Some(_) if world.desired.enabled != Some(is_enabled(connector)) => {
+            enforcement(world, EnforcementState::Held)
+        }
+        Some(_) | None => initial(world, connector, ours),
+    }
+}
+
 /// The record with the enforcement held; what the annotation says now counts as handled.
 pub(super) fn held(world: &World<'_>, record: &Record) -> Record {
     let mut record = with_state(world, record.clone(), EnforcementState::Held);

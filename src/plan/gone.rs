@@ -48,8 +48,12 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
     let record = enforcement::normalised_without_connector(world, world.record);
     let replaced = listing.matches(&world.desired.domain).next().is_some();
     match enforcement::state(&record) {
-        _ if replaced => unbind(record),
-        EnforcementState::Armed => unbind(record),
+        EnforcementState::Armed => unbind(Record {
+            enforcement: None,
+            ..record
+        }),
+        // What a person put in its place is bound, but that does not end the emergency.
+        _ if replaced => unbind(enforcement::held(world, &record)),
         EnforcementState::Applying | EnforcementState::Satisfied | EnforcementState::Held => {
             let record = enforcement::held(world, &record);
             let problem = Finding::new(Reason::DeletedExternally, messages::deleted_externally(id));
@@ -63,7 +67,6 @@ fn unbind(record: Record) -> Plan {
     let record = Record {
         connector: None,
         created_on: None,
-        enforcement: None,
         last_begun_at: None,
         was_verified: false,
         ..record

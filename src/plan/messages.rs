@@ -54,6 +54,11 @@ pub(super) fn deleted_externally(id: &ConnectorId) -> String {
     )
 }
 
+pub(super) fn replacement_vanished() -> String {
+    "Somebody deleted the connector at Cloudflare. It is not created again, as this may be an emergency exit. To create it again, set a new value of the annotation cloudflare-sso.dev/enable-at."
+        .to_owned()
+}
+
 pub(super) fn held(enabled: bool) -> String {
     let (done, wanted) = if enabled {
         ("enabled", "disabled")

@@ -235,3 +235,32 @@ fn a_list_that_still_shows_it_is_waited_out_without_going_in_circles() {
     scene = scene.at(NOW + 1.0).listed(list);
     assert!(rest(&scene.plan()) > Duration::ZERO);
 }
+
+#[test]
+fn a_connector_that_was_replaced_by_hand_does_not_end_a_hold() {
+    let replacement = Connector {
+        id: other_id(),
+        ..pending()
+    };
+    for state_before in [
+        EnforcementState::Applying,
+        EnforcementState::Satisfied,
+        EnforcementState::Held,
+    ] {
+        let mut scene = Scene::bound(Some(true), state_before)
+            .missing(NOW - 70.0)
+            .missing(NOW)
+            .at(NOW + 1.0)
+            .listed(list(NOW + 1.0, std::slice::from_ref(&replacement)));
+        scene.record = verdict(&scene.plan()).record.clone();
+        assert_eq!(scene.record.connector, None, "{state_before:?}");
+        let scene = scene.claimed(NOW);
+        let bound = scene.clone().seen(NOW + 1.0, replacement.clone()).plan();
+        assert_eq!(verdict(&bound).record.connector, Some(other_id()));
+        assert_eq!(state(&bound), EnforcementState::Held, "{state_before:?}");
+        // And if the replacement goes, too, nothing is created.
+        let gone = scene.listed(list(NOW + 1.0, &[])).plan();
+        assert_eq!(act(&gone), None);
+        assert_eq!(reason(&gone), Some(Reason::DeletedExternally));
+    }
+}
