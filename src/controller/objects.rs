@@ -103,6 +103,13 @@ impl Objects {
         }
     }
 
+    /// The object cannot go on for now.
+    pub(super) fn give_back(&self, pair: &Pair, uid: &str) {
+        if let Some(memory) = lock(&self.pairs).get_mut(pair) {
+            memory.give_back(uid);
+        }
+    }
+
     /// What is remembered of the pair.
     pub(super) fn pair(&self, pair: &Pair) -> PairMemory {
         lock(&self.pairs).get(pair).cloned().unwrap_or_default()

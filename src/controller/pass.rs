@@ -243,6 +243,10 @@ impl<'a> Pass<'a> {
                 if is_settled(verdict) {
                     self.entry.memory.settled();
                 }
+                if cannot_go_on(verdict) {
+                    let uid = &self.desired.uid;
+                    self.context.objects.give_back(&self.pair, uid);
+                }
                 Some(End::Rest(span))
             }
             Then::Continue => None,
@@ -350,6 +354,14 @@ fn newest(cached: Arc<SsoConnector>, entry: &mut Entry) -> Arc<SsoConnector> {
             written
         }
         Some(_) | None => cached,
+    }
+}
+
+/// Whether it takes a person, or time, before the object can go on.
+fn cannot_go_on(verdict: &Verdict) -> bool {
+    match &verdict.outcome {
+        Outcome::Decided { ready, .. } => ready.reason.progress() == Progress::Stalled,
+        Outcome::Troubled { .. } => true,
     }
 }
 

@@ -257,6 +257,17 @@ impl PairMemory {
         }
     }
 
+    /// The object cannot go on for now. Unless it may have created something, others need not wait for it.
+    pub fn give_back(&mut self, uid: &str) {
+        let created = self
+            .known
+            .as_ref()
+            .is_some_and(|known| known.created.is_some());
+        if !created && self.open_attempts().next().is_none() {
+            self.holder.take_if(|holder| holder.uid == uid);
+        }
+    }
+
     /// A connector is known to exist.
     pub fn created(&mut self, id: ConnectorId, created: Option<Connector>, now: Moment) {
         self.known = Some(Known {

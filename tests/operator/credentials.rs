@@ -112,6 +112,18 @@ async fn a_secret_that_the_operator_may_not_read_is_named_with_the_right_to_gran
 }
 
 #[tokio::test]
+async fn an_object_with_a_bad_token_does_not_keep_a_domain_from_one_with_a_good_token() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--refused-token-retry", "10m"]).await;
+    stage.put_token("wrong", "wrong").await;
+    let wrong = json!({ "apiTokenSecretRef": { "name": "wrong" } });
+    stage.connector("first", "example.com", wrong).await;
+    stage.until_ready_is("first", "Unauthorized").await;
+    stage.connector("second", "example.com", json!({})).await;
+    stage.until_ready_is("second", "AwaitingVerification").await;
+}
+
+#[tokio::test]
 async fn a_newline_after_the_token_does_no_harm() {
     let stage = Stage::set().await;
     stage.put_token(SECRET, &format!("{}\n", stage.token)).await;
