@@ -230,7 +230,8 @@ impl<'a> Pass<'a> {
             return Ok(None);
         }
         let before = self.object.status.clone().unwrap_or_default();
-        if let Some(end) = self.publish(&before, verdict, guard).await? {
+        let acts = matches!(then, Then::Act(_));
+        if let Some(end) = self.publish(&before, verdict, guard, acts).await? {
             return Ok(Some(end));
         }
         let end = match then {
@@ -263,12 +264,14 @@ impl<'a> Pass<'a> {
         before: &SsoConnectorStatus,
         verdict: &Verdict,
         guard: Guard,
+        acts: bool,
     ) -> Result<Option<End>, Interrupt> {
         let status = verdict.status(before, &self.desired, Timestamp::now());
         let reason = announce::ready_reason(verdict).or(self.entry.reason);
         self.context.metrics.moved(self.entry.reason, reason);
         self.entry.reason = reason;
-        if status == *before {
+        // Before a call, even a write that changes nothing is made: the API server tests what the call rests on.
+        if status == *before && !acts {
             return Ok(None);
         }
         match Store::of(&self.context.client, &self.object)

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, EnforcementState, SsoConnector};
+use harness::{ApiServerProxy, Treatment};
 use serde_json::json;
 use simulator::{Failure, Fault, Operation, Repeat, VerificationStatus, When};
 
@@ -192,6 +193,40 @@ async fn killed_around_the_patch() {
         operator = stage.operator(&[]).await;
         until_satisfied(&stage, enabled).await;
     }
+}
+
+#[tokio::test]
+async fn a_change_that_is_taken_up_again_is_not_sent_from_an_old_copy() {
+    let stage = Stage::set().await;
+    let mut operator = stage.operator(&[]).await;
+    verified_connector(&stage, json!({})).await;
+    let held = stage.simulator.admin().push_fault(
+        Fault::new(Failure::Hold {
+            when: When::BeforeCommit,
+        })
+        .on(Operation::Update),
+    );
+    stage
+        .patch_spec("example", json!({ "enabled": true }))
+        .await;
+    held.arrived(PATIENCE).await.unwrap();
+    operator.kill().unwrap();
+    held.drop_connection();
+
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let test = proxy.intercept(Treatment::HoldBeforeForwarding, |call| {
+        call.path.contains("/status") && String::from_utf8_lossy(&call.body).contains("Applying")
+    });
+    let _successor = stage.operator_through(Some(proxy.url()), &[]).await;
+    tokio::time::timeout(PATIENCE, test.arrived())
+        .await
+        .unwrap();
+    stage
+        .patch_spec("example", json!({ "enabled": false }))
+        .await;
+    test.release();
+    until_satisfied(&stage, false).await;
+    expect_enabling_patches(&stage, 1);
 }
 
 #[tokio::test]
