@@ -14,9 +14,9 @@ use crate::resource::{ApiTokenSecretRef, DEFAULT_SECRET_KEY};
 pub(super) enum Reading {
     /// A token.
     Token(ApiToken),
-    /// There is none because the Secret, or the reference to it, is not there.
+    /// There is none because the Secret is not there.
     Absent(String),
-    /// There is something that is not a token.
+    /// There is no reference, or what it names is not a token.
     Unusable(String),
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn read(
     reference: Option<&ApiTokenSecretRef>,
 ) -> Result<Reading, KubernetesFailure> {
     let Some(ApiTokenSecretRef { name, key }) = reference else {
-        return Ok(Reading::Absent(
+        return Ok(Reading::Unusable(
             "There is no API token for this object. Set spec.apiTokenSecretRef to a Secret of this namespace.".to_owned(),
         ));
     };

@@ -26,7 +26,11 @@ impl Pass<'_> {
         let token = match (reading, &self.entry.token) {
             (Reading::Token(token), _) => token,
             // Deleting a namespace may remove the Secret first.
-            (Reading::Absent(_), Some(worked)) if self.desired.terminating => worked.clone(),
+            (Reading::Absent(_), Some((known, worked)))
+                if self.desired.terminating && Some(known) == reference =>
+            {
+                worked.clone()
+            }
             (Reading::Absent(message) | Reading::Unusable(message), _) => {
                 let reason = Reason::CredentialsUnavailable;
                 self.observed.credentials = Credentials::Unusable { reason, message };
@@ -322,7 +326,8 @@ impl Pass<'_> {
     fn worked(&mut self, endpoint: Endpoint) {
         self.entry.memory.succeeded(endpoint);
         if let Some((token, _)) = &self.token {
-            self.entry.token = Some(token.clone());
+            let reference = self.object.spec.api_token_secret_ref.clone();
+            self.entry.token = reference.map(|reference| (reference, token.clone()));
         }
     }
 

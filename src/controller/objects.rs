@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::cloudflare::ApiToken;
 use crate::identity::{AccountId, ConnectorId, EmailDomain};
 use crate::plan::{Claim, Holder, Memory, PairMemory};
-use crate::resource::{Reason, SsoConnector};
+use crate::resource::{ApiTokenSecretRef, Reason, SsoConnector};
 
 /// An account and a domain: what a connector is for.
 pub(super) type Pair = (AccountId, EmailDomain);
@@ -32,8 +32,8 @@ pub(super) struct Entry {
     pub(super) reason: Option<Reason>,
     /// What we last wrote, until the cache has it, too.
     pub(super) written: Option<Arc<SsoConnector>>,
-    /// The last token that worked for it.
-    pub(super) token: Option<ApiToken>,
+    /// The last token that worked for it, and the reference by which it was found.
+    pub(super) token: Option<(ApiTokenSecretRef, ApiToken)>,
     /// How often in a row the API server could not be worked with, or refused a write as resting on an old copy.
     pub(super) kubernetes_failures: u32,
 }

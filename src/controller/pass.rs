@@ -226,11 +226,11 @@ impl<'a> Pass<'a> {
         guard: Guard,
         then: Then,
     ) -> Result<Option<End>, Interrupt> {
-        if matches!(then, Then::Act(_)) && !self.take_turn()? {
+        let acts = matches!(then, Then::Act(_));
+        if acts && !self.take_turn()? {
             return Ok(None);
         }
         let before = self.object.status.clone().unwrap_or_default();
-        let acts = matches!(then, Then::Act(_));
         if let Some(end) = self.publish(&before, verdict, guard, acts).await? {
             return Ok(Some(end));
         }

@@ -254,6 +254,35 @@ async fn the_token_that_worked_cleans_up_when_the_secret_is_gone_first() {
 }
 
 #[tokio::test]
+async fn a_token_that_the_spec_names_no_more_is_not_used_to_clean_up() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&[]).await;
+    for name in ["removed", "changed"] {
+        let policy = json!({ "deletionPolicy": "Delete" });
+        stage
+            .connector(name, &format!("{name}.example"), policy)
+            .await;
+        stage.until_ready_is(name, "AwaitingVerification").await;
+    }
+    let before = stage.simulator.calls().mutations().count();
+    for (name, reference) in [
+        ("removed", json!(null)),
+        ("changed", json!({ "name": "absent" })),
+    ] {
+        stage
+            .patch_spec(name, json!({ "apiTokenSecretRef": reference }))
+            .await;
+        stage
+            .objects()
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
+        stage.until_ready_is(name, "CredentialsUnavailable").await;
+    }
+    assert_eq!(stage.simulator.calls().mutations().count(), before);
+}
+
+#[tokio::test]
 async fn no_byte_of_a_token_is_shown_anywhere() {
     let stage = Stage::set().await;
     let operator = stage
