@@ -10,7 +10,7 @@ use super::store::within;
 use crate::plan::{Outcome, Verdict};
 use crate::resource::{ConditionType, Reason, SsoConnector, SsoConnectorStatus, find_condition};
 
-/// An Event's note may not be longer; the API server refuses it otherwise.
+/// An Event's note may not be longer, in bytes; the API server refuses it otherwise.
 const LONGEST_NOTE: usize = 1000;
 
 /// The reason of `Ready` in a verdict that has one.
@@ -63,7 +63,8 @@ fn changes(before: &SsoConnectorStatus, after: &SsoConnectorStatus) -> Vec<(Stri
         });
         let no_news = condition.type_ == ConditionType::Synced.as_str()
             && first_success == Some(condition.status.as_str());
-        let note: String = condition.message.chars().take(LONGEST_NOTE).collect();
+        let message = condition.message.as_str();
+        let note = message[..message.floor_char_boundary(LONGEST_NOTE)].to_owned();
         let said = changes
             .iter()
             .any(|(reason, said)| *reason == condition.reason || *said == note);

@@ -20,7 +20,7 @@ pub(super) type Name = (String, String);
 /// One object, as this process knows it.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
-    /// The UID. Another object of the same name is another entry.
+    /// The UID. For another object of the same name the entry begins anew.
     pub(super) uid: String,
     /// What it is for.
     pub(super) pair: Option<Pair>,

@@ -27,7 +27,7 @@ const MOST_ROUNDS: usize = 32;
 pub(super) enum End {
     /// Come back after this time, or when the object changes.
     Rest(Duration),
-    /// Somebody changed the object meanwhile; look again at once.
+    /// The write was refused as resting on an old copy; come back when the cache has caught up.
     Conflict,
 }
 
@@ -62,6 +62,8 @@ pub(super) struct Pass<'a> {
     pub(super) token: Option<(ApiToken, Fingerprint)>,
     /// Whether the token's limiter has let this pass in.
     pub(super) admitted: bool,
+    /// The status before and after each thing that was settled.
+    news: Vec<(SsoConnectorStatus, SsoConnectorStatus)>,
 }
 
 /// Makes one pass.
@@ -77,44 +79,50 @@ pub(super) async fn run(
     let Some(mut pass) = Pass::begin(context, cached, name, entry) else {
         return Ok(End::Rest(context.timing.poll_settled));
     };
-    let mut acted = false;
-    for _ in 0..MOST_ROUNDS {
-        let step = match plan(&pass.world(&context.objects.pair(&pass.pair))) {
-            Plan::Leave => return Ok(End::Rest(context.timing.poll_unverified)),
-            Plan::Mark => pass.mark().await,
-            Plan::Release => return pass.release().await,
-            Plan::Look(look) => pass.look(look).await.map(|()| None),
-            Plan::Settle {
-                then: Then::Act(_), ..
-            } if acted => return Ok(End::Rest(Duration::ZERO)),
-            Plan::Settle {
-                verdict,
-                guard,
-                then,
-            } => {
-                acted |= matches!(then, Then::Act(_));
-                pass.settle(&verdict, guard, then).await
-            }
-        };
-        match step {
-            Ok(None) => {}
-            Ok(Some(end)) => return Ok(end),
-            Err(Interrupt::NotBefore(due)) => {
-                return Ok(End::Rest(context.clock.now().until(due)));
-            }
-            Err(Interrupt::Gone) => return Ok(End::Rest(context.timing.backoff)),
-            Err(Interrupt::Kubernetes(failure)) => return Err(failure),
-        }
-    }
-    warn!(
-        namespace = name.0,
-        name = name.1,
-        "the plan goes in circles"
-    );
-    Ok(End::Rest(context.timing.poll_unverified))
+    let end = pass.advance().await;
+    pass.announce().await;
+    end
 }
 
 impl<'a> Pass<'a> {
+    /// Asks the plan and does what it says, until it wants to rest.
+    async fn advance(&mut self) -> Result<End, KubernetesFailure> {
+        let mut acted = false;
+        for _ in 0..MOST_ROUNDS {
+            let step = match plan(&self.world(&self.context.objects.pair(&self.pair))) {
+                Plan::Leave => return Ok(End::Rest(self.context.timing.poll_unverified)),
+                Plan::Mark => self.mark().await,
+                Plan::Release => return self.release().await,
+                Plan::Look(look) => self.look(look).await.map(|()| None),
+                Plan::Settle {
+                    then: Then::Act(_), ..
+                } if acted => return Ok(End::Rest(Duration::ZERO)),
+                Plan::Settle {
+                    verdict,
+                    guard,
+                    then,
+                } => {
+                    acted |= matches!(then, Then::Act(_));
+                    self.settle(&verdict, guard, then).await
+                }
+            };
+            match step {
+                Ok(None) => {}
+                Ok(Some(end)) => return Ok(end),
+                Err(Interrupt::NotBefore(due)) => {
+                    return Ok(End::Rest(self.context.clock.now().until(due)));
+                }
+                Err(Interrupt::Gone) => return Ok(End::Rest(self.context.timing.backoff)),
+                Err(Interrupt::Kubernetes(failure)) => return Err(failure),
+            }
+        }
+        warn!(
+            object = %self.object.name_any(),
+            "the plan goes in circles"
+        );
+        Ok(End::Rest(self.context.timing.poll_unverified))
+    }
+
     /// Starts from the newest copy of the object that this process has. `None` if the object cannot be read.
     fn begin(
         context: &'a Context,
@@ -158,6 +166,7 @@ impl<'a> Pass<'a> {
             observed: Observed::default(),
             token: None,
             admitted: false,
+            news: Vec::new(),
         };
         pass.adopt(object)?;
         if pass.desired.terminating {
@@ -252,10 +261,17 @@ impl<'a> Pass<'a> {
             }
             Then::Continue => None,
         };
-        // Nothing depends on Events, so they never come between what was recorded and the call.
         let after = self.object.status.clone().unwrap_or_default();
-        announce::transitions(self.context, &self.object, &before, &after).await;
+        self.news.push((before, after));
         Ok(end)
+    }
+
+    /// Publishes the Events of the pass. Nothing depends on them, so they come last: never between what was recorded and
+    /// its call, nor between an answer and what must be stored of it.
+    async fn announce(&mut self) {
+        for (before, after) in std::mem::take(&mut self.news) {
+            announce::transitions(self.context, &self.object, &before, &after).await;
+        }
     }
 
     /// Writes the status if it says something new.

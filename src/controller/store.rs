@@ -98,7 +98,7 @@ impl<'a> Store<'a> {
             .await
     }
 
-    /// Takes the finalizer off. An object that is gone already is fine.
+    /// Takes the finalizer off.
     pub(super) async fn release(&self) -> Result<Written, KubernetesFailure> {
         let others: Vec<_> = self
             .object

@@ -72,7 +72,7 @@ fn newest_listing<'a>(world: &World<'a>, claimed: Moment) -> Option<&'a Snapshot
 /// Nothing is there, and that is proved.
 fn create(world: &World<'_>, date: Timestamp) -> Plan {
     if let Some(record) = enforcement::carried_hold(world) {
-        let problem = Finding::new(Reason::DeletedExternally, messages::replacement_vanished());
+        let problem = Finding::new(Reason::DeletedExternally, messages::deleted_externally());
         return Plan::rest(Verdict::gone(record, problem), world.timing.poll_settled);
     }
     let mut record = world.record.clone();

@@ -109,11 +109,19 @@ fn take_down(world: &World<'_>, id: &ConnectorId) -> Plan {
             world.timing.poll_settled,
         );
     }
-    if enforcement::is_enabled(connector) {
+    if may_be_enabled(world, connector) {
         disable(world, id, connector, sighting.at)
     } else {
         destroy(world, connector, Act::Delete(id.clone()))
     }
+}
+
+/// An answer that does not say so may be about an enabled connector, until we have disabled it ourselves.
+fn may_be_enabled(world: &World<'_>, connector: &Connector) -> bool {
+    let disabled = world.memory.sent(enforcement::change(false));
+    connector
+        .enabled
+        .unwrap_or_else(|| disabled.is_none_or(|update| update.refused))
 }
 
 /// An enabled connector is left alone for a moment, then disabled.

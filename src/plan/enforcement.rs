@@ -137,40 +137,36 @@ fn unconfirmed_until(world: &World<'_>, seen: Moment) -> Option<Moment> {
 
 /// The record with an enforcement that speaks of this object and of the value that is wanted now.
 fn normalised(world: &World<'_>, record: &Record, connector: &Connector) -> Record {
-    let desired = world.desired;
-    match &record.enforcement {
-        Some(known) if known.object_uid == desired.uid && known.enabled == desired.enabled => {
-            rearmed_on_request(world, record.clone())
-        }
-        Some(known) if known.object_uid == desired.uid => rearmed_on_request(
-            world,
-            with_state(world, record.clone(), EnforcementState::Armed),
-        ),
-        // No state, or one restored into another object: judged like a connector that is bound now.
-        Some(_) | None => Record {
-            enforcement: Some(initial(world, connector, false)),
-            handled_enable_at: desired.enable_at.clone(),
-            ..record.clone()
-        },
-    }
+    // Without a state of its own it is judged like a connector that is bound now.
+    recorded(world, record).unwrap_or_else(|| Record {
+        enforcement: Some(initial(world, connector, false)),
+        handled_enable_at: world.desired.enable_at.clone(),
+        ..record.clone()
+    })
 }
 
 /// The same for a connector that is gone: a lost state then is an emergency exit that somebody took.
 pub(super) fn normalised_without_connector(world: &World<'_>, record: &Record) -> Record {
+    recorded(world, record).unwrap_or_else(|| match world.desired.enabled {
+        None => with_state(world, record.clone(), EnforcementState::Armed),
+        Some(_) => held(world, record),
+    })
+}
+
+/// The state that was recorded for this very object, brought to the value that is wanted now. None if there is none, or
+/// one that was restored into another object.
+fn recorded(world: &World<'_>, record: &Record) -> Option<Record> {
     let desired = world.desired;
-    match &record.enforcement {
-        Some(known) if known.object_uid == desired.uid && known.enabled == desired.enabled => {
-            rearmed_on_request(world, record.clone())
-        }
-        Some(known) if known.object_uid == desired.uid => rearmed_on_request(
-            world,
-            with_state(world, record.clone(), EnforcementState::Armed),
-        ),
-        Some(_) | None if desired.enabled.is_none() => {
-            with_state(world, record.clone(), EnforcementState::Armed)
-        }
-        Some(_) | None => held(world, record),
-    }
+    let known = record
+        .enforcement
+        .as_ref()
+        .filter(|known| known.object_uid == desired.uid)?;
+    let record = if known.enabled == desired.enabled {
+        record.clone()
+    } else {
+        with_state(world, record.clone(), EnforcementState::Armed)
+    };
+    Some(rearmed_on_request(world, record))
 }
 
 /// The record of an unbound object whose hold has outlived its connector.

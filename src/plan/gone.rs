@@ -56,7 +56,7 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
         _ if replaced => unbind(enforcement::held(world, &record)),
         EnforcementState::Applying | EnforcementState::Satisfied | EnforcementState::Held => {
             let record = enforcement::held(world, &record);
-            let problem = Finding::new(Reason::DeletedExternally, messages::deleted_externally(id));
+            let problem = Finding::new(Reason::DeletedExternally, messages::deleted_externally());
             Plan::rest(Verdict::gone(record, problem), timing.poll_settled)
         }
     }

@@ -3,7 +3,7 @@
 use super::world::Desired;
 use crate::cloudflare::VerificationCode;
 use crate::foreign_text;
-use crate::identity::{ConnectorId, EmailDomain};
+use crate::identity::EmailDomain;
 
 pub(super) fn creating() -> String {
     "Creating the connector at Cloudflare.".to_owned()
@@ -48,13 +48,7 @@ pub(super) fn vanished() -> String {
         .to_owned()
 }
 
-pub(super) fn deleted_externally(id: &ConnectorId) -> String {
-    format!(
-        "Somebody deleted connector {id} at Cloudflare. It is not created again, as this may be an emergency exit. To create it again, set a new value of the annotation cloudflare-sso.dev/enable-at."
-    )
-}
-
-pub(super) fn replacement_vanished() -> String {
+pub(super) fn deleted_externally() -> String {
     "Somebody deleted the connector at Cloudflare. It is not created again, as this may be an emergency exit. To create it again, set a new value of the annotation cloudflare-sso.dev/enable-at."
         .to_owned()
 }

@@ -105,13 +105,21 @@ pub enum UnsafeTiming {
         "--creation-grace must be at least 2s longer than --call-timeout, so that no create is under way when it ends"
     )]
     GraceTooShort,
+    /// What we have just created could be taken for somebody else's.
+    #[error(
+        "--ours-after must be at least --observation-limit, --creation-start-limit and --call-timeout together, so that what was just created counts as ours"
+    )]
+    OursTooNarrow,
+    /// The operator would never rest.
+    #[error("{0} must be more than zero")]
+    Zero(&'static str),
     /// A lost answer could arrive after the leader's successor has started.
     #[error("--call-timeout must be more than zero and at most 12s")]
     CallTimeout,
 }
 
 impl Timing {
-    /// Refuses durations under which a connector might be created twice.
+    /// Refuses durations under which a connector might be created twice or disowned, or the operator would never rest.
     ///
     /// # Errors
     /// Names the flag that must change.
@@ -122,7 +130,23 @@ impl Timing {
         if self.creation_grace < self.call_timeout + Duration::from_secs(2) {
             return Err(UnsafeTiming::GraceTooShort);
         }
-        Ok(())
+        let slowest = self.observation_limit + self.creation_start_limit + self.call_timeout;
+        if self.ours_after < slowest {
+            return Err(UnsafeTiming::OursTooNarrow);
+        }
+        let rests = [
+            ("--observation-limit", self.observation_limit),
+            ("--poll-unverified", self.poll_unverified),
+            ("--poll-settled", self.poll_settled),
+            ("--backoff", self.backoff),
+            ("--backoff-limit", self.backoff_limit),
+            ("--secret-retry", self.secret_retry),
+            ("--rejected-retry", self.rejected_retry),
+        ];
+        match rests.into_iter().find(|(_, span)| span.is_zero()) {
+            Some((flag, _)) => Err(UnsafeTiming::Zero(flag)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -195,6 +219,21 @@ mod tests {
         };
         assert_eq!(timing.check(), Err(UnsafeTiming::GraceTooShort));
         assert_eq!(Timing::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_window_that_disowns_what_was_just_created_and_rests_of_nothing_are_refused() {
+        let ours_after = Duration::from_secs(29);
+        let timing = Timing {
+            ours_after,
+            ..Timing::default()
+        };
+        assert_eq!(timing.check(), Err(UnsafeTiming::OursTooNarrow));
+        let timing = Timing {
+            backoff: Duration::ZERO,
+            ..Timing::default()
+        };
+        assert_eq!(timing.check(), Err(UnsafeTiming::Zero("--backoff")));
     }
 
     #[test]

@@ -253,3 +253,21 @@ fn an_intent_that_this_process_has_not_taken_note_of_is_not_let_go() {
         .listed(list(NOW, &[]));
     assert_ne!(scene.plan(), Plan::Release);
 }
+
+#[test]
+fn a_page_that_does_not_say_whether_it_is_enabled_is_disabled_before_it_is_deleted() {
+    let silent = Connector {
+        enabled: None,
+        ..verified(false)
+    };
+    let mut scene = Scene::bound(None, Satisfied)
+        .deleting()
+        .seen(NOW, silent)
+        .with(|scene| {
+            scene.memory.deletion_seen = Some(at(NOW - 60.0));
+            scene.observed.object_confirmed = true;
+        });
+    assert_eq!(act(&scene.plan()), Some(&set_enabled(false)));
+    scene.memory.updating(change(false), at(NOW - 1.0));
+    assert_eq!(act(&scene.plan()), Some(&Act::Delete(id())));
+}
