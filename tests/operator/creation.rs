@@ -257,6 +257,23 @@ async fn an_id_is_not_stored_into_another_object_of_the_same_name() {
 }
 
 #[tokio::test]
+async fn events_do_not_stand_between_the_answer_and_storing_the_id() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let events = proxy.intercept(Treatment::HoldBeforeForwarding, |call| {
+        call.path.contains("/events")
+    });
+    stage.connector("example", "example.com", json!({})).await;
+    tokio::time::timeout(PATIENCE, events.arrived())
+        .await
+        .unwrap();
+    let object = stage.objects().get("example").await.unwrap();
+    assert!(connector_id(&object).is_some(), "the ID was stored first");
+    events.release();
+}
+
+#[tokio::test]
 async fn a_label_edited_while_the_post_is_in_flight() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
