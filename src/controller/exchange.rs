@@ -14,7 +14,7 @@ use crate::cloudflare::{
     Answer, ApiToken, Changes, Class, Connector, Created, Creation, Endpoint, Failure, Fingerprint,
 };
 use crate::identity::ConnectorId;
-use crate::plan::{Act, Credentials, Sighting, Snapshot};
+use crate::plan::{Act, Credentials, Deletion, Sighting, Snapshot};
 use crate::resource::Reason;
 
 impl Pass<'_> {
@@ -173,12 +173,14 @@ impl Pass<'_> {
                 (Endpoint::Update, self.update(&token, &id, &changes).await)
             }
             Act::Delete(id) => {
+                self.entry.memory.deletion = Some(Deletion::Sent(id.clone()));
                 let result = cloudflare.delete_connector(&token, &account, &id).await;
                 if result.is_ok() {
-                    self.entry.memory.deleted = true;
+                    self.entry.memory.deletion = Some(Deletion::Confirmed(id.clone()));
+                    let now = self.context.clock.now();
                     self.context
                         .objects
-                        .with_pair(&self.pair, |pair| pair.forget(&id));
+                        .with_pair(&self.pair, |pair| pair.deleted(id, now));
                 }
                 (Endpoint::Delete, result.map(|_| ()))
             }

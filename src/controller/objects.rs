@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::cloudflare::ApiToken;
 use crate::identity::{AccountId, ConnectorId, EmailDomain};
-use crate::plan::{Claim, Holder, Memory, PairMemory};
+use crate::plan::{Claim, Memory, PairMemory};
 use crate::resource::{ApiTokenSecretRef, Reason, SsoConnector};
 
 /// An account and a domain: what a connector is for.
@@ -67,32 +67,21 @@ impl Objects {
         lock(&self.alive).insert(uid.to_owned(), pair.clone());
     }
 
-    /// The object of the entry is gone: its claim is free, and the connector that it leaves behind is known for a while.
+    /// The object of the entry is gone.
     pub(super) fn departed(&self, entry: &Entry, now: Moment) {
         lock(&self.alive).remove(&entry.uid);
-        let Some(pair) = &entry.pair else { return };
-        let left_behind = entry.bound.as_ref().filter(|_| !entry.memory.deleted);
-        self.with_pair(pair, |memory| {
-            memory.holder.take_if(|holder| holder.uid == entry.uid);
-            if let Some(id) = left_behind {
-                memory.created(id.clone(), None, now);
-            }
-        });
+        if let Some(pair) = &entry.pair {
+            self.with_pair(pair, |memory| {
+                memory.departed(&entry.uid, entry.bound.as_ref(), &entry.memory, now);
+            });
+        }
     }
 
-    /// Asks for the claim on the pair. An object that is not there any more does not hold one.
+    /// Asks for the claim on the pair.
     pub(super) fn claim(&self, pair: &Pair, uid: &str, now: Moment) -> Claim {
         let alive = lock(&self.alive);
-        self.with_pair(pair, |memory| match &memory.holder {
-            Some(holder) if holder.uid == uid => Claim::Held(holder.since),
-            Some(holder) if alive.contains_key(&holder.uid) => Claim::Elsewhere,
-            Some(_) | None => {
-                memory.holder = Some(Holder {
-                    uid: uid.to_owned(),
-                    since: now,
-                });
-                Claim::Held(now)
-            }
+        self.with_pair(pair, |memory| {
+            memory.claim(uid, |holder| alive.contains_key(holder), now)
         })
     }
 

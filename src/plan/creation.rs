@@ -34,31 +34,42 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
         Claim::Elsewhere => return waiting(world, messages::claimed_elsewhere()),
         Claim::Held(since) => since,
     };
-    let oldest = claimed.max(world.now.before(world.timing.observation_limit));
     let Some(listing) = newest_listing(world, claimed) else {
         return Plan::Look(Look::Listing {
             not_before: claimed,
         });
     };
-    let mut matches = listing.matches(&world.desired.domain);
-    match (matches.next(), matches.count()) {
-        (None, _) if listing.proof().is_ok() && !world.pair.disproved_by(listing, world.timing) => {
+    let oldest = claimed.max(world.now.before(world.timing.observation_limit));
+    let matches: Vec<_> = listing.matches(&world.desired.domain).collect();
+    match matches.as_slice() {
+        [] if listing.proof().is_ok() && !world.pair.disproved_by(listing, world.timing) => {
             await_proof(world, listing)
         }
+        [connector] if listing.gap.is_none() && !lags(world, &matches) => {
+            bind_listed(world, listing, connector, oldest)
+        }
         _ if listing.begun < oldest => Plan::Look(Look::Listing { not_before: oldest }),
-        (None, _) => match listing.proof() {
+        _ if lags(world, &matches) => waiting(world, messages::list_lags()),
+        [] => match listing.proof() {
             Ok(date) => create(world, date),
             Err(gap) => unproved(world, gap),
         },
-        (Some(connector), 0) => bind_listed(world, connector),
-        (Some(_), others) => {
-            let problem = Finding::new(Reason::AmbiguousMatch, messages::ambiguous(others + 1));
+        [_] => unproved(world, listing.gap.unwrap_or_default()),
+        [_, _, ..] => {
+            let problem = Finding::new(Reason::AmbiguousMatch, messages::ambiguous(matches.len()));
             Plan::rest(
                 Verdict::stalled(world.record, problem),
                 world.timing.poll_settled,
             )
         }
     }
+}
+
+/// A list that still shows what we have deleted shows nothing as it is.
+fn lags(world: &World<'_>, matches: &[&Connector]) -> bool {
+    let grace = world.timing.creation_grace;
+    let was_deleted = |found: &&Connector| world.pair.was_deleted(&found.id, world.now, grace);
+    matches.iter().any(was_deleted)
 }
 
 fn newest_listing<'a>(world: &World<'a>, claimed: Moment) -> Option<&'a Snapshot> {
@@ -164,22 +175,22 @@ fn bind_known(world: &World<'_>, known: &Known) -> Option<Plan> {
     }
 }
 
-/// The one connector that the list shows is bound after its own page has confirmed it.
-fn bind_listed(world: &World<'_>, listed: &Connector) -> Plan {
-    let recent = world.now.before(world.timing.observation_limit);
-    let seen = world
-        .memory
-        .sighting_of(&listed.id)
-        .filter(|seen| seen.at >= recent);
-    match seen {
-        None => Plan::Look(Look::Connector(listed.id.clone())),
-        Some(sighting) => match &sighting.connector {
-            Some(connector) if world.desired.domain.is_named(&connector.email_domain) => {
-                bind(world, connector)
-            }
-            // The list and the page do not agree: one of them lags.
-            Some(_) | None => waiting(world, messages::list_and_page_differ()),
-        },
+/// The one connector that the list shows is bound after its own page has confirmed it. The list must have been new when
+/// the page was asked for: two slow answers may not wait for each other for ever.
+fn bind_listed(world: &World<'_>, listing: &Snapshot, listed: &Connector, oldest: Moment) -> Plan {
+    let limit = world.timing.observation_limit;
+    let seen = world.memory.sighting_of(&listed.id).filter(|seen| {
+        seen.at >= world.now.before(limit) && listing.begun >= seen.at.before(limit)
+    });
+    let confirmed = seen
+        .and_then(|seen| seen.connector.as_ref())
+        .filter(|connector| world.desired.domain.is_named(&connector.email_domain));
+    match (seen, confirmed) {
+        (Some(_), Some(connector)) => bind(world, connector),
+        _ if listing.begun < oldest => Plan::Look(Look::Listing { not_before: oldest }),
+        (None, _) => Plan::Look(Look::Connector(listed.id.clone())),
+        // The list and the page do not agree: one of them lags.
+        (Some(_), None) => waiting(world, messages::list_and_page_differ()),
     }
 }
 
@@ -240,7 +251,7 @@ fn was_made_by(world: &World<'_>, connector: &Connector, attempt: Timestamp) -> 
 fn waiting(world: &World<'_>, message: String) -> Plan {
     Plan::rest(
         in_progress(world.record.clone(), message),
-        world.timing.secret_retry,
+        world.timing.poll_unverified,
     )
 }
 

@@ -7,7 +7,7 @@
 use super::creation::is_of_this_object;
 use super::verdict::{Finding, Verdict};
 use super::world::Record;
-use super::{Act, Guard, Look, Plan, Then, World, enforcement, gone, messages};
+use super::{Act, Deletion, Guard, Look, Plan, Then, World, enforcement, gone, messages};
 use crate::clock::Moment;
 use crate::cloudflare::Connector;
 use crate::identity::ConnectorId;
@@ -82,7 +82,9 @@ fn bind_for_deletion(world: &World<'_>, connector: &Connector) -> Plan {
 }
 
 fn take_down(world: &World<'_>, id: &ConnectorId) -> Plan {
-    if world.memory.deleted {
+    if let Some(Deletion::Confirmed(deleted)) = &world.memory.deletion
+        && deleted == id
+    {
         return Plan::Release;
     }
     let fresh = world.now.before(world.timing.observation_limit);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::timing::Timing;
-use super::world::{Sighting, Snapshot};
+use super::world::{Claim, Sighting, Snapshot};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Connector, Endpoint, Failure};
 use crate::identity::{ConnectorId, EmailDomain};
@@ -26,8 +26,8 @@ pub struct Memory {
     pub acted_at: Option<Moment>,
     /// When the object was first seen to be going away.
     pub deletion_seen: Option<Moment>,
-    /// Whether Cloudflare confirmed that our DELETE was carried out.
-    pub deleted: bool,
+    /// Whether a DELETE was sent, and whether Cloudflare confirmed that it was carried out.
+    pub deletion: Option<Deletion>,
     /// The failures since the last success.
     pub trouble: Option<Trouble>,
 }
@@ -50,6 +50,15 @@ pub struct Update {
     pub at: Moment,
     /// Whether Cloudflare certainly did not carry it out.
     pub refused: bool,
+}
+
+/// How far the connector was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deletion {
+    /// The DELETE of this connector may have been sent.
+    Sent(ConnectorId),
+    /// Cloudflare confirmed it.
+    Confirmed(ConnectorId),
 }
 
 /// A run of failures.
@@ -161,6 +170,22 @@ impl Memory {
         });
     }
 
+    /// Whether the connector does not exist any more because we have deleted it: Cloudflare confirmed that, or showed
+    /// after the DELETE that it is not there.
+    #[must_use]
+    pub fn has_deleted(&self, id: &ConnectorId) -> bool {
+        match &self.deletion {
+            None => false,
+            Some(Deletion::Confirmed(deleted)) => deleted == id,
+            Some(Deletion::Sent(sent)) => {
+                sent == id
+                    && self
+                        .sighting_of(id)
+                        .is_some_and(|seen| seen.connector.is_none())
+            }
+        }
+    }
+
     /// Cloudflare certainly did not carry out the PATCH that was sent last.
     pub fn update_refused(&mut self) {
         if let Some(update) = &mut self.update {
@@ -180,6 +205,8 @@ pub struct PairMemory {
     pub known: Option<Known>,
     /// When the first complete list without a match was begun after the newest attempt.
     pub first_blank: Option<Moment>,
+    /// The connectors that we have deleted, and when we knew: what shows one of them lags.
+    pub deleted: Vec<(ConnectorId, Moment)>,
 }
 
 /// The object that may create for a pair.
@@ -277,9 +304,51 @@ impl PairMemory {
         });
     }
 
-    /// The connector of that ID is known not to exist any more.
-    pub fn forget(&mut self, id: &ConnectorId) {
-        self.known.take_if(|known| known.id == *id);
+    /// We have deleted the connector of that ID.
+    pub fn deleted(&mut self, id: ConnectorId, now: Moment) {
+        self.known.take_if(|known| known.id == id);
+        self.deleted.retain(|(deleted, _)| *deleted != id);
+        self.deleted.push((id, now));
+    }
+
+    /// Whether we have deleted the connector so recently that reads may still show it.
+    #[must_use]
+    pub fn was_deleted(&self, id: &ConnectorId, now: Moment, grace: Duration) -> bool {
+        self.deleted
+            .iter()
+            .any(|(deleted, when)| deleted == id && now.since(*when) <= grace)
+    }
+
+    /// An object is gone: its claim is free, and the connector that it was bound to is known for a while, as there or as
+    /// deleted.
+    pub fn departed(
+        &mut self,
+        uid: &str,
+        bound: Option<&ConnectorId>,
+        memory: &Memory,
+        now: Moment,
+    ) {
+        self.holder.take_if(|holder| holder.uid == uid);
+        match bound {
+            Some(id) if memory.has_deleted(id) => self.deleted(id.clone(), now),
+            Some(id) => self.created(id.clone(), None, now),
+            None => {}
+        }
+    }
+
+    /// Asks for the claim. An object that is not there any more does not hold one.
+    pub fn claim(&mut self, uid: &str, is_there: impl Fn(&str) -> bool, now: Moment) -> Claim {
+        match &self.holder {
+            Some(holder) if holder.uid == uid => Claim::Held(holder.since),
+            Some(holder) if is_there(&holder.uid) => Claim::Elsewhere,
+            Some(_) | None => {
+                self.holder = Some(Holder {
+                    uid: uid.to_owned(),
+                    since: now,
+                });
+                Claim::Held(now)
+            }
+        }
     }
 
     /// The account was listed.
@@ -322,6 +391,7 @@ impl PairMemory {
             .iter()
             .map(|attempt| attempt.first_seen)
             .chain(self.known.iter().map(|known| known.since))
+            .chain(self.deleted.iter().map(|(_, when)| *when))
             .max();
         self.holder.is_none() && newest.is_none_or(|newest| now.since(newest) > grace)
     }

@@ -19,6 +19,11 @@ pub(super) fn outcome_unknown() -> String {
         .to_owned()
 }
 
+pub(super) fn list_lags() -> String {
+    "Cloudflare's list still shows the connector that was just deleted. Waiting until it does not."
+        .to_owned()
+}
+
 pub(super) fn list_and_page_differ() -> String {
     "Cloudflare lists a connector for the domain but does not show it. Waiting until both agree."
         .to_owned()

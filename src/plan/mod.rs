@@ -41,7 +41,9 @@ use crate::clock::Moment;
 use crate::cloudflare::{Changes, Creation};
 use crate::identity::ConnectorId;
 
-pub use memory::{Attempt, Difference, Holder, Known, Memory, PairMemory, Trouble, Update};
+pub use memory::{
+    Attempt, Deletion, Difference, Holder, Known, Memory, PairMemory, Trouble, Update,
+};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Verdict};
 pub use world::{

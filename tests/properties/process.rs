@@ -12,7 +12,7 @@ use cloudflare_sso_operator::cloudflare::{
 };
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
-    Act, Claim, Credentials, Desired, Guard, Holder, Look, Memory, Observed, Outcome as Word,
+    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Observed, Outcome as Word,
     PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
 };
 use cloudflare_sso_operator::resource::{Progress, Reason, SsoConnector};
@@ -93,10 +93,8 @@ impl Process {
     pub fn forget(&mut self, now: Moment) {
         let entry = std::mem::take(&mut self.entry);
         self.alive.remove(&entry.uid);
-        self.pair.holder.take_if(|holder| holder.uid == entry.uid);
-        if let Some(id) = entry.bound.filter(|_| !entry.memory.deleted) {
-            self.pair.created(id, None, now);
-        }
+        self.pair
+            .departed(&entry.uid, entry.bound.as_ref(), &entry.memory, now);
     }
 
     pub fn sweep(&mut self, now: Moment, grace: Duration) {
@@ -106,17 +104,8 @@ impl Process {
     }
 
     fn claim(&mut self, uid: &str, now: Moment) -> Claim {
-        match &self.pair.holder {
-            Some(holder) if holder.uid == uid => Claim::Held(holder.since),
-            Some(holder) if self.alive.contains(&holder.uid) => Claim::Elsewhere,
-            Some(_) | None => {
-                self.pair.holder = Some(Holder {
-                    uid: uid.to_owned(),
-                    since: now,
-                });
-                Claim::Held(now)
-            }
-        }
+        self.pair
+            .claim(uid, |holder| self.alive.contains(holder), now)
     }
 
     /// The cache may not have our own last write yet.
@@ -576,13 +565,15 @@ impl Model {
 
     fn delete(&mut self, pass: &Pass, id: &ConnectorId) -> Result<Result<(), Failure>, Stop> {
         nevers::never_delete_unless_it_says_so(pass.confirmed.as_ref(), id);
+        self.process.entry.memory.deletion = Some(Deletion::Sent(id.clone()));
         let result = self.call(Endpoint::Delete, |model| {
             let now = model.now;
             model.cloudflare.delete(id, now)
         })?;
         if result.is_ok() {
-            self.process.entry.memory.deleted = true;
-            self.process.pair.forget(id);
+            self.process.entry.memory.deletion = Some(Deletion::Confirmed(id.clone()));
+            let now = self.moment();
+            self.process.pair.deleted(id.clone(), now);
         }
         Ok(result)
     }

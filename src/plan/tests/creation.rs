@@ -178,8 +178,74 @@ fn a_match_whose_page_does_not_confirm_it_is_neither_bound_nor_created_again() {
         let plan = scene.plan();
         assert_eq!(act(&plan), None);
         assert_eq!(verdict(&plan).record.connector, None);
-        assert_eq!(rest(&plan), seconds(15.0));
+        assert_eq!(rest(&plan), seconds(30.0));
+        let later = scene.at(NOW + 30.0);
+        assert_eq!(
+            later.plan(),
+            look_at_list(NOW + 15.0),
+            "both are looked at again"
+        );
     }
+}
+
+#[test]
+fn a_match_in_an_incomplete_list_is_not_bound_as_there_may_be_more() {
+    let snapshot = Snapshot {
+        gap: Some("total_count is higher"),
+        ..list(NOW - 1.0, &[pending()])
+    };
+    let plan = waiting().listed(snapshot).seen(NOW, pending()).plan();
+    assert_eq!(verdict(&plan).record.connector, None);
+    assert_eq!(act(&plan), None);
+}
+
+#[test]
+fn a_list_and_a_page_that_are_slow_to_come_do_not_wait_for_each_other_for_ever() {
+    // The list took 11 s, then the page took 10 s.
+    let scene = waiting().listed(list(NOW - 21.0, &[pending()]));
+    let bound = scene.clone().seen(NOW - 10.0, pending()).plan();
+    assert_eq!(verdict(&bound).record.connector, Some(id()));
+    let old_list = waiting()
+        .listed(list(NOW - 40.0, &[pending()]))
+        .seen(NOW - 10.0, pending());
+    assert_eq!(old_list.plan(), look_at_list(NOW - 15.0));
+}
+
+#[test]
+fn what_was_just_deleted_is_neither_bound_nor_taken_for_a_proof_while_a_list_still_shows_it() {
+    let deleted = |when: f64| {
+        waiting()
+            .listed(list(NOW - 1.0, &[verified(false)]))
+            .seen(NOW, verified(false))
+            .with(|scene| scene.pair.deleted(id(), at(when)))
+    };
+    let plan = deleted(NOW - 2.0).plan();
+    assert_eq!(act(&plan), None);
+    assert_eq!(verdict(&plan).record.connector, None);
+    assert_eq!(reason(&plan), Some(Reason::Creating));
+    assert_eq!(
+        deleted(NOW - 2.0).at(NOW + 30.0).plan(),
+        look_at_list(NOW + 15.0),
+        "the list is taken again"
+    );
+    creates(&deleted(NOW - 2.0).listed(list(NOW, &[])).plan());
+    // Past the grace it is there for some other reason.
+    let bound = deleted(NOW - 121.0).plan();
+    assert_eq!(verdict(&bound).record.connector, Some(id()));
+}
+
+#[test]
+fn another_connector_beside_the_deleted_one_waits_for_a_list_that_does_not_lag() {
+    let other = Connector {
+        id: other_id(),
+        ..pending()
+    };
+    let plan = waiting()
+        .listed(list(NOW - 1.0, &[verified(false), other]))
+        .with(|scene| scene.pair.deleted(id(), at(NOW - 2.0)))
+        .plan();
+    assert_eq!(reason(&plan), Some(Reason::Creating));
+    assert_eq!(act(&plan), None);
 }
 
 #[test]

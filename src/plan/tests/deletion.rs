@@ -95,7 +95,9 @@ fn a_held_connector_is_deleted_as_the_object_says() {
 
 #[test]
 fn a_2xx_is_done() {
-    let plan = going().with(|scene| scene.memory.deleted = true).plan();
+    let plan = going()
+        .with(|scene| scene.memory.deletion = Some(Deletion::Confirmed(id())))
+        .plan();
     assert_eq!(plan, Plan::Release);
 }
 
@@ -241,7 +243,7 @@ fn from_enabled_to_released_in_the_documented_order() {
     scene.now += 0.2;
     let delete = scene.pass(&Cloudflare::shows(&verified(false)));
     assert_eq!(act(&delete), Some(&Act::Delete(id())));
-    scene.memory.deleted = true;
+    scene.memory.deletion = Some(Deletion::Confirmed(id()));
     assert_eq!(scene.pass(&Cloudflare::default()), Plan::Release);
 }
 
@@ -270,4 +272,25 @@ fn a_page_that_does_not_say_whether_it_is_enabled_is_disabled_before_it_is_delet
     assert_eq!(act(&scene.plan()), Some(&set_enabled(false)));
     scene.memory.updating(change(false), at(NOW - 1.0));
     assert_eq!(act(&scene.plan()), Some(&Act::Delete(id())));
+}
+
+#[test]
+fn a_delete_whose_answer_was_lost_is_known_by_a_404_after_it() {
+    let mut scene = going().seen(NOW - 2.0, verified(false));
+    scene.memory.deletion = Some(Deletion::Sent(id()));
+    scene.memory.acted_at = Some(at(NOW - 1.0));
+    assert!(!scene.memory.has_deleted(&id()), "it may not have arrived");
+    assert!(
+        !scene
+            .clone()
+            .seen(NOW, verified(false))
+            .memory
+            .has_deleted(&id())
+    );
+    let gone = scene.missing(NOW);
+    assert!(gone.memory.has_deleted(&id()));
+    let mut pair = PairMemory::default();
+    pair.departed(UID, Some(&id()), &gone.memory, at(NOW));
+    assert!(pair.was_deleted(&id(), at(NOW), seconds(120.0)));
+    assert_eq!(pair.known, None, "a successor does not look for it");
 }

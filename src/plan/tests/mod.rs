@@ -24,8 +24,8 @@ use scene::{Cloudflare, Scene};
 
 use super::enforcement::change;
 use super::{
-    Act, Claim, Credentials, Desired, Guard, Look, Memory, Outcome, PairMemory, Plan, Record,
-    Sighting, Snapshot, Then, Timing, Verdict, World, plan,
+    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Outcome, PairMemory, Plan,
+    Record, Sighting, Snapshot, Then, Timing, Verdict, World, plan,
 };
 use crate::clock::Moment;
 use crate::cloudflare::{
