@@ -122,12 +122,7 @@ pub async fn run(
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.clone().cancelled_owned());
     let store = controller.store();
-    let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown);
-    let announce_ready = async move {
-        if store.wait_until_ready().await.is_ok() {
-            readiness.set(true);
-        }
-    };
+    let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown.clone());
     let work = controller
         .run(
             reconcile,
@@ -135,7 +130,25 @@ pub async fn run(
             Arc::clone(&context),
         )
         .for_each(|result| report(Arc::clone(&context), result));
-    tokio::join!(announce_ready, work, housekeeping);
+    let all = async { tokio::join!(work, housekeeping) };
+    tokio::select! {
+        _ = all => {}
+        // The controller does not end before its first list; but then nothing is under way that must be finished.
+        () = stopped_before_ready(store, readiness, shutdown) => {}
+    }
+}
+
+/// Says when the objects are known. Ends only if the operator is asked to stop before that.
+async fn stopped_before_ready(
+    store: Store<DeserializeGuard<SsoConnector>>,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) {
+    let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
+    if let Some(Ok(())) = known {
+        readiness.set(true);
+        std::future::pending().await
+    }
 }
 
 type GuardedObject = Arc<DeserializeGuard<SsoConnector>>;

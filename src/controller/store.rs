@@ -10,12 +10,19 @@ use json_patch::{
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
+use tracing::warn;
 
 use crate::plan::Guard;
 use crate::resource::{FINALIZER, SsoConnector, SsoConnectorStatus};
 
 /// How long a call to the API server may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the ID of a connector that was just created is offered to the API server in one pass.
+const TRIES_TO_STORE_AN_ID: u32 = 6;
+
+/// How long to wait before it is offered again; doubles each time.
+const FIRST_WAIT_TO_STORE_AN_ID: Duration = Duration::from_millis(200);
 
 /// Who we are in `metadata.managedFields`.
 const FIELD_MANAGER: &str = "cloudflare-sso-operator";
@@ -77,7 +84,8 @@ impl<'a> Store<'a> {
         within(self.api.get_opt(&self.object.name_any())).await
     }
 
-    /// Writes the whole status.
+    /// Writes the whole status. The ID of a connector that was just created is offered again for some seconds: this may
+    /// be the last pass before the process ends, and nobody else knows the ID.
     pub(super) async fn status(
         &self,
         status: &SsoConnectorStatus,
@@ -86,7 +94,20 @@ impl<'a> Store<'a> {
         let mut operations = self.tests(guard)?;
         operations.push(add("/status", serde_json::to_value(status)?));
         let patch = Patch::Json::<()>(Operations(operations));
+        let tries = match guard {
+            Guard::SameVersion => 1,
+            Guard::SameAttempts => TRIES_TO_STORE_AN_ID,
+        };
         let name = self.object.name_any();
+        let mut wait = FIRST_WAIT_TO_STORE_AN_ID;
+        for _ in 1..tries {
+            match written(within(self.api.patch_status(&name, &manager(), &patch)).await) {
+                Err(failure) => warn!(name, cause = %failure, "the ID is not stored yet"),
+                stored => return stored,
+            }
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
         written(within(self.api.patch_status(&name, &manager(), &patch)).await)
     }
 

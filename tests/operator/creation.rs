@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use harness::{ApiServerProxy, Interception, Treatment};
 use kube::api::DeleteParams;
+use reqwest::StatusCode;
 use serde_json::json;
 use simulator::{Call, Calls, Failure, Fault, FaultHandle, Operation, When};
 
@@ -113,19 +114,40 @@ async fn asked_to_stop_while_the_post_is_in_flight() {
         let status = operator.terminate(PATIENCE).await.unwrap();
         assert!(status.success(), "{status}");
     };
-    let answering =
-        async {
-            // It has heard the signal when it serves no probes any more.
-            harness::until("the probes to end", PATIENCE, async || {
-                match tokio::net::TcpStream::connect(&address).await {
-                    Ok(_) => Err("still served"),
-                    Err(_) => Ok(()),
-                }
-            })
-            .await
-            .unwrap();
-            held.release();
-        };
+    let answering = async {
+        until_no_probes(&address).await;
+        held.release();
+    };
+    tokio::join!(stopping, answering);
+    let object = stage.objects().get("example").await.unwrap();
+    assert!(
+        connector_id(&object).is_some(),
+        "the ID was stored before it ended"
+    );
+    expect_one_connector(&stage, 1).await;
+}
+
+#[tokio::test]
+async fn asked_to_stop_while_the_api_server_does_not_take_the_id() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let mut operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let refused = proxy.intercept(Treatment::Answer(StatusCode::SERVICE_UNAVAILABLE), |call| {
+        is_status_with(call, "connectorID")
+    });
+    stage.connector("example", "example.com", json!({})).await;
+    tokio::time::timeout(PATIENCE, refused.arrived())
+        .await
+        .unwrap();
+    let address = operator.address().to_owned();
+    let stopping = async {
+        let status = operator.terminate(PATIENCE).await.unwrap();
+        assert!(status.success(), "{status}");
+    };
+    let answering = async {
+        until_no_probes(&address).await;
+        refused.release();
+    };
     tokio::join!(stopping, answering);
     let object = stage.objects().get("example").await.unwrap();
     assert!(
@@ -335,6 +357,40 @@ async fn deleted_right_after_it_was_bound_and_applied_again_with_a_lagging_list(
 }
 
 #[tokio::test]
+async fn deleted_with_its_connector_and_applied_again_at_once_with_lagging_reads() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--poll-unverified", "1s"]).await;
+    let fields = json!({ "deletionPolicy": "Delete", "enabled": true });
+    stage
+        .connector("example", "example.com", fields.clone())
+        .await;
+    let object = stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    let code = crate::stage::code(&object).unwrap();
+    let admin = stage.simulator.admin();
+    admin.publish_txt("example.com", &code);
+    let object = stage.until_ready_is("example", "Available").await;
+    let deleted = connector_id(&object).unwrap();
+    admin.turn_knobs(|knobs| {
+        knobs.list_lag = Duration::from_secs(2);
+        knobs.get_lag = Duration::from_secs(2);
+    });
+    stage.delete("example").await;
+    stage.connector("example", "example.com", fields).await;
+
+    let successor = stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    let bound = connector_id(&successor).unwrap();
+    assert_ne!(bound, deleted);
+    let all = admin.connectors(ACCOUNT);
+    assert_eq!(all.len(), 1);
+    assert_eq!(all[0].id, bound);
+    assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 2);
+}
+
+#[tokio::test]
 async fn deleted_with_its_connector_while_the_post_is_in_flight() {
     let stage = Stage::set().await;
     let mut operator = stage.operator(&[]).await;
@@ -402,11 +458,29 @@ fn hold(stage: &Stage, when: When) -> FaultHandle {
         .push_fault(Fault::new(Failure::Hold { when }).on(Operation::Create))
 }
 
+/// It has heard the signal when it serves no probes any more.
+async fn until_no_probes(address: &str) {
+    harness::until(
+        "the probes to end",
+        PATIENCE,
+        async || match tokio::net::TcpStream::connect(address).await {
+            Ok(_) => Err("still served"),
+            Err(_) => Ok(()),
+        },
+    )
+    .await
+    .unwrap();
+}
+
 /// Holds the first status write that mentions the field.
 fn hold_status(proxy: &ApiServerProxy, field: &'static str) -> Interception {
     proxy.intercept(Treatment::HoldBeforeForwarding, move |call| {
-        call.path.contains("/status") && String::from_utf8_lossy(&call.body).contains(field)
+        is_status_with(call, field)
     })
+}
+
+fn is_status_with(call: &harness::Call, field: &str) -> bool {
+    call.path.contains("/status") && String::from_utf8_lossy(&call.body).contains(field)
 }
 
 /// One connector at Cloudflare, bound to the object, after that many POSTs.

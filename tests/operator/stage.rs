@@ -124,6 +124,13 @@ impl Stage {
 
     /// The operator behind a proxy to the API server.
     pub(crate) async fn operator_through(&self, server: Option<Url>, flags: &[&str]) -> Operator {
+        let mut operator = self.start_operator(server, flags).await;
+        operator.until_ready(PATIENCE).await.unwrap();
+        operator
+    }
+
+    /// The operator behind a proxy to the API server, just started.
+    pub(crate) async fn start_operator(&self, server: Option<Url>, flags: &[&str]) -> Operator {
         let kubeconfig = self
             .control_plane
             .service_account_kubeconfig("cloudflare-sso-system", "cloudflare-sso-operator", server)
@@ -137,15 +144,13 @@ impl Stage {
             }
             all.extend(flag.iter().map(ToString::to_string));
         }
-        let mut operator = Operator::start(&OperatorOptions {
+        Operator::start(&OperatorOptions {
             binary: PathBuf::from(env!("CARGO_BIN_EXE_cloudflare-sso-operator")),
             kubeconfig,
             cloudflare_base_url: self.simulator.base_url().parse().unwrap(),
             flags: all,
         })
-        .unwrap();
-        operator.until_ready(PATIENCE).await.unwrap();
-        operator
+        .unwrap()
     }
 
     /// The objects of the test's namespace.

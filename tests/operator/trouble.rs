@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
+use harness::{ApiServerProxy, Treatment};
 use serde_json::json;
 use simulator::{Failure, Fault, Operation, Repeat};
 
@@ -282,6 +283,21 @@ async fn an_answer_that_is_not_cloudflares_never_counts_as_gone() {
         crate::stage::connector_id(&after)
     );
     assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 1);
+}
+
+#[tokio::test]
+async fn asked_to_stop_before_the_api_server_has_answered_it_stops() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let silence = proxy.intercept(Treatment::HoldBeforeForwarding, |_| true);
+    let mut operator = stage.start_operator(Some(proxy.url()), &[]).await;
+    tokio::time::timeout(PATIENCE, silence.arrived())
+        .await
+        .unwrap();
+    let probe = operator.get("/readyz").await;
+    assert!(probe.is_ok_and(|body| !body.contains("ok")), "not ready");
+    let status = operator.terminate(PATIENCE).await.unwrap();
+    assert!(status.success(), "{status}");
 }
 
 fn lists(calls: &simulator::Calls) -> usize {
