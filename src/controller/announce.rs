@@ -17,7 +17,7 @@ const LONGEST_NOTE: usize = 1000;
 pub(super) fn ready_reason(verdict: &Verdict) -> Option<Reason> {
     match &verdict.outcome {
         Outcome::Decided { ready, .. } => Some(ready.reason),
-        Outcome::Troubled { .. } => None,
+        Outcome::Undecided { .. } => None,
     }
 }
 

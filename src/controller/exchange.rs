@@ -107,6 +107,7 @@ impl Pass<'_> {
                 .objects
                 .with_pair(&self.pair, |pair| pair.listed(&snapshot, domain));
         }
+        self.entry.memory.listed(&snapshot);
         self.observed.listing = Some(snapshot);
     }
 
@@ -165,8 +166,10 @@ impl Pass<'_> {
                     result.map(|created| sighting = Some(created)),
                 )
             }
-            Act::BeginVerification(id) => {
+            Act::BeginVerification { id, begun, before } => {
                 let result = cloudflare.begin_verification(&token, &account, &id).await;
+                let refused = result.as_ref().is_err_and(Failure::is_definite);
+                self.entry.memory.refused_begin = refused.then_some((begun, before));
                 (Endpoint::BeginVerification, result.map(|_| ()))
             }
             Act::Update { id, changes } => {

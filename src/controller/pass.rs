@@ -14,10 +14,8 @@ use super::store::{KubernetesFailure, Store, Written};
 use super::{Context, announce};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
-use crate::plan::{
-    Act, Desired, Guard, Look, Observed, Outcome, Plan, Record, Then, Verdict, World, plan,
-};
-use crate::resource::{Progress, SsoConnector, SsoConnectorStatus};
+use crate::plan::{Act, Desired, Guard, Look, Observed, Plan, Record, Then, Verdict, World, plan};
+use crate::resource::{SsoConnector, SsoConnectorStatus};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -250,10 +248,10 @@ impl<'a> Pass<'a> {
                 None
             }
             Then::Rest(span) => {
-                if is_settled(verdict) {
+                if verdict.ends_trouble() {
                     self.entry.memory.settled();
                 }
-                if cannot_go_on(verdict) {
+                if verdict.gives_way() {
                     let uid = &self.desired.uid;
                     self.context.objects.give_back(&self.pair, uid);
                 }
@@ -342,7 +340,7 @@ impl<'a> Pass<'a> {
             Act::Create { .. } => {
                 info!(namespace, name, %account, %domain, "creating the connector");
             }
-            Act::BeginVerification(id) => {
+            Act::BeginVerification { id, .. } => {
                 info!(namespace, name, connector = %id, "beginning the verification");
             }
             Act::Update { id, changes } => {
@@ -373,21 +371,5 @@ fn newest(cached: Arc<SsoConnector>, entry: &mut Entry) -> Arc<SsoConnector> {
             written
         }
         Some(_) | None => cached,
-    }
-}
-
-/// Whether it takes a person, or time, before the object can go on.
-fn cannot_go_on(verdict: &Verdict) -> bool {
-    match &verdict.outcome {
-        Outcome::Decided { ready, .. } => ready.reason.progress() == Progress::Stalled,
-        Outcome::Troubled { .. } => true,
-    }
-}
-
-/// Whether a run of failures ends here.
-fn is_settled(verdict: &Verdict) -> bool {
-    match &verdict.outcome {
-        Outcome::Decided { ready, .. } => ready.reason.progress() == Progress::Resting,
-        Outcome::Troubled { .. } => false,
     }
 }

@@ -10,9 +10,9 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::enforcement;
 use super::memory::Known;
-use super::verdict::{Finding, Verdict, assess};
-use super::world::{Claim, Record, Snapshot};
-use super::{Act, Guard, Look, Plan, Then, World, messages};
+use super::verdict::{Finding, Verdict};
+use super::world::{Begun, Claim, Record, Snapshot};
+use super::{Act, Guard, Look, Plan, Then, World, messages, pace};
 use crate::clock::Moment;
 use crate::cloudflare::{Connector, Creation};
 use crate::resource::Reason;
@@ -52,9 +52,9 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
         _ if lags(world, &matches) => waiting(world, messages::list_lags()),
         [] => match listing.proof() {
             Ok(date) => create(world, date),
-            Err(gap) => unproved(world, gap),
+            Err(gap) => pace::unproved(world, gap),
         },
-        [_] => unproved(world, listing.gap.unwrap_or_default()),
+        [_] => pace::unproved(world, listing.gap.unwrap_or_default()),
         [_, _, ..] => {
             let problem = Finding::new(Reason::AmbiguousMatch, messages::ambiguous(matches.len()));
             Plan::rest(
@@ -205,13 +205,15 @@ fn bind(world: &World<'_>, connector: &Connector) -> Plan {
         created_on: connector.created_on,
         attempts: Vec::new(),
         enforcement: Some(enforcement::at_binding(world, connector, ours)),
-        last_begun_at: begun.filter(|_| world.desired.begin_verification),
+        begun: Begun {
+            last: begun.filter(|_| world.desired.begin_verification),
+            ..world.record.begun
+        },
         handled_enable_at: world.desired.enable_at.clone(),
         ..world.record.clone()
     };
-    let finding = assess(world, &record, connector);
     let guard = Guard::for_binding(world.record);
-    let verdict = Verdict::decided(record, connector, finding);
+    let verdict = Verdict::judged(world, &record, connector);
     Plan::Settle {
         verdict: Box::new(verdict),
         guard,
@@ -251,14 +253,6 @@ fn was_made_by(world: &World<'_>, connector: &Connector, attempt: Timestamp) -> 
 fn waiting(world: &World<'_>, message: String) -> Plan {
     Plan::rest(
         in_progress(world.record.clone(), message),
-        world.timing.poll_unverified,
-    )
-}
-
-fn unproved(world: &World<'_>, gap: &str) -> Plan {
-    let problem = Finding::new(Reason::CloudflareUnavailable, messages::no_proof(gap));
-    Plan::rest(
-        Verdict::troubled(world.record.clone(), Some(problem)),
         world.timing.poll_unverified,
     )
 }

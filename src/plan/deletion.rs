@@ -132,7 +132,7 @@ fn disable(world: &World<'_>, id: &ConnectorId, connector: &Connector, seen: Mom
     if earliest > world.now {
         return resting(world, messages::deleting(), earliest);
     }
-    if let Some(next) = enforcement::effect_due(world, false, seen) {
+    if let Some(next) = enforcement::effect_due(world, enforcement::change(false), seen) {
         return if next > world.now {
             resting(world, messages::deleting(), next)
         } else {

@@ -24,15 +24,6 @@ pub(super) enum Course {
     Wait(Record, Moment),
 }
 
-impl Course {
-    /// What must be stored.
-    pub(super) fn record(&self) -> &Record {
-        match self {
-            Self::Keep(record) | Self::Change(record, _) | Self::Wait(record, _) => record,
-        }
-    }
-}
-
 /// The state in which a connector is bound. One that we have created, or that nobody has verified, has never enforced
 /// anything. But a verified one that differs from the spec was left so by somebody: a cluster that is rebuilt during an
 /// emergency must not lock the door again.
@@ -59,7 +50,7 @@ pub(super) fn course(
     };
     if is_enabled(connector) == wanted {
         // What was sent for the opposite may just not show yet, so this may be the state from before it.
-        if let Some(due) = effect_due(world, !wanted, seen) {
+        if let Some(due) = effect_due(world, change(!wanted), seen) {
             return Course::Wait(record, due);
         }
         return Course::Keep(with_state(world, record, EnforcementState::Satisfied));
@@ -91,7 +82,9 @@ fn resume(
     if sent.is_some_and(|update| update.refused) {
         return Course::Keep(with_state(world, record, EnforcementState::Armed));
     }
-    if let Some(due) = effect_due(world, wanted, seen).or_else(|| unconfirmed_until(world, seen)) {
+    if let Some(due) =
+        effect_due(world, change(wanted), seen).or_else(|| unconfirmed_until(world, seen))
+    {
         return Course::Wait(record, due);
     }
     if recorded.is_none() || recorded != connector.updated_on {
@@ -103,12 +96,12 @@ fn resume(
     Course::Change(record, wanted)
 }
 
-/// When to look again for the effect of the PATCH to `wanted` that was sent last, if it may still show: reads lag
+/// When to look again for the effect of this PATCH, if it was the last that was sent and may still show: reads lag
 /// writes. Soon at first, then less and less often.
-pub(super) fn effect_due(world: &World<'_>, wanted: bool, seen: Moment) -> Option<Moment> {
+pub(super) fn effect_due(world: &World<'_>, changes: Changes, seen: Moment) -> Option<Moment> {
     let update = world
         .memory
-        .sent(change(wanted))
+        .sent(changes)
         .filter(|update| !update.refused)?;
     let settled = update.at + world.timing.difference_confirmation;
     let next = seen + world.timing.backoff.max(seen.since(update.at));
@@ -238,6 +231,12 @@ pub(super) fn state(record: &Record) -> EnforcementState {
         .enforcement
         .as_ref()
         .map_or(EnforcementState::Armed, |enforcement| enforcement.state)
+}
+
+/// Whether it is not as the spec wants it.
+pub(super) fn differs(world: &World<'_>, connector: &Connector) -> bool {
+    let wanted = world.desired.enabled;
+    wanted.is_some_and(|wanted| wanted != is_enabled(connector))
 }
 
 /// Cloudflare's default for an absent value is false.

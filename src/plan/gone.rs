@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::enforcement;
 use super::verdict::{Finding, Verdict};
-use super::world::{Record, Sighting};
-use super::{Look, Plan, Then, World, messages};
+use super::world::{Begun, Record, Sighting, Standing};
+use super::{Look, Plan, Then, World, messages, pace};
 use crate::identity::ConnectorId;
 use crate::resource::{EnforcementState, Reason};
 
@@ -35,11 +35,7 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
         });
     };
     if let Err(gap) = listing.proof() {
-        let problem = Finding::new(Reason::CloudflareUnavailable, messages::no_proof(gap));
-        return Plan::rest(
-            Verdict::troubled(world.record.clone(), Some(problem)),
-            timing.poll_unverified,
-        );
+        return pace::unproved(world, gap);
     }
     if listing.connectors.iter().any(|listed| listed.id == *id) {
         // The list and the page do not agree: one of them lags.
@@ -67,8 +63,11 @@ fn unbind(record: Record) -> Plan {
     let record = Record {
         connector: None,
         created_on: None,
-        last_begun_at: None,
-        was_verified: false,
+        begun: Begun {
+            last: None,
+            ..record.begun
+        },
+        standing: Standing::Unproven,
         ..record
     };
     let finding = Finding::new(Reason::Creating, messages::vanished());
@@ -91,7 +90,7 @@ fn look_again(world: &World<'_>, id: &ConnectorId, due: crate::clock::Moment) ->
         return Plan::Look(Look::Connector(id.clone()));
     }
     Plan::rest(
-        Verdict::troubled(world.record.clone(), None),
+        Verdict::undecided(world.record.clone(), None),
         world.now.until(due),
     )
 }

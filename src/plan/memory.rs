@@ -6,7 +6,8 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::timing::Timing;
-use super::world::{Claim, Sighting, Snapshot};
+use super::verification;
+use super::world::{Begun, Claim, Sighting, Snapshot};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Connector, Endpoint, Failure};
 use crate::identity::{ConnectorId, EmailDomain};
@@ -18,10 +19,16 @@ pub struct Memory {
     pub sighting: Option<Sighting>,
     /// A difference in `enabled` that was seen and is not confirmed yet.
     pub difference: Option<Difference>,
+    /// Since when every look at the connector has shown its domain as not verified.
+    pub unverified_since: Option<Moment>,
     /// When the connector was first seen to be gone.
     pub gone_since: Option<Moment>,
+    /// Since when every list has been one that may lack connectors.
+    pub unproved_since: Option<Moment>,
     /// The last change that was sent, until its effect was seen.
     pub update: Option<Update>,
+    /// The last beginning of the verification that Cloudflare certainly did not carry out, and what was before it.
+    pub refused_begin: Option<(Begun, Begun)>,
     /// When the last call ended that may have changed the connector: what was seen before does not count any more.
     pub acted_at: Option<Moment>,
     /// When the object was first seen to be going away.
@@ -112,12 +119,21 @@ impl Memory {
         });
     }
 
+    /// The account was listed.
+    pub fn listed(&mut self, listing: &Snapshot) {
+        self.unproved_since = match listing.proof() {
+            Ok(_) => None,
+            Err(_) => self.unproved_since.or(Some(listing.begun)),
+        };
+    }
+
     /// A connector was looked at by its ID. Keeps what must be counted from the first of several looks at the same one.
     pub fn saw(&mut self, sighting: Sighting) {
         let another = |seen: &Sighting| seen.id != sighting.id;
         if self.sighting.as_ref().is_some_and(another) {
             self.gone_since = None;
             self.difference = None;
+            self.unverified_since = None;
             self.update = None;
         }
         match &sighting.connector {
@@ -126,6 +142,11 @@ impl Memory {
             }
             Some(connector) => {
                 self.gone_since = None;
+                self.unverified_since = if verification::is_verified(connector) {
+                    None
+                } else {
+                    self.unverified_since.or(Some(sighting.at))
+                };
                 self.note_enabled(connector.enabled.unwrap_or(false), sighting.at);
             }
         }

@@ -78,6 +78,11 @@ pub(super) fn applying(enable: bool) -> String {
     .to_owned()
 }
 
+pub(super) fn wording_without_effect() -> String {
+    "Cloudflare accepted the change of useFedrampLanguage, but does not show it. Set spec.useFedrampLanguage to what Cloudflare shows in status.useFedrampLanguage, or remove it."
+        .to_owned()
+}
+
 pub(super) fn available(desired: &Desired, verified: bool, enabled: bool) -> String {
     let domain = &desired.domain;
     match (verified, enabled) {

@@ -11,7 +11,7 @@
 //! | [`finalizer`] | who is marked, and who may leave without any call |
 //! | [`pace`] | how long to wait after a failure |
 //! | [`creation`] | whether to create or to bind what exists |
-//! | [`upkeep`] | what to do for a connector that the object is bound to, with [`verification`] and [`enforcement`] |
+//! | [`upkeep`] | what to do for a connector that the object is bound to, with [`verification`], [`enforcement`] and [`wording`] |
 //! | [`gone`] | whether a connector that cannot be found is gone, and what then |
 //! | [`deletion`] | how a connector is taken down |
 //! | [`verdict`] | what the status says about it |
@@ -28,6 +28,7 @@ mod timing;
 mod upkeep;
 mod verdict;
 mod verification;
+mod wording;
 mod world;
 
 #[cfg(test)]
@@ -38,7 +39,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::clock::Moment;
-use crate::cloudflare::{Changes, Creation};
+use crate::cloudflare::{Changes, Creation, Endpoint};
 use crate::identity::ConnectorId;
 
 pub use memory::{
@@ -47,7 +48,8 @@ pub use memory::{
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Verdict};
 pub use world::{
-    Claim, Credentials, Desired, Observed, Record, Sighting, Snapshot, Unreadable, World,
+    Begun, Claim, Credentials, Desired, Observed, Record, Sighting, Snapshot, Standing, Unreadable,
+    World,
 };
 
 /// What to do next for one object.
@@ -124,7 +126,14 @@ pub enum Act {
         begin_by: Moment,
     },
     /// Begin the verification.
-    BeginVerification(ConnectorId),
+    BeginVerification {
+        /// The connector.
+        id: ConnectorId,
+        /// What the status says of it by now.
+        begun: Begun,
+        /// What it said before, and says again if Cloudflare refuses.
+        before: Begun,
+    },
     /// Change some fields.
     Update {
         /// The connector.
@@ -136,10 +145,22 @@ pub enum Act {
     Delete(ConnectorId),
 }
 
+impl Act {
+    /// The endpoint that is called.
+    const fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Create { .. } => Endpoint::Create,
+            Self::BeginVerification { .. } => Endpoint::BeginVerification,
+            Self::Update { .. } => Endpoint::Update,
+            Self::Delete(_) => Endpoint::Delete,
+        }
+    }
+}
+
 /// Decides the next step for one object.
 #[must_use]
 pub fn plan(world: &World<'_>) -> Plan {
-    finalizer::plan(world)
+    let next = finalizer::plan(world)
         .or_else(|| pace::plan(world))
         .or_else(|| credentials(world))
         .unwrap_or_else(
@@ -148,7 +169,8 @@ pub fn plan(world: &World<'_>) -> Plan {
                 (false, Some(id)) => upkeep::plan(world, id),
                 (false, None) => creation::plan(world),
             },
-        )
+        );
+    pace::once_more(world, next)
 }
 
 /// Nothing can be looked at without a token.

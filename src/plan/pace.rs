@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::memory::Trouble;
 use super::verdict::{Finding, Verdict};
 use super::world::Record;
-use super::{Plan, World, enforcement, messages};
+use super::{Act, Plan, Then, World, enforcement, messages, verification};
 use crate::clock::Moment;
 use crate::cloudflare::Class;
 use crate::resource::Reason;
@@ -83,13 +83,49 @@ fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
         _ => Reason::CloudflareUnavailable,
     };
     let finding = shows.then(|| Finding::new(reason, messages::trouble(&trouble.failure.message)));
-    Verdict::troubled(record_after_failure(world), finding)
+    Verdict::undecided(record_after_failure(world), finding)
+}
+
+/// A call that is made once more after it failed: the status keeps saying that it fails until it works. Otherwise
+/// `Ready` would come and go with each try.
+pub(super) fn once_more(world: &World<'_>, plan: Plan) -> Plan {
+    let failed_before = |act: &Act| {
+        world.memory.trouble.as_ref().is_some_and(|trouble| {
+            trouble.failure.endpoint == act.endpoint()
+                && trouble.generation == world.desired.generation
+        })
+    };
+    match plan {
+        Plan::Settle {
+            verdict,
+            guard,
+            then: Then::Act(act),
+        } if failed_before(&act) => Plan::Settle {
+            verdict: Box::new(Verdict::undecided(verdict.record, None)),
+            guard,
+            then: Then::Act(act),
+        },
+        _ => plan,
+    }
+}
+
+/// Cloudflare's list may lack connectors. That is waited out like any other failure.
+pub(super) fn unproved(world: &World<'_>, gap: &str) -> Plan {
+    let since = world.memory.unproved_since.unwrap_or(world.now);
+    let shows = world.now.since(since) >= world.timing.trouble_shows_after;
+    let finding =
+        shows.then(|| Finding::new(Reason::CloudflareUnavailable, messages::no_proof(gap)));
+    Plan::rest(
+        Verdict::undecided(world.record.clone(), finding),
+        world.timing.poll_unverified,
+    )
 }
 
 /// The record without what Cloudflare certainly did not carry out.
 pub(super) fn record_after_failure(world: &World<'_>) -> Record {
     let mut record = world.record.clone();
     enforcement::after_refusal(world, &mut record);
+    verification::after_refusal(world, &mut record);
     void_attempts(world, &mut record.attempts);
     record
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::enforcement::{self, Course};
-use super::verdict::{Finding, Verdict, assess};
-use super::world::{Record, Sighting, Snapshot};
-use super::{Act, Look, Plan, World, gone, messages, pace, verification};
+use super::verdict::{Finding, Verdict};
+use super::world::{Begun, Record, Sighting, Snapshot, Standing};
+use super::{Act, Look, Plan, World, gone, messages, pace, verification, wording};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Connector};
 use crate::identity::ConnectorId;
@@ -18,6 +18,7 @@ use crate::resource::{EnforcementState, Reason};
 
 /// The newest look at a connector.
 struct View<'a> {
+    id: &'a ConnectorId,
     connector: &'a Connector,
     at: Moment,
     date: Option<Timestamp>,
@@ -37,86 +38,135 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId) -> Plan {
             world.timing.poll_settled,
         );
     }
-    act_on(world, id, &view)
+    act_on(world, &view)
 }
 
-/// The one thing to do now, in the order in which things build on each other.
-fn act_on(world: &World<'_>, id: &ConnectorId, view: &View<'_>) -> Plan {
-    let connector = view.connector;
+/// The one thing to do now, in the order in which things build on each other: applying `enabled` goes first, and nothing
+/// else is sent between its steps.
+fn act_on(world: &World<'_>, view: &View<'_>) -> Plan {
     let record = Record {
-        created_on: connector.created_on.or(world.record.created_on),
+        created_on: view.connector.created_on.or(world.record.created_on),
         ..world.record.clone()
     };
-    let course = enforcement::course(world, &record, connector, view.at);
-    let record = course.record();
-    let verdict = |record: &Record| {
-        Verdict::decided(record.clone(), connector, assess(world, record, connector))
-    };
-    // Applying the spec goes first, and nothing else is stored or sent between its steps.
-    let free = matches!(course, Course::Keep(_))
-        && enforcement::state(record) != EnforcementState::Applying;
-    let begun = free
-        .then(|| verification::begin(world, record, connector, view.date))
-        .flatten();
-    let wording = wording(world, record, connector);
-    let moved = record.enforcement != world.record.enforcement
-        || record.handled_enable_at != world.record.handled_enable_at;
-    let closely = view.by_id && world.now.since(view.at) <= world.timing.observation_limit;
-
-    let update = |changes| Act::Update {
-        id: id.clone(),
-        changes,
-    };
-    let closer = || Plan::Look(Look::Connector(id.clone()));
-    match (begun, &course, wording) {
-        (Some(_), _, _) | (None, Course::Change(..), _) | (None, Course::Keep(_), Some(_))
-            if !closely =>
-        {
-            closer()
+    match enforcement::course(world, &record, view.connector, view.at) {
+        Course::Change(record, wanted) => {
+            let verdict = view.verdict(world, &record);
+            send(
+                world,
+                view,
+                verdict,
+                update(view, enforcement::change(wanted)),
+            )
         }
-        (None, Course::Wait(..), _) if !view.by_id => closer(),
-        (None, Course::Keep(_), _) if moved && !view.by_id => closer(),
-        (Some(begun), _, _) => Plan::act(verdict(&begun), Act::BeginVerification(id.clone())),
-        (None, Course::Change(record, wanted), _) => {
-            Plan::act(verdict(record), update(enforcement::change(*wanted)))
-        }
-        (None, Course::Wait(_, until), _) if *until <= world.now => closer(),
-        (None, Course::Wait(record, until), _) => {
-            // A difference that is not confirmed is not spoken of: it may be a read that lags.
-            let verdict = match enforcement::state(record) {
-                EnforcementState::Satisfied => Verdict::troubled(record.clone(), None),
-                EnforcementState::Armed | EnforcementState::Applying | EnforcementState::Held => {
-                    verdict(record)
-                }
+        Course::Wait(record, until) => {
+            // What is not confirmed is not spoken of: it may be a read that lags.
+            let verdict = if enforcement::state(&record) == EnforcementState::Applying
+                && enforcement::differs(world, view.connector)
+            {
+                view.verdict(world, &record)
+            } else {
+                Verdict::undecided(record, None)
             };
-            Plan::rest(verdict, world.now.until(*until))
+            view.wait(world, verdict, until)
         }
-        (None, Course::Keep(record), Some(wanted)) => {
-            Plan::act(verdict(record), update(reword(wanted)))
-        }
-        (None, Course::Keep(record), None) => {
-            Plan::rest(verdict(record), until_next_poll(world, record, view))
-        }
+        Course::Keep(record) => keep(world, view, record),
     }
 }
 
-/// The FedRAMP wording that must be set, if it differs. Nothing else is sent while `enabled` is being applied, and
-/// nothing is sent again before its effect can be expected to show.
-fn wording(world: &World<'_>, record: &Record, connector: &Connector) -> Option<bool> {
-    let wanted = world.desired.use_fedramp_language?;
-    let differs = connector.use_fedramp_language.unwrap_or(false) != wanted;
-    let applying = enforcement::state(record) == EnforcementState::Applying;
-    let sent = world.memory.sent(reword(wanted)).is_some_and(|update| {
-        !update.refused && world.now.since(update.at) < world.timing.difference_confirmation
-    });
-    (differs && !applying && !sent).then_some(wanted)
+/// Nothing is to be done about `enabled`.
+fn keep(world: &World<'_>, view: &View<'_>, record: Record) -> Plan {
+    let moved = record.enforcement != world.record.enforcement
+        || record.handled_enable_at != world.record.handled_enable_at;
+    let lapse = view.unconfirmed_lapse(world, &record);
+    if !view.by_id && (moved || lapse.is_some()) {
+        return view.closer();
+    }
+    let verdict = view.verdict(world, &record);
+    if enforcement::state(&record) == EnforcementState::Applying {
+        return Plan::rest(verdict, until_next_poll(world, &record, view));
+    }
+    if lapse.is_none()
+        && let Some(begun) = verification::begin(world, record.begun, view.connector, view.date)
+    {
+        return begin(world, view, record, begun);
+    }
+    match wording::course(world, view.connector, view.at) {
+        wording::Course::Change(wanted) => {
+            send(world, view, verdict, update(view, wording::change(wanted)))
+        }
+        wording::Course::Wait(until) => view.wait(world, verdict, until),
+        wording::Course::Ineffective(again) => {
+            let span = world
+                .now
+                .until(again)
+                .min(until_next_poll(world, &record, view));
+            Plan::rest(verdict.without_effect(), span)
+        }
+        wording::Course::Keep => match lapse {
+            Some(due) => view.wait(world, verdict, due),
+            None => Plan::rest(verdict, until_next_poll(world, &record, view)),
+        },
+    }
 }
 
-/// The PATCH that sets the FedRAMP wording.
-fn reword(wanted: bool) -> Changes {
-    Changes {
-        use_fedramp_language: Some(wanted),
-        ..Changes::default()
+/// Stores that the verification is begun, and begins it.
+fn begin(world: &World<'_>, view: &View<'_>, record: Record, begun: Begun) -> Plan {
+    let before = record.begun;
+    let record = Record { begun, ..record };
+    let act = Act::BeginVerification {
+        id: view.id.clone(),
+        begun,
+        before,
+    };
+    send(world, view, view.verdict(world, &record), act)
+}
+
+/// A change rests on a look by ID that is not old.
+fn send(world: &World<'_>, view: &View<'_>, verdict: Verdict, act: Act) -> Plan {
+    if view.by_id && world.now.since(view.at) <= world.timing.observation_limit {
+        Plan::act(verdict, act)
+    } else {
+        view.closer()
+    }
+}
+
+fn update(view: &View<'_>, changes: Changes) -> Act {
+    Act::Update {
+        id: view.id.clone(),
+        changes,
+    }
+}
+
+impl View<'_> {
+    fn closer(&self) -> Plan {
+        Plan::Look(Look::Connector(self.id.clone()))
+    }
+
+    /// What it says about the object.
+    fn verdict(&self, world: &World<'_>, record: &Record) -> Verdict {
+        if self.unconfirmed_lapse(world, record).is_some() {
+            return Verdict::undecided(record.clone(), None);
+        }
+        Verdict::judged(world, record, self.connector)
+    }
+
+    /// Rest, and look by ID when the time has come.
+    fn wait(&self, world: &World<'_>, verdict: Verdict, until: Moment) -> Plan {
+        if until <= world.now || !self.by_id {
+            return self.closer();
+        }
+        Plan::rest(verdict, world.now.until(until))
+    }
+
+    /// When a second look can confirm that a verified domain is not verified any more, unless this one does.
+    fn unconfirmed_lapse(&self, world: &World<'_>, record: &Record) -> Option<Moment> {
+        if record.standing != Standing::Verified || verification::is_verified(self.connector) {
+            return None;
+        }
+        let span = world.timing.difference_confirmation;
+        let since = world.memory.unverified_since.unwrap_or(world.now);
+        let confirmed = since + span;
+        (!self.by_id || self.at < confirmed).then_some(confirmed)
     }
 }
 
@@ -151,6 +201,7 @@ fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> 
                 fresh(
                     world,
                     View {
+                        id: &connector.id,
                         connector,
                         at: list.begun,
                         date: list.date,
@@ -173,6 +224,7 @@ fn by_id<'a>(
         Some(connector) => fresh(
             world,
             View {
+                id: &seen.id,
                 connector,
                 at: seen.at,
                 date: seen.date,

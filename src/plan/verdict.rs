@@ -6,8 +6,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use super::world::{Desired, Record};
-use super::{World, enforcement, messages, verification};
+use super::world::{Desired, Record, Standing};
+use super::{World, enforcement, messages, verification, wording};
 use crate::cloudflare::{Connector, VerificationCode, VerificationStatus};
 use crate::resource::{
     ConditionType, CreateAttempts, DnsRecord, EnforcementState, Progress, Reason, RecordType,
@@ -63,14 +63,25 @@ pub enum Outcome {
         /// Whether this is also what keeps the operator from working with Cloudflare.
         synced: bool,
     },
-    /// It could not be brought to a decision. `Ready` stays as it is and goes on speaking of the generation it spoke of.
-    Troubled {
+    /// There is no decision yet. `Ready` stays as it is and goes on speaking of the generation it spoke of.
+    Undecided {
         /// What is wrong, once it has lasted.
-        shown: Option<Finding>,
+        trouble: Option<Finding>,
     },
 }
 
 impl Verdict {
+    /// The connector was seen; this is what follows from it.
+    pub(super) fn judged(world: &World<'_>, record: &Record, connector: &Connector) -> Self {
+        let finding = assess(world, record, connector);
+        let verdict = Self::decided(record.clone(), connector, finding);
+        if verdict.is_ready() && wording::difference(world, connector).is_some() {
+            let outcome = Outcome::Undecided { trouble: None };
+            return Self { outcome, ..verdict };
+        }
+        verdict
+    }
+
     /// The connector was seen, and this is what is to be said of it.
     pub(super) fn decided(record: Record, connector: &Connector, ready: Finding) -> Self {
         let mirror = Mirror::Shown(Box::new(connector.clone()));
@@ -118,12 +129,51 @@ impl Verdict {
         }
     }
 
-    /// Something went wrong that will pass.
-    pub(super) fn troubled(record: Record, shown: Option<Finding>) -> Self {
+    /// Nothing can be said yet; perhaps something went wrong that will pass.
+    pub(super) fn undecided(record: Record, trouble: Option<Finding>) -> Self {
         Self {
             record,
             mirror: Mirror::Kept,
-            outcome: Outcome::Troubled { shown },
+            outcome: Outcome::Undecided { trouble },
+        }
+    }
+
+    /// The same, but a change that Cloudflare has accepted has no effect.
+    pub(super) fn without_effect(self) -> Self {
+        match &self.outcome {
+            Outcome::Decided { ready, .. } if ready.reason.progress() == Progress::Stalled => self,
+            Outcome::Decided { .. } | Outcome::Undecided { .. } => Self {
+                outcome: Outcome::Decided {
+                    ready: Finding::new(Reason::Rejected, messages::wording_without_effect()),
+                    synced: false,
+                },
+                ..self
+            },
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match &self.outcome {
+            Outcome::Decided { ready, .. } => ready.reason.readiness() == Truth::True,
+            Outcome::Undecided { .. } => false,
+        }
+    }
+
+    /// Whether a run of failures ends here.
+    #[must_use]
+    pub fn ends_trouble(&self) -> bool {
+        match &self.outcome {
+            Outcome::Decided { ready, .. } => ready.reason.progress() == Progress::Resting,
+            Outcome::Undecided { .. } => false,
+        }
+    }
+
+    /// Whether it takes a person, or time, before the object can go on, so that others need not wait for it.
+    #[must_use]
+    pub fn gives_way(&self) -> bool {
+        match &self.outcome {
+            Outcome::Decided { ready, .. } => ready.reason.progress() == Progress::Stalled,
+            Outcome::Undecided { .. } => true,
         }
     }
 
@@ -162,10 +212,10 @@ impl Verdict {
                 conditions.decide(ready, *synced);
                 status.observed_generation = Some(desired.generation);
             }
-            Outcome::Troubled {
-                shown: Some(finding),
+            Outcome::Undecided {
+                trouble: Some(finding),
             } => conditions.trouble(finding),
-            Outcome::Troubled { shown: None } => {}
+            Outcome::Undecided { trouble: None } => {}
         }
         status.conditions = conditions.list;
         status
@@ -190,8 +240,8 @@ impl Verdict {
             Mirror::Cleared => SsoConnectorStatus::default(),
         };
         let verification = VerificationState {
-            restarts: (record.restarts > 0).then_some(record.restarts),
-            last_begun_at: record.last_begun_at,
+            restarts: (record.begun.restarts > 0).then_some(record.begun.restarts),
+            last_begun_at: record.begun.last,
             ..seen.verification.unwrap_or_default()
         };
         SsoConnectorStatus {
@@ -214,12 +264,10 @@ impl Verdict {
 }
 
 /// Whether the object is as its spec says, given the connector and how far the spec was applied.
-pub(super) fn assess(world: &World<'_>, record: &Record, connector: &Connector) -> Finding {
+fn assess(world: &World<'_>, record: &Record, connector: &Connector) -> Finding {
     let desired = world.desired;
     let verified = verification::is_verified(connector);
-    let differs = desired
-        .enabled
-        .is_some_and(|wanted| wanted != enforcement::is_enabled(connector));
+    let differs = enforcement::differs(world, connector);
     let wants_verification = desired.begin_verification || desired.enabled == Some(true);
     match enforcement::state(record) {
         EnforcementState::Held => {
@@ -267,7 +315,7 @@ fn verified(record: &Record, connector: &Connector, desired: &Desired) -> (Truth
             Truth::True,
             finding(Reason::Verified, messages::verified(&desired.domain)),
         ),
-        Some(VerificationStatus::Failed) if record.was_verified => (
+        Some(VerificationStatus::Failed) if record.standing != Standing::Unproven => (
             Truth::False,
             finding(Reason::VerificationLapsed, messages::lapsed(&txt)),
         ),
@@ -279,7 +327,7 @@ fn verified(record: &Record, connector: &Connector, desired: &Desired) -> (Truth
             Truth::Unknown,
             finding(Reason::UnknownStatus, messages::unknown_status(word, &txt)),
         ),
-        _ if record.was_verified => (
+        _ if record.standing != Standing::Unproven => (
             Truth::False,
             finding(Reason::VerificationLapsed, messages::lapsed(&txt)),
         ),

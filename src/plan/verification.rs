@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::world::Record;
+use super::world::{Begun, Record};
 use super::{Timing, World};
 use crate::cloudflare::{Connector, VerificationStatus};
 
@@ -20,33 +20,41 @@ pub(super) fn is_verified(connector: &Connector) -> bool {
     status(connector) == Some(&VerificationStatus::Verified)
 }
 
-/// Whether the verification shall be begun now; then, what the record says once it is.
+/// Whether the verification shall be begun now; then, what is recorded before it is.
 pub(super) fn begin(
     world: &World<'_>,
-    record: &Record,
+    begun: Begun,
     connector: &Connector,
     date: Option<Timestamp>,
-) -> Option<Record> {
+) -> Option<Begun> {
     if !world.desired.begin_verification {
         return None;
     }
     let restarts = match status(connector)? {
-        VerificationStatus::Awaiting => record.restarts,
-        VerificationStatus::Failed => record.restarts.saturating_add(1),
+        VerificationStatus::Awaiting => begun.restarts,
+        VerificationStatus::Failed => begun.restarts.saturating_add(1),
         VerificationStatus::Pending
         | VerificationStatus::Verified
         | VerificationStatus::Unknown(_) => return None,
     };
     let date = date?;
-    let due = record.last_begun_at.is_none_or(|last| {
+    let due = begun.last.is_none_or(|last| {
         let elapsed = Duration::try_from(date.duration_since(last)).unwrap_or_default();
-        elapsed >= pause(world.timing, record.restarts)
+        elapsed >= pause(world.timing, begun.restarts)
     });
-    due.then(|| Record {
+    due.then_some(Begun {
         restarts,
-        last_begun_at: Some(date),
-        ..record.clone()
+        last: Some(date),
     })
+}
+
+/// What Cloudflare certainly did not begin was not begun.
+pub(super) fn after_refusal(world: &World<'_>, record: &mut Record) {
+    if let Some((refused, before)) = world.memory.refused_begin
+        && record.begun == refused
+    {
+        record.begun = before;
+    }
 }
 
 /// How long to wait after the verification was begun before it is begun again.

@@ -10,7 +10,7 @@ use crate::cloudflare::Connector;
 use crate::identity::{AccountId, ConnectorId, EmailDomain, InvalidName};
 use crate::resource::{
     ConditionType, DeletionPolicy, ENABLE_AT, Enforcement, FINALIZER, Reason, SsoConnector,
-    SsoConnectorStatus, find_condition,
+    SsoConnectorStatus, Truth, find_condition,
 };
 
 /// Everything that a decision may rest on.
@@ -113,14 +113,33 @@ pub struct Record {
     pub attempts: Vec<Timestamp>,
     /// How far `spec.enabled` was applied.
     pub enforcement: Option<Enforcement>,
-    /// How often the verification was begun again.
-    pub restarts: i32,
-    /// When the verification was last begun, by Cloudflare's clock.
-    pub last_begun_at: Option<Timestamp>,
+    /// How often, and when last, the verification was begun.
+    pub begun: Begun,
     /// The value of the enable-at annotation that was handled last.
     pub handled_enable_at: Option<String>,
-    /// Whether the domain was verified at some time before.
-    pub was_verified: bool,
+    /// Whether the domain was verified before.
+    pub standing: Standing,
+}
+
+/// What the status last said of the domain's verification, as far as it matters later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Standing {
+    /// It was not verified yet.
+    #[default]
+    Unproven,
+    /// It was verified.
+    Verified,
+    /// It was verified before, and is no longer.
+    Lapsed,
+}
+
+/// What was done to have the domain verified.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Begun {
+    /// How often the verification was begun again after Cloudflare had given up.
+    pub restarts: i32,
+    /// When it was last begun, by Cloudflare's clock.
+    pub last: Option<Timestamp>,
 }
 
 impl Record {
@@ -131,10 +150,13 @@ impl Record {
             return Self::default();
         };
         let verification = status.verification.clone().unwrap_or_default();
-        let was_verified =
-            find_condition(&status.conditions, ConditionType::Verified).is_some_and(|verified| {
-                verified.status == "True" || verified.reason == Reason::VerificationLapsed.as_str()
-            });
+        let standing = match find_condition(&status.conditions, ConditionType::Verified) {
+            Some(verified) if verified.status == Truth::True.as_str() => Standing::Verified,
+            Some(verified) if verified.reason == Reason::VerificationLapsed.as_str() => {
+                Standing::Lapsed
+            }
+            Some(_) | None => Standing::Unproven,
+        };
         Self {
             connector: status
                 .connector_id
@@ -143,10 +165,12 @@ impl Record {
             created_on: status.created_on,
             attempts: status.pending_create.clone().unwrap_or_default().attempts,
             enforcement: status.enforcement.clone(),
-            restarts: verification.restarts.unwrap_or_default(),
-            last_begun_at: verification.last_begun_at,
+            begun: Begun {
+                restarts: verification.restarts.unwrap_or_default(),
+                last: verification.last_begun_at,
+            },
             handled_enable_at: status.last_handled_enable_at.clone(),
-            was_verified,
+            standing,
         }
     }
 }

@@ -12,10 +12,10 @@ use cloudflare_sso_operator::cloudflare::{
 };
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
-    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Observed, Outcome as Word,
-    PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
+    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Observed, PairMemory, Plan,
+    Record, Sighting, Snapshot, Then, Verdict, World, plan,
 };
-use cloudflare_sso_operator::resource::{Progress, Reason, SsoConnector};
+use cloudflare_sso_operator::resource::{Reason, SsoConnector};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cloudflare::{Cloudflare, Creator, DOMAIN, Item, No};
@@ -334,6 +334,7 @@ impl Model {
         if !self.process.pair.attempts.is_empty() {
             self.process.pair.listed(&snapshot, &pass.desired.domain);
         }
+        self.process.entry.memory.listed(&snapshot);
         pass.observed.listing = Some(snapshot);
     }
 
@@ -389,10 +390,11 @@ impl Model {
                 Ok(None)
             }
             Then::Rest(span) => {
-                if let Word::Decided { ready, .. } = &verdict.outcome
-                    && ready.reason.progress() == Progress::Resting
-                {
+                if verdict.ends_trouble() {
                     self.process.entry.memory.settled();
+                }
+                if verdict.gives_way() {
+                    self.process.pair.give_back(&pass.desired.uid);
                 }
                 Ok(Some(End::Rest(span)))
             }
@@ -467,11 +469,13 @@ impl Model {
                 Endpoint::Create,
                 self.create(pass, &creation, attempt, begin_by)?,
             ),
-            Act::BeginVerification(id) => {
-                let begun = self.call(Endpoint::BeginVerification, |model| {
+            Act::BeginVerification { id, begun, before } => {
+                let result = self.call(Endpoint::BeginVerification, |model| {
                     model.cloudflare.begin_verification(&id, model.now)
                 })?;
-                (Endpoint::BeginVerification, begun)
+                let refused = result.as_ref().is_err_and(Failure::is_definite);
+                self.process.entry.memory.refused_begin = refused.then_some((begun, before));
+                (Endpoint::BeginVerification, result)
             }
             Act::Update { id, changes } => (Endpoint::Update, self.update(pass, &id, changes)?),
             Act::Delete(id) => (Endpoint::Delete, self.delete(pass, &id)?),

@@ -314,3 +314,15 @@ fn our_own_change_in_a_lagging_read_is_no_persons_decision() {
     let plan = scene.at(NOW + 2.0).seen(NOW + 2.0, verified(true)).plan();
     assert_eq!(act(&plan), Some(&set_enabled(false)));
 }
+
+#[test]
+fn after_a_quick_change_of_mind_nothing_is_said_before_the_first_change_shows() {
+    // Enabling was sent a second ago; now the spec says false, and the look still shows the state before.
+    let plan = Scene::bound(Some(false), Armed)
+        .with(|scene| scene.memory.updating(change(true), at(NOW - 1.0)))
+        .seen(NOW, verified(false))
+        .plan();
+    assert_eq!(act(&plan), None);
+    assert_eq!(verdict(&plan).outcome, Outcome::Undecided { trouble: None });
+    assert!(rest(&plan) <= seconds(2.0));
+}

@@ -31,7 +31,7 @@ fn gone_and_armed_is_created_again() {
         ));
         let record = &verdict(&plan).record;
         assert_eq!(record.created_on, None);
-        assert_eq!(record.last_begun_at, None);
+        assert_eq!(record.begun.last, None);
     }
 }
 

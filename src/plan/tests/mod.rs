@@ -25,7 +25,7 @@ use scene::{Cloudflare, Scene};
 use super::enforcement::change;
 use super::{
     Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Outcome, PairMemory, Plan,
-    Record, Sighting, Snapshot, Then, Timing, Verdict, World, plan,
+    Record, Sighting, Snapshot, Standing, Then, Timing, Verdict, World, plan,
 };
 use crate::clock::Moment;
 use crate::cloudflare::{
@@ -188,7 +188,7 @@ fn rest(plan: &Plan) -> Duration {
 fn reason(plan: &Plan) -> Option<Reason> {
     match &verdict(plan).outcome {
         Outcome::Decided { ready, .. } => Some(ready.reason),
-        Outcome::Troubled { .. } => None,
+        Outcome::Undecided { .. } => None,
     }
 }
 
@@ -196,7 +196,7 @@ fn reason(plan: &Plan) -> Option<Reason> {
 fn message(plan: &Plan) -> &str {
     match &verdict(plan).outcome {
         Outcome::Decided { ready, .. } => &ready.message,
-        Outcome::Troubled { shown } => &shown.as_ref().expect("a message").message,
+        Outcome::Undecided { trouble } => &trouble.as_ref().expect("a message").message,
     }
 }
 

@@ -126,7 +126,7 @@ fn a_refused_token_is_not_waited_out_by_the_object() {
 #[test]
 fn transient_trouble_shows_only_after_3_failures_or_2_min() {
     let shown = |scene: &Scene| match &verdict(&scene.plan()).outcome {
-        Outcome::Troubled { shown } => shown.as_ref().map(|finding| finding.reason),
+        Outcome::Undecided { trouble } => trouble.as_ref().map(|finding| finding.reason),
         Outcome::Decided { .. } => panic!("trouble decides nothing"),
     };
     for (class, word) in [
@@ -200,4 +200,51 @@ fn a_definite_failure_clears_the_only_attempt_and_an_unclear_one_none() {
         .with(|scene| scene.pair.void(date(NOW - 1.0)))
         .troubled(NOW, failure(Class::Rejected, Endpoint::Create));
     assert_eq!(verdict(&second.plan()).record.attempts.len(), 2);
+}
+
+#[test]
+fn a_call_that_is_tried_again_leaves_what_the_status_says_until_it_works() {
+    let silent = Outcome::Undecided { trouble: None };
+    let create = |class| {
+        super::creation::waiting()
+            .listed(list(NOW, &[]))
+            .troubled(NOW - 5000.0, failure(class, Endpoint::Create))
+    };
+    for class in [Class::Rejected, Class::Unavailable, Class::Unauthorized] {
+        let plan = create(class).plan();
+        super::creation::creates(&plan);
+        assert_eq!(verdict(&plan).outcome, silent, "{class:?}");
+        assert_eq!(
+            verdict(&plan).record.attempts,
+            [date(NOW)],
+            "it is recorded"
+        );
+    }
+    let edited = create(Class::Rejected).with(|scene| scene.desired.generation += 1);
+    assert_eq!(reason(&edited.plan()), Some(Reason::Creating), "a new spec");
+    let elsewhere = super::creation::waiting()
+        .listed(list(NOW, &[]))
+        .troubled(NOW - 5000.0, failure(Class::Unavailable, Endpoint::List));
+    assert_eq!(reason(&elsewhere.plan()), Some(Reason::Creating));
+}
+
+#[test]
+fn an_incomplete_list_shows_only_after_2_min() {
+    let gap = |second: f64| Snapshot {
+        gap: Some("total_count is higher"),
+        ..list(second, &[])
+    };
+    let waiting = super::creation::waiting;
+    let shown = |scene: &Scene| match &verdict(&scene.plan()).outcome {
+        Outcome::Undecided { trouble } => trouble.as_ref().map(|finding| finding.reason),
+        Outcome::Decided { .. } => panic!("trouble decides nothing"),
+    };
+    assert_eq!(shown(&waiting().listed(gap(NOW))), None);
+    let lasting = waiting().listed(gap(NOW - 120.0)).listed(gap(NOW));
+    assert_eq!(shown(&lasting), Some(Reason::CloudflareUnavailable));
+    let mended = waiting()
+        .listed(gap(NOW - 120.0))
+        .listed(list(NOW - 60.0, &[]))
+        .listed(gap(NOW));
+    assert_eq!(shown(&mended), None, "it begins anew");
 }

@@ -52,7 +52,7 @@ impl Scene {
         scene.desired.enabled = wanted;
         scene.record.connector = Some(id());
         scene.record.created_on = Some(date(1000.0));
-        scene.record.last_begun_at = Some(date(1000.0));
+        scene.record.begun.last = Some(date(1000.0));
         scene.record.enforcement = Some(Enforcement {
             state,
             enabled: wanted,
@@ -102,6 +102,7 @@ impl Scene {
     /// The newest list, which the pair's memory has taken note of, as the shell does.
     pub(super) fn listed(mut self, snapshot: Snapshot) -> Self {
         self.pair.listed(&snapshot, &self.desired.domain);
+        self.memory.listed(&snapshot);
         self.observed.listing = Some(Arc::new(snapshot));
         self
     }

@@ -248,9 +248,9 @@ fn the_status_mirrors_what_cloudflare_reports_and_leaves_out_what_it_does_not() 
 #[test]
 fn what_must_not_be_forgotten_survives_being_stored_and_read() {
     let mut scene = held();
-    scene.record.restarts = 4;
+    scene.record.begun.restarts = 4;
     scene.record.handled_enable_at = Some("monday".to_owned());
-    scene.record.was_verified = true;
+    scene.record.standing = Standing::Verified;
     scene.record.attempts = vec![date(5.0), date(6.0)];
     let status = status_of(&scene);
     assert_eq!(Record::read(Some(&status)), scene.record);
@@ -264,11 +264,11 @@ fn a_lapse_is_remembered_until_it_is_verified_again() {
     let lapsed = status_of(
         &Scene::bound(None, Armed)
             .seen(NOW, pending())
-            .with(|scene| scene.record.was_verified = true),
+            .with(|scene| scene.record.standing = Standing::Lapsed),
     );
-    assert!(Record::read(Some(&lapsed)).was_verified);
+    assert_eq!(Record::read(Some(&lapsed)).standing, Standing::Lapsed);
     let never = status_of(&Scene::bound(None, Armed).seen(NOW, pending()));
-    assert!(!Record::read(Some(&never)).was_verified);
+    assert_eq!(Record::read(Some(&never)).standing, Standing::Unproven);
 }
 
 #[test]

@@ -123,24 +123,81 @@ fn the_wording_is_not_corrected_on_the_word_of_a_list() {
     assert_eq!(plan, look_closer());
 }
 
+/// A correction of the wording that was sent so many seconds ago, and a look now that does not show it.
+fn reworded(ago: f64, seen: f64) -> Scene {
+    settled()
+        .with(|scene| {
+            scene.desired.use_fedramp_language = Some(true);
+            let changes = Changes {
+                use_fedramp_language: Some(true),
+                ..Changes::default()
+            };
+            scene.memory.updating(changes, at(NOW - ago));
+        })
+        .seen(seen, verified(true))
+}
+
 #[test]
-fn a_correction_that_does_not_show_is_not_sent_again_before_30_s() {
-    for (ago, again) in [(1.0, false), (29.9, false), (30.0, true)] {
-        let plan = settled()
-            .with(|scene| {
-                scene.desired.use_fedramp_language = Some(true);
-                scene.memory.updating(
-                    Changes {
-                        use_fedramp_language: Some(true),
-                        ..Changes::default()
-                    },
-                    at(NOW - ago),
-                );
-            })
-            .seen(NOW, verified(true))
-            .plan();
-        assert_eq!(act(&plan).is_some(), again, "{ago} s ago");
-    }
+fn while_the_wording_differs_the_object_is_not_said_to_be_as_the_spec_says() {
+    let undecided = Outcome::Undecided { trouble: None };
+    let correcting = settled()
+        .seen(NOW, verified(true))
+        .with(|scene| scene.desired.use_fedramp_language = Some(true));
+    assert!(act(&correcting.plan()).is_some());
+    assert_eq!(verdict(&correcting.plan()).outcome, undecided);
+    assert_eq!(verdict(&reworded(1.0, NOW).plan()).outcome, undecided);
+    let bound = Scene::new()
+        .claimed(NOW - 2.0)
+        .listed(list(NOW - 1.0, &[verified(false)]))
+        .seen(NOW, verified(false))
+        .with(|scene| scene.desired.use_fedramp_language = Some(true));
+    assert_eq!(verdict(&bound.plan()).outcome, undecided);
+    // An object that is not ready anyway says why.
+    let pending = Scene::bound(None, Armed)
+        .seen(NOW, pending())
+        .with(|scene| scene.desired.use_fedramp_language = Some(true));
+    assert_eq!(reason(&pending.plan()), Some(Reason::AwaitingVerification));
+}
+
+#[test]
+fn a_correction_that_does_not_show_is_waited_for_30_s() {
+    let soon = rest(&reworded(1.0, NOW).plan());
+    assert!(soon <= seconds(1.0), "soon at first: {soon:?}");
+    let later = reworded(1.0, NOW).at(NOW + 1.0).plan();
+    assert_eq!(later, look_closer());
+}
+
+#[test]
+fn a_correction_that_was_accepted_and_has_no_effect_is_refused_and_seldom_repeated() {
+    let plan = reworded(30.0, NOW).plan();
+    assert_eq!(act(&plan), None);
+    assert_eq!(reason(&plan), Some(Reason::Rejected));
+    assert!(message(&plan).contains("useFedrampLanguage"));
+    assert!(
+        rest(&plan) <= seconds(660.0),
+        "it is looked at in the meantime"
+    );
+    assert_eq!(act(&reworded(899.0, NOW).plan()), None);
+    assert!(act(&reworded(900.0, NOW).plan()).is_some());
+    let seen = reworded(40.0, NOW).seen(
+        NOW,
+        Connector {
+            use_fedramp_language: Some(true),
+            ..verified(true)
+        },
+    );
+    assert_eq!(reason(&seen.plan()), Some(Reason::Available));
+    let held = reworded(40.0, NOW - 60.0)
+        .with(|scene| {
+            let enforcement = scene.record.enforcement.as_mut().unwrap();
+            enforcement.state = EnforcementState::Held;
+        })
+        .seen(NOW, verified(false));
+    assert_eq!(
+        reason(&held.plan()),
+        Some(Reason::HeldByExternalChange),
+        "what a person has to know first"
+    );
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn unknown() -> Connector {
 }
 
 fn lapsed(scene: &mut Scene) {
-    scene.record.was_verified = true;
+    scene.record.standing = Standing::Lapsed;
 }
 
 fn bound(wanted: Option<bool>, state: EnforcementState, shown: Connector) -> Scene {

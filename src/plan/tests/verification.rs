@@ -4,11 +4,11 @@ use super::*;
 
 /// An object bound to a connector whose verification nobody has begun.
 fn scene() -> Scene {
-    Scene::bound(None, EnforcementState::Armed).with(|scene| scene.record.last_begun_at = None)
+    Scene::bound(None, EnforcementState::Armed).with(|scene| scene.record.begun.last = None)
 }
 
 fn begins(plan: &Plan) -> bool {
-    act(plan) == Some(&Act::BeginVerification(id()))
+    matches!(act(plan), Some(Act::BeginVerification { id: begun, .. }) if *begun == id())
 }
 
 #[test]
@@ -17,9 +17,9 @@ fn awaiting_is_begun_once_and_the_record_says_so_first() {
     let plan = scene.plan();
     assert!(begins(&plan));
     let record = &verdict(&plan).record;
-    assert_eq!(record.last_begun_at, Some(date(NOW)));
-    assert_eq!(record.restarts, 0, "a first time is no restart");
-    let again = scene.with(|scene| scene.record.last_begun_at = Some(date(NOW - 5.0)));
+    assert_eq!(record.begun.last, Some(date(NOW)));
+    assert_eq!(record.begun.restarts, 0, "a first time is no restart");
+    let again = scene.with(|scene| scene.record.begun.last = Some(date(NOW - 5.0)));
     assert!(!begins(&again.plan()));
 }
 
@@ -31,7 +31,7 @@ fn a_connector_whose_creation_began_the_verification_is_not_begun_again() {
         .claimed(NOW - 3.0);
     let plan = scene.pass(&Cloudflare::shows(&found));
     assert_eq!(act(&plan), None);
-    assert_eq!(verdict(&plan).record.last_begun_at, Some(date(NOW - 2.0)));
+    assert_eq!(verdict(&plan).record.begun.last, Some(date(NOW - 2.0)));
 }
 
 #[test]
@@ -81,15 +81,15 @@ fn a_failed_verification_is_begun_again_with_a_pause_from_10_min_to_6_h() {
     for (restarts, pause) in rows {
         let failed = |last: f64| {
             scene().seen(NOW, failed()).with(|scene| {
-                scene.record.restarts = restarts;
-                scene.record.last_begun_at = Some(date(last));
+                scene.record.begun.restarts = restarts;
+                scene.record.begun.last = Some(date(last));
             })
         };
         assert!(!begins(&failed(NOW - pause + 0.1).plan()), "{restarts}");
         let plan = failed(NOW - pause).plan();
         assert!(begins(&plan), "{restarts}");
         assert_eq!(
-            verdict(&plan).record.restarts,
+            verdict(&plan).record.begun.restarts,
             restarts.saturating_add(1),
             "each restart is counted"
         );
@@ -100,7 +100,7 @@ fn a_failed_verification_is_begun_again_with_a_pause_from_10_min_to_6_h() {
 fn a_pause_is_counted_by_cloudflares_clock_which_may_jump() {
     let ahead = scene()
         .seen(NOW, failed())
-        .with(|scene| scene.record.last_begun_at = Some(date(NOW + 50_000.0)));
+        .with(|scene| scene.record.begun.last = Some(date(NOW + 50_000.0)));
     assert!(!begins(&ahead.plan()));
 }
 
@@ -127,18 +127,88 @@ fn an_unverified_connector_is_looked_at_every_30_s() {
     }
 }
 
+/// An object whose domain was verified, and looks at so many seconds ago that do not show it so.
+fn lapsed(connector: &Connector, looks: &[f64]) -> Scene {
+    let mut scene = Scene::bound(None, EnforcementState::Armed)
+        .with(|scene| scene.record.standing = Standing::Verified);
+    for ago in looks {
+        scene = scene.seen(NOW - ago, connector.clone());
+    }
+    scene
+}
+
 #[test]
 fn a_lapsed_verification_is_reported_and_begun_again_but_not_created_again() {
-    let lapsed = |connector| {
-        Scene::bound(None, EnforcementState::Armed)
-            .seen(NOW, connector)
-            .with(|scene| scene.record.was_verified = true)
-    };
     for connector in [pending(), awaiting(), failed()] {
-        let plan = lapsed(connector).plan();
+        let plan = lapsed(&connector, &[30.0, 0.0]).plan();
         assert_eq!(reason(&plan), Some(Reason::VerificationLapsed));
         assert_eq!(verdict(&plan).record.connector, Some(id()));
         assert!(!matches!(act(&plan), Some(Act::Create { .. })));
     }
-    assert!(begins(&lapsed(failed()).plan()), "restarted by us");
+    let known = lapsed(&failed(), &[0.0]).with(|scene| scene.record.standing = Standing::Lapsed);
+    for plan in [lapsed(&failed(), &[30.0, 0.0]).plan(), known.plan()] {
+        assert!(begins(&plan), "restarted by us");
+    }
+}
+
+#[test]
+fn a_lapse_is_spoken_of_only_after_two_looks_30_s_apart() {
+    for connector in [pending(), awaiting(), failed()] {
+        for looks in [&[0.0][..], &[29.9, 0.0]] {
+            let plan = lapsed(&connector, looks).plan();
+            assert_eq!(
+                verdict(&plan).outcome,
+                Outcome::Undecided { trouble: None },
+                "it may be a read that lags"
+            );
+            assert_eq!(act(&plan), None);
+            assert!(rest(&plan) <= seconds(30.0));
+        }
+        let mut due = lapsed(&connector, &[0.0]).at(NOW + 30.0);
+        let confirmed = due.pass(&Cloudflare::shows(&connector));
+        assert_eq!(reason(&confirmed), Some(Reason::VerificationLapsed));
+    }
+    let in_between = lapsed(&pending(), &[40.0])
+        .seen(NOW - 20.0, verified(false))
+        .seen(NOW, pending());
+    assert_eq!(
+        reason(&in_between.plan()),
+        None,
+        "it was verified in between"
+    );
+}
+
+#[test]
+fn a_lapse_never_rests_on_a_list() {
+    let listed = lapsed(&pending(), &[]).listed(list(NOW, &[pending()]));
+    assert_eq!(listed.plan(), look_closer());
+}
+
+#[test]
+fn disabling_does_not_wait_for_a_lapse_to_be_confirmed() {
+    let mut scene = Scene::bound(Some(false), EnforcementState::Armed)
+        .seen(NOW, connector(VerificationStatus::Pending, true));
+    scene.record.standing = Standing::Verified;
+    assert_eq!(act(&scene.plan()), Some(&set_enabled(false)));
+}
+
+#[test]
+fn what_cloudflare_refused_to_begin_was_not_begun() {
+    let scene = scene().seen(NOW, failed()).with(|scene| {
+        scene.record.begun.last = Some(date(NOW - 600.0));
+    });
+    let plan = scene.plan();
+    let Some(Act::BeginVerification { begun, before, .. }) = act(&plan) else {
+        panic!("not begun: {plan:?}")
+    };
+    assert_eq!((begun.restarts, before.restarts), (1, 0));
+    let refused = scene
+        .with(|scene| {
+            scene.record.begun = *begun;
+            scene.memory.refused_begin = Some((*begun, *before));
+        })
+        .troubled(NOW, failure(Class::Rejected, Endpoint::BeginVerification));
+    assert_eq!(verdict(&refused.plan()).record.begun, *before);
+    let begun_since = refused.with(|scene| scene.record.begun.last = Some(date(NOW + 5.0)));
+    assert_eq!(verdict(&begun_since.plan()).record.begun.restarts, 1);
 }
