@@ -20,6 +20,7 @@ pub struct Metrics {
     call_seconds: Family<EndpointLabels, Histogram, fn() -> Histogram>,
     connectors: Family<ReasonLabels, Gauge>,
     paused_tokens: Gauge,
+    external_changes: Family<ReasonLabels, Counter>,
     watch_failures: Counter,
 }
 
@@ -66,6 +67,7 @@ impl Metrics {
             calls: Family::default(),
             connectors: Family::default(),
             paused_tokens: Gauge::default(),
+            external_changes: Family::default(),
             watch_failures: Counter::default(),
         };
         let own = registry.sub_registry_with_prefix("cloudflare_sso");
@@ -75,12 +77,12 @@ impl Metrics {
             metrics.passes.clone(),
         );
         own.register(
-            "cloudflare_requests",
+            "api_requests",
             "Calls to Cloudflare, by endpoint and outcome",
             metrics.calls.clone(),
         );
         own.register(
-            "cloudflare_request_seconds",
+            "api_request_duration_seconds",
             "Duration of calls to Cloudflare, by endpoint",
             metrics.call_seconds.clone(),
         );
@@ -93,6 +95,11 @@ impl Metrics {
             "paused_tokens",
             "API tokens that rest because Cloudflare asked for fewer calls",
             metrics.paused_tokens.clone(),
+        );
+        own.register(
+            "external_changes",
+            "What somebody else did to a connector at Cloudflare, by reason",
+            metrics.external_changes.clone(),
         );
         own.register(
             "watch_failures",
@@ -148,6 +155,15 @@ impl Metrics {
         if let Some(after) = after {
             gauge(after).inc();
         }
+    }
+
+    /// Somebody else changed or deleted a connector.
+    pub fn changed_by_others(&self, reason: Reason) {
+        self.external_changes
+            .get_or_create_owned(&ReasonLabels {
+                reason: reason.as_str(),
+            })
+            .inc();
     }
 
     /// So many tokens are paused now.

@@ -3,17 +3,22 @@
 //!
 //! A pass is *admitted* once, in its turn, and its further calls are *charged*: they may run into debt, which later
 //! passes wait out. A pass is so never stopped half-way to wait for another turn in which what it has seen would be out
-//! of date again. Nobody sleeps here: whoever is not admitted is told when to come back.
+//! of date again. Nobody sleeps here: whoever is not admitted is told when to come back, each a call's time after the one
+//! before, and keeps its place until then.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::cloudflare::Fingerprint;
+use crate::plan::Pause;
 
 /// How many tokens are remembered before idle ones are forgotten.
 const REMEMBERED_TOKENS: usize = 1024;
+
+/// How long the place of somebody is kept who was told to come back and does not.
+const KEPT_PLACE: Duration = Duration::from_mins(1);
 
 /// Who goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,8 +36,8 @@ pub enum Turn {
     Now,
     /// It is others' turn first; ask again then.
     At(Moment),
-    /// Cloudflare has asked that the token rest until then.
-    Paused(Moment),
+    /// Cloudflare has asked that the token rest.
+    Paused(Pause),
 }
 
 /// How fast a token may be used.
@@ -86,16 +91,32 @@ impl Limiter {
         let bucket = buckets
             .entry(token)
             .or_insert_with(|| Bucket::full(self.rate, now));
-        bucket.paused = bucket.paused.max(Some(until));
+        let before = bucket.paused;
+        bucket.paused = Some(Pause {
+            since: before.map_or(now, |pause| pause.since),
+            until: before.map_or(until, |pause| pause.until.max(until)),
+        });
+    }
+
+    /// A call with the token has worked, so what was asked for before is over.
+    pub fn worked(&self, token: Fingerprint, now: Moment) {
+        if let Some(bucket) = self.lock().get_mut(&token) {
+            bucket.paused.take_if(|pause| pause.until <= now);
+        }
+    }
+
+    /// The pause of the token, if it lasts.
+    #[must_use]
+    pub fn pause_of(&self, token: Fingerprint, now: Moment) -> Option<Pause> {
+        self.lock().get(&token).and_then(|bucket| bucket.pause(now))
     }
 
     /// How many tokens are paused.
     #[must_use]
     pub fn paused(&self, now: Moment) -> usize {
-        self.lock()
-            .values()
-            .filter(|bucket| bucket.paused > Some(now))
-            .count()
+        let buckets = self.lock();
+        let paused = buckets.values().filter_map(|bucket| bucket.pause(now));
+        paused.count()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Bucket>> {
@@ -110,10 +131,17 @@ struct Bucket {
     level: f64,
     /// When `level` was true.
     at: Moment,
-    paused: Option<Moment>,
-    /// The last turn that was given away, by lane.
-    last_turn: [Moment; 2],
-    turns: HashMap<(String, Lane), Moment>,
+    paused: Option<Pause>,
+    /// Who waits, by lane, in the order in which they are served.
+    queues: [VecDeque<Place>; 2],
+}
+
+/// The place of somebody who waits.
+#[derive(Debug)]
+struct Place {
+    uid: String,
+    /// When it was told to come back.
+    due: Moment,
 }
 
 impl Bucket {
@@ -122,52 +150,58 @@ impl Bucket {
             level: rate.burst,
             at: now,
             paused: None,
-            last_turn: [Moment::default(); 2],
-            turns: HashMap::new(),
+            queues: Default::default(),
         }
     }
 
     fn admit(&mut self, rate: Rate, uid: &str, lane: Lane, now: Moment) -> Turn {
         self.refill(rate, now);
-        if let Some(paused) = self.paused.filter(|paused| *paused > now) {
-            return Turn::Paused(paused);
+        if let Some(pause) = self.pause(now) {
+            return Turn::Paused(pause);
         }
+        let queue = &mut self.queues[lane as usize];
+        queue.retain(|place| place.uid == uid || now.since(place.due) < KEPT_PLACE);
+        let place = queue.iter().position(|place| place.uid == uid);
+        let ahead = u32::try_from(place.unwrap_or(queue.len())).unwrap_or(u32::MAX);
         // Somebody waits for an edited object, so it may go into debt before the others.
         let floor = match lane {
             Lane::Edited => -rate.burst,
             Lane::Periodic => 0.0,
         };
-        let missing = floor + 1.0 - self.level;
-        let place = (uid.to_owned(), lane);
-        match self.turns.get(&place).copied() {
-            Some(turn) if turn > now => Turn::At(turn),
-            Some(_) if missing <= 0.0 => {
-                self.turns.remove(&place);
-                self.level -= 1.0;
-                Turn::Now
-            }
-            Some(_) => Turn::At(now + seconds(missing / rate.per_second)),
-            None if missing <= 0.0 && self.last_turn[lane as usize] <= now => {
-                self.level -= 1.0;
-                Turn::Now
-            }
-            None => {
-                let turn = self.last_turn[lane as usize].max(now) + seconds(1.0 / rate.per_second);
-                self.last_turn[lane as usize] = turn;
-                self.turns
-                    .retain(|_, turn| now.since(*turn) < Duration::from_hours(1));
-                self.turns.insert(place, turn);
-                Turn::At(turn)
-            }
+        let missing = floor + 1.0 + f64::from(ahead) - self.level;
+        if missing <= 0.0 {
+            self.leave(uid);
+            self.level -= 1.0;
+            return Turn::Now;
+        }
+        let due = now + seconds(missing / rate.per_second);
+        match place {
+            Some(place) => queue[place].due = due,
+            None => queue.push_back(Place {
+                uid: uid.to_owned(),
+                due,
+            }),
+        }
+        Turn::At(due)
+    }
+
+    /// Whoever was served waits in no lane any more.
+    fn leave(&mut self, uid: &str) {
+        for queue in &mut self.queues {
+            queue.retain(|place| place.uid != uid);
         }
     }
 
     fn charge(&mut self, now: Moment) -> Turn {
-        if let Some(paused) = self.paused.filter(|paused| *paused > now) {
-            return Turn::Paused(paused);
+        if let Some(pause) = self.pause(now) {
+            return Turn::Paused(pause);
         }
         self.level -= 1.0;
         Turn::Now
+    }
+
+    fn pause(&self, now: Moment) -> Option<Pause> {
+        self.paused.filter(|pause| pause.until > now)
     }
 
     fn refill(&mut self, rate: Rate, now: Moment) {
@@ -178,7 +212,10 @@ impl Bucket {
 
     fn is_idle(&self, rate: Rate, now: Moment) -> bool {
         let earned = now.since(self.at).as_secs_f64() * rate.per_second;
-        self.turns.is_empty() && self.paused <= Some(now) && self.level + earned >= rate.burst
+        let mut places = self.queues.iter().flatten();
+        places.all(|place| now.since(place.due) >= KEPT_PLACE)
+            && self.pause(now).is_none()
+            && self.level + earned >= rate.burst
     }
 }
 
@@ -222,10 +259,11 @@ mod tests {
             let (now, uid, lane) = waiting.remove(0);
             match limiter.admit(token, uid, lane, now) {
                 Turn::Now => admitted.push((now, lane)),
-                Turn::Paused(due) | Turn::At(due) => {
+                Turn::At(due) => {
                     assert!(due > now, "told to come back at once");
                     waiting.push((due, uid, lane));
                 }
+                Turn::Paused(pause) => panic!("{pause:?}"),
             }
         }
         admitted
@@ -282,11 +320,12 @@ mod tests {
         let limiter = Limiter::new(RATE);
         let token = token();
         limiter.pause(token, at(60.0), at(0.0));
-        assert_eq!(
-            limiter.admit(token, "a", Lane::Edited, at(1.0)),
-            Turn::Paused(at(60.0))
-        );
-        assert_eq!(limiter.charge(token, at(1.0)), Turn::Paused(at(60.0)));
+        let paused = Turn::Paused(Pause {
+            since: at(0.0),
+            until: at(60.0),
+        });
+        assert_eq!(limiter.admit(token, "a", Lane::Edited, at(1.0)), paused);
+        assert_eq!(limiter.charge(token, at(1.0)), paused);
         assert_eq!(limiter.paused(at(1.0)), 1);
         assert_eq!(limiter.admit(token, "a", Lane::Edited, at(60.0)), Turn::Now);
         assert_eq!(limiter.paused(at(60.0)), 0);
@@ -315,5 +354,70 @@ mod tests {
             limiter.admit(token, "b", Lane::Periodic, at(4.0)),
             Turn::Now
         );
+    }
+
+    #[test]
+    fn a_pause_that_follows_another_has_lasted_since_the_first_until_a_call_works() {
+        let limiter = Limiter::new(RATE);
+        let token = token();
+        limiter.pause(token, at(60.0), at(0.0));
+        limiter.pause(token, at(130.0), at(70.0));
+        let since = |now: f64| limiter.pause_of(token, at(now)).map(|pause| pause.since);
+        assert_eq!(since(71.0), Some(at(0.0)));
+        limiter.worked(token, at(72.0));
+        assert_eq!(since(73.0), Some(at(0.0)), "an answer from before it");
+        assert_eq!(since(130.0), None);
+        limiter.worked(token, at(131.0));
+        limiter.pause(token, at(200.0), at(140.0));
+        assert_eq!(since(141.0), Some(at(140.0)));
+    }
+
+    #[test]
+    fn those_who_wait_out_a_debt_do_not_wake_up_together_and_keep_their_order() {
+        let limiter = Limiter::new(RATE);
+        let token = token();
+        for n in 0..20 {
+            let _ = limiter.admit(token, &format!("first {n}"), Lane::Periodic, at(0.0));
+        }
+        let told: Vec<_> = (0..50)
+            .map(|n| limiter.admit(token, &format!("{n}"), Lane::Periodic, at(0.0)))
+            .collect();
+        for _ in 0..100 {
+            assert_eq!(limiter.charge(token, at(0.0)), Turn::Now);
+        }
+        // All of them come when they were told, and there is debt.
+        let mut again = Vec::new();
+        for (n, turn) in told.into_iter().enumerate() {
+            let Turn::At(due) = turn else {
+                panic!("{turn:?}")
+            };
+            again.push(limiter.admit(token, &format!("{n}"), Lane::Periodic, due));
+        }
+        let due: Vec<_> = again
+            .iter()
+            .map(|turn| match turn {
+                Turn::At(due) => *due,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        for pair in due.windows(2) {
+            let apart = pair[1].since(pair[0]).as_secs_f64();
+            assert!((0.49..0.51).contains(&apart), "{apart}");
+        }
+    }
+
+    #[test]
+    fn whoever_does_not_come_back_loses_the_place_and_nobody_keeps_a_bucket_alive() {
+        let limiter = Limiter::new(RATE);
+        let token = token();
+        for n in 0..40 {
+            let _ = limiter.admit(token, &format!("{n}"), Lane::Periodic, at(0.0));
+        }
+        assert_eq!(
+            limiter.admit(token, "late", Lane::Periodic, at(200.0)),
+            Turn::Now
+        );
+        let buckets = limiter.lock();
+        assert!(buckets[&token].is_idle(RATE, at(300.0)));
     }
 }

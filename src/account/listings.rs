@@ -38,10 +38,7 @@ impl Listings {
     }
 
     /// A list that was begun at `not_before` or later: one that is there, one that somebody else is just taking, or
-    /// else one taken by `list`. `true` if this call took it.
-    ///
-    /// # Errors
-    /// If the list failed, for everybody who waited for it.
+    /// else one taken by `list`, which may fail for everybody who waits for it. `true` if this call took it.
     pub async fn take<L>(
         &self,
         account: &AccountId,
@@ -49,7 +46,7 @@ impl Listings {
         not_before: Moment,
         clock: &Clock,
         list: impl FnOnce() -> L,
-    ) -> Result<(Arc<Snapshot>, bool), Failure>
+    ) -> (Result<Arc<Snapshot>, Failure>, bool)
     where
         L: Future<Output = Result<Answer<Listing>, Failure>>,
     {
@@ -60,10 +57,10 @@ impl Listings {
             .snapshot()
             .filter(|snapshot| snapshot.begun >= not_before)
         {
-            return Ok((snapshot, false));
+            return (Ok(snapshot), false);
         }
         if let Some(failure) = account.failure_since(asked) {
-            return Err(failure);
+            return (Err(failure), false);
         }
         let begun = clock.now();
         match list().await {
@@ -73,7 +70,7 @@ impl Listings {
                     snapshot: Some(Arc::clone(&snapshot)),
                     failure: None,
                 });
-                Ok((snapshot, true))
+                (Ok(snapshot), true)
             }
             Err(failure) => {
                 let snapshot = account.snapshot();
@@ -81,7 +78,7 @@ impl Listings {
                     snapshot,
                     failure: Some((clock.now(), failure.clone())),
                 });
-                Err(failure)
+                (Err(failure), true)
             }
         }
     }

@@ -4,7 +4,9 @@
 mod limiter;
 mod listings;
 mod refusals;
+mod tokens;
 
 pub use limiter::{Lane, Limiter, Rate, Turn};
 pub use listings::Listings;
-pub use refusals::Refusals;
+pub use refusals::{Refusals, Right};
+pub use tokens::Tokens;

@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::Context;
 use super::store::within;
-use crate::plan::{Outcome, Verdict};
+use crate::plan::{Finding, Outcome, Verdict};
 use crate::resource::{ConditionType, Reason, SsoConnector, SsoConnectorStatus, find_condition};
 
 /// An Event's note may not be longer, in bytes; the API server refuses it otherwise.
@@ -21,18 +21,30 @@ pub(super) fn ready_reason(verdict: &Verdict) -> Option<Reason> {
     }
 }
 
+/// What a pass has settled.
+#[derive(Debug)]
+pub(super) struct News {
+    /// The status before.
+    pub(super) before: SsoConnectorStatus,
+    /// The status after.
+    pub(super) after: SsoConnectorStatus,
+    /// What else is worth an Event.
+    pub(super) notice: Option<Finding>,
+}
+
 /// Publishes an Event for each thing that has changed.
-pub(super) async fn transitions(
-    context: &Context,
-    object: &SsoConnector,
-    before: &SsoConnectorStatus,
-    after: &SsoConnectorStatus,
-) {
+pub(super) async fn publish(context: &Context, object: &SsoConnector, news: &News) {
     let reference = object.object_ref(&());
-    for (reason, note) in changes(before, after) {
-        let warning = Reason::from_word(&reason).is_some_and(Reason::is_warning);
+    let notice = news.notice.as_ref();
+    let notice = notice.map(|notice| (notice.reason.as_str().to_owned(), notice.message.clone()));
+    let changes = changes(&news.before, &news.after);
+    for (reason, note) in notice.into_iter().chain(changes) {
+        let known = Reason::from_word(&reason);
+        if let Some(reason) = known.filter(|reason| reason.is_external_change()) {
+            context.metrics.changed_by_others(reason);
+        }
         let event = Event {
-            type_: if warning {
+            type_: if known.is_some_and(Reason::is_warning) {
                 EventType::Warning
             } else {
                 EventType::Normal

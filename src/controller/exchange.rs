@@ -18,49 +18,45 @@ use crate::plan::{Act, Credentials, Deletion, Sighting, Snapshot};
 use crate::resource::Reason;
 
 impl Pass<'_> {
-    /// Reads the token, and whether Cloudflare has refused it lately.
+    /// Reads the token, and what it is good for.
     pub(super) async fn read_credentials(&mut self) -> Result<(), Interrupt> {
         let namespace = self.object.namespace().unwrap_or_default();
-        let reference = self.object.spec.api_token_secret_ref.as_ref();
+        let reference = self.desired.api_token.as_ref();
         let reading = credentials::read(&self.context.client, &namespace, reference).await?;
         let token = match (reading, &self.entry.token) {
             (Reading::Token(token), _) => token,
-            // Deleting a namespace may remove the Secret first.
-            (Reading::Absent(_), Some((known, worked)))
-                if self.desired.terminating && Some(known) == reference =>
+            (Reading::Absent { .. }, Some((found, worked)))
+                if self.desired.may_clean_up_with(found) =>
             {
                 worked.clone()
             }
-            (Reading::Absent(message) | Reading::Unusable(message), _) => {
-                let reason = Reason::CredentialsUnavailable;
-                self.observed.credentials = Credentials::Unusable { reason, message };
+            (Reading::Absent { problem, remedy } | Reading::Unusable { problem, remedy }, _) => {
+                self.observed.credentials = Credentials::Unusable {
+                    reason: Reason::CredentialsUnavailable,
+                    problem,
+                    remedy: Some(remedy),
+                };
                 return Ok(());
             }
         };
-        self.present(token);
+        let fingerprint = token.fingerprint(&self.context.fingerprints);
+        self.token = Some((token, fingerprint));
+        self.judge_token(fingerprint);
+        let account = &self.desired.account;
+        if let Some(snapshot) = self.context.listings.newest(account, fingerprint) {
+            self.note_listing(snapshot);
+        }
         Ok(())
     }
 
-    fn present(&mut self, token: ApiToken) {
+    /// What the token is good for now.
+    fn judge_token(&mut self, fingerprint: Fingerprint) {
         let context = self.context;
-        let fingerprint = token.fingerprint(&context.fingerprints);
+        let (timing, now) = (&context.timing, context.clock.now());
         let account = &self.desired.account;
-        let rest = context.timing.refused_token_retry;
-        self.observed.credentials =
-            match context
-                .refusals
-                .recent(account, fingerprint, rest, context.clock.now())
-            {
-                Some(message) => Credentials::Unusable {
-                    reason: Reason::Unauthorized,
-                    message,
-                },
-                None => Credentials::Usable,
-            };
-        if let Some(snapshot) = context.listings.newest(account, fingerprint) {
-            self.note_listing(snapshot);
-        }
-        self.token = Some((token, fingerprint));
+        self.observed.credentials = context
+            .tokens
+            .credentials(account, fingerprint, timing, now);
     }
 
     /// Lists the account, or shares a list that is new enough.
@@ -71,6 +67,7 @@ impl Pass<'_> {
         if let Some(snapshot) = context.listings.newest(&account, fingerprint)
             && snapshot.begun >= not_before
         {
+            self.entry.memory.succeeded(Endpoint::List);
             self.note_listing(snapshot);
             return Ok(());
         }
@@ -80,21 +77,18 @@ impl Pass<'_> {
         let started = context.clock.now();
         let list = || context.cloudflare.list_connectors(&token, &account);
         let listings = &context.listings;
-        let outcome = listings
+        let (outcome, ours) = listings
             .take(&account, fingerprint, not_before, &context.clock, list)
             .await;
+        if ours {
+            self.count(Endpoint::List, outcome.as_ref().err(), started);
+        }
         match outcome {
-            Ok((snapshot, ours)) => {
-                if ours {
-                    self.count(Endpoint::List, None, started);
-                }
+            Ok(snapshot) => {
                 self.worked(Endpoint::List);
                 self.note_listing(snapshot);
             }
-            Err(failure) => {
-                self.count(Endpoint::List, Some(&failure), started);
-                self.note_failure(failure);
-            }
+            Err(failure) => self.note_failure(failure),
         }
         Ok(())
     }
@@ -283,13 +277,17 @@ impl Pass<'_> {
     pub(super) fn take_turn(&mut self) -> Result<bool, Interrupt> {
         let (_, fingerprint) = self.token()?;
         let now = self.context.clock.now();
+        let tokens = &self.context.tokens;
         let turn = if self.admitted {
-            self.context.limiter.charge(fingerprint, now)
+            tokens.charge(fingerprint, now)
         } else {
-            let lane = self.lane();
-            self.context
-                .limiter
-                .admit(fingerprint, &self.desired.uid, lane, now)
+            let awaited = self.desired.is_awaited(self.object.status.as_ref());
+            let lane = if awaited {
+                Lane::Edited
+            } else {
+                Lane::Periodic
+            };
+            tokens.admit(fingerprint, &self.desired.uid, lane, now)
         };
         match turn {
             Turn::Now => {
@@ -297,27 +295,10 @@ impl Pass<'_> {
                 Ok(true)
             }
             Turn::At(due) => Err(Interrupt::NotBefore(due)),
-            Turn::Paused(until) => {
-                let generation = self.desired.generation;
-                self.entry
-                    .memory
-                    .failed(paused(), generation, now, Some(until));
+            Turn::Paused(pause) => {
+                self.observed.credentials = Credentials::Paused(pause);
                 Ok(false)
             }
-        }
-    }
-
-    /// Somebody waits for an object that is new, edited or going away.
-    fn lane(&self) -> Lane {
-        let observed = self
-            .object
-            .status
-            .as_ref()
-            .and_then(|status| status.observed_generation);
-        if self.desired.terminating || observed != Some(self.desired.generation) {
-            Lane::Edited
-        } else {
-            Lane::Periodic
         }
     }
 
@@ -330,41 +311,31 @@ impl Pass<'_> {
 
     fn worked(&mut self, endpoint: Endpoint) {
         self.entry.memory.succeeded(endpoint);
-        if let Some((token, _)) = &self.token {
-            let reference = self.object.spec.api_token_secret_ref.clone();
-            self.entry.token = reference.map(|reference| (reference, token.clone()));
+        if let Some((token, fingerprint)) = &self.token {
+            let now = self.context.clock.now();
+            self.context.tokens.worked(*fingerprint, now);
+            let found = self.desired.api_token.clone();
+            self.entry.token = found.map(|found| (found, token.clone()));
         }
     }
 
     fn note_failure(&mut self, failure: Failure) {
-        let now = self.context.clock.now();
         let Some((_, fingerprint)) = self.token else {
             return;
         };
-        let wait = match failure.class {
-            Class::RateLimited => failure
-                .retry_after
-                .or(Some(self.context.timing.default_pause)),
-            _ => failure.retry_after,
-        };
-        let pause = wait.map(|wait| now + wait);
-        if let (Class::RateLimited, Some(until)) = (failure.class, pause) {
-            self.context.limiter.pause(fingerprint, until, now);
-        }
+        let context = self.context;
+        let (timing, now) = (&context.timing, context.clock.now());
+        let account = &self.desired.account;
+        context
+            .tokens
+            .failed(account, fingerprint, &failure, timing, now);
         if failure.class == Class::Unauthorized {
-            let message = failure.message.clone();
             self.entry.token = None;
-            self.context
-                .refusals
-                .add(&self.desired.account, fingerprint, message.clone(), now);
-            self.observed.credentials = Credentials::Unusable {
-                reason: Reason::Unauthorized,
-                message,
-            };
         }
+        self.judge_token(fingerprint);
         self.entry
             .memory
-            .failed(failure, self.desired.generation, now, pause);
+            .failed(failure, self.desired.generation, now);
     }
 
     fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {
@@ -394,18 +365,6 @@ fn unclear(connector: Option<&Connector>) -> Failure {
         status: Some(200),
         codes: Vec::new(),
         message: format!("Cloudflare answered the creation with a connector {what}."),
-        retry_after: None,
-        date: None,
-    }
-}
-
-fn paused() -> Failure {
-    Failure {
-        class: Class::RateLimited,
-        endpoint: Endpoint::List,
-        status: Some(429),
-        codes: Vec::new(),
-        message: "Cloudflare asked for fewer calls with this API token.".to_owned(),
         retry_after: None,
         date: None,
     }

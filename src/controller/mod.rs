@@ -1,5 +1,5 @@
 //! The shell around [`crate::plan`]: it watches the objects, finds out what the plan wants to know, stores what it says
-//! and makes the one call it asks for. It decides nothing.
+//! and makes the one call it asks for. All that it decides itself is how to get at the facts and how to write them down.
 //!
 //! | room | does |
 //! |---|---|
@@ -33,7 +33,7 @@ use kube::{Client, Resource as _, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use crate::account::{Limiter, Listings, Rate, Refusals};
+use crate::account::{Listings, Rate, Tokens};
 use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
 use crate::metrics::{Metrics, PassOutcome};
@@ -63,9 +63,8 @@ pub struct Context {
     metrics: Arc<Metrics>,
     recorder: Recorder,
     fingerprints: FingerprintKey,
-    limiter: Limiter,
+    tokens: Tokens,
     listings: Listings,
-    refusals: Refusals,
     objects: Objects,
 }
 
@@ -100,9 +99,8 @@ impl Context {
             clock: Clock::start(),
             metrics,
             fingerprints: FingerprintKey::random(),
-            limiter: Limiter::new(rate),
+            tokens: Tokens::new(rate),
             listings: Listings::default(),
-            refusals: Refusals::default(),
             objects: Objects::default(),
         }
     }
@@ -147,7 +145,7 @@ async fn stopped_before_ready(
     let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
     if let Some(Ok(())) = known {
         readiness.set(true);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
@@ -175,8 +173,8 @@ async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Actio
         }
         Ok(pass::End::Conflict) => {
             context.metrics.passed(PassOutcome::Conflict);
-            // Whatever we last wrote, the cache decides now what the object is.
-            entry.written = None;
+            // Somebody has changed what we last wrote; only the cache can tell what the object is now.
+            entry.superseded = true;
             entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
             if entry.kubernetes_failures >= NOTED_CONFLICTS {
                 warn!(
@@ -241,7 +239,7 @@ async fn tidy(
         }
         let now = context.clock.now();
         context.objects.sweep(now, context.timing.creation_grace);
-        context.metrics.paused(context.limiter.paused(now));
+        context.metrics.paused(context.tokens.paused(now));
     }
 }
 

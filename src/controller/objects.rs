@@ -32,10 +32,20 @@ pub(super) struct Entry {
     pub(super) reason: Option<Reason>,
     /// What we last wrote, until the cache has it, too.
     pub(super) written: Option<Arc<SsoConnector>>,
+    /// Whether that has been changed by somebody since.
+    pub(super) superseded: bool,
     /// The last token that worked for it, and the reference by which it was found.
     pub(super) token: Option<(ApiTokenSecretRef, ApiToken)>,
     /// How often in a row the API server could not be worked with, or refused a write as resting on an old copy.
     pub(super) kubernetes_failures: u32,
+}
+
+impl Entry {
+    /// The object was written, and this is what it became.
+    pub(super) fn wrote(&mut self, object: &Arc<SsoConnector>) {
+        self.written = Some(Arc::clone(object));
+        self.superseded = false;
+    }
 }
 
 /// Every object and every pair.

@@ -9,12 +9,15 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use tracing::{debug, info, warn};
 
+use super::Context;
+use super::announce::{self, News};
 use super::objects::{Entry, Name, Pair};
-use super::store::{KubernetesFailure, Store, Written};
-use super::{Context, announce};
+use super::store::{self, KubernetesFailure, Store, Written};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
-use crate::plan::{Act, Desired, Guard, Look, Observed, Plan, Record, Then, Verdict, World, plan};
+use crate::plan::{
+    Act, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World, plan,
+};
 use crate::resource::{SsoConnector, SsoConnectorStatus};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
@@ -60,8 +63,8 @@ pub(super) struct Pass<'a> {
     pub(super) token: Option<(ApiToken, Fingerprint)>,
     /// Whether the token's limiter has let this pass in.
     pub(super) admitted: bool,
-    /// The status before and after each thing that was settled.
-    news: Vec<(SsoConnectorStatus, SsoConnectorStatus)>,
+    /// What was settled so far.
+    news: Vec<News>,
 }
 
 /// Makes one pass.
@@ -74,8 +77,9 @@ pub(super) async fn run(
     name: &Name,
     entry: &mut Entry,
 ) -> Result<End, KubernetesFailure> {
-    let Some(mut pass) = Pass::begin(context, cached, name, entry) else {
-        return Ok(End::Rest(context.timing.poll_settled));
+    let mut pass = match Pass::begin(context, cached, name, entry) {
+        Ok(pass) => pass,
+        Err(end) => return Ok(end),
     };
     let end = pass.advance().await;
     pass.announce().await;
@@ -121,18 +125,22 @@ impl<'a> Pass<'a> {
         Ok(End::Rest(self.context.timing.poll_unverified))
     }
 
-    /// Starts from the newest copy of the object that this process has. `None` if the object cannot be read.
+    /// Starts from the newest copy of the object that this process has.
+    ///
+    /// # Errors
+    /// Without a pass, if the object cannot be read, or if the copy is known to be out of date.
     fn begin(
         context: &'a Context,
         cached: Arc<SsoConnector>,
         name: &Name,
         entry: &'a mut Entry,
-    ) -> Option<Self> {
+    ) -> Result<Self, End> {
+        let unreadable = End::Rest(context.timing.poll_settled);
         let desired = match Desired::parse(&cached) {
             Ok(desired) => desired,
             Err(cause) => {
                 warn!(namespace = name.0, name = name.1, %cause, "cannot read the object");
-                return None;
+                return Err(unreadable);
             }
         };
         let now = context.clock.now();
@@ -146,14 +154,16 @@ impl<'a> Pass<'a> {
         let pair = (desired.account.clone(), desired.domain.clone());
         entry.pair = Some(pair.clone());
         context.objects.arrived(&desired.uid, &pair);
-        if cached
-            .status
-            .as_ref()
-            .is_some_and(|status| status.connector_id.is_some())
-        {
-            context.objects.bound(&pair, &desired.uid);
-        }
-        let object = newest(cached, entry);
+        let object = match newest(cached, entry) {
+            Newest::Written(object) => object,
+            Newest::Cached(object) => {
+                if Record::read(object.status.as_ref()).connector.is_some() {
+                    context.objects.bound(&pair, &desired.uid);
+                }
+                object
+            }
+            Newest::NotYetCached => return Err(End::Conflict),
+        };
         let mut pass = Self {
             context,
             entry,
@@ -166,11 +176,11 @@ impl<'a> Pass<'a> {
             admitted: false,
             news: Vec::new(),
         };
-        pass.adopt(object)?;
+        pass.adopt(object).ok_or(unreadable)?;
         if pass.desired.terminating {
             pass.entry.memory.deletion_seen.get_or_insert(now);
         }
-        Some(pass)
+        Ok(pass)
     }
 
     /// Goes on with this copy of the object.
@@ -214,6 +224,15 @@ impl<'a> Pass<'a> {
             }
             Look::Listing { not_before } => self.list(not_before).await?,
             Look::Connector(id) => self.get(id).await?,
+            Look::Namespace => {
+                let namespace = self.object.namespace().unwrap_or_default();
+                let terminating = store::is_terminating(&self.context.client, &namespace).await?;
+                self.observed.namespace = if terminating {
+                    Namespace::Terminating
+                } else {
+                    Namespace::Stays
+                };
+            }
             Look::Object => {
                 let current = Store::of(&self.context.client, &self.object).read().await?;
                 let current = current
@@ -260,15 +279,20 @@ impl<'a> Pass<'a> {
             Then::Continue => None,
         };
         let after = self.object.status.clone().unwrap_or_default();
-        self.news.push((before, after));
+        let notice = verdict.notice.clone();
+        self.news.push(News {
+            before,
+            after,
+            notice,
+        });
         Ok(end)
     }
 
     /// Publishes the Events of the pass. Nothing depends on them, so they come last: never between what was recorded and
     /// its call, nor between an answer and what must be stored of it.
     async fn announce(&mut self) {
-        for (before, after) in std::mem::take(&mut self.news) {
-            announce::transitions(self.context, &self.object, &before, &after).await;
+        for news in std::mem::take(&mut self.news) {
+            announce::publish(self.context, &self.object, &news).await;
         }
     }
 
@@ -295,7 +319,7 @@ impl<'a> Pass<'a> {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
                 let object = Arc::new(*object);
-                self.entry.written = Some(Arc::clone(&object));
+                self.entry.wrote(&object);
                 self.adopt(object).ok_or(Interrupt::Gone)?;
                 Ok(None)
             }
@@ -307,7 +331,7 @@ impl<'a> Pass<'a> {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
                 let object = Arc::new(*object);
-                self.entry.written = Some(Arc::clone(&object));
+                self.entry.wrote(&object);
                 self.adopt(object).ok_or(Interrupt::Gone)?;
                 Ok(None)
             }
@@ -321,7 +345,7 @@ impl<'a> Pass<'a> {
         {
             Written::Conflict => Ok(End::Conflict),
             Written::Stored(object) => {
-                self.entry.written = Some(Arc::new(*object));
+                self.entry.wrote(&Arc::new(*object));
                 // When the next pass is due, the object is found to be gone, and its claim is free.
                 Ok(End::Rest(if self.desired.terminating {
                     self.context.timing.backoff
@@ -355,21 +379,34 @@ impl<'a> Pass<'a> {
     }
 }
 
+/// The newest copy of an object.
+enum Newest {
+    /// What the cache has.
+    Cached(Arc<SsoConnector>),
+    /// What we last wrote, which the cache does not have yet.
+    Written(Arc<SsoConnector>),
+    /// What somebody made of what we last wrote, and the cache does not even have that.
+    NotYetCached,
+}
+
 /// The cache may not have our own last write yet.
-fn newest(cached: Arc<SsoConnector>, entry: &mut Entry) -> Arc<SsoConnector> {
+fn newest(cached: Arc<SsoConnector>, entry: &mut Entry) -> Newest {
     let version = |object: &SsoConnector| {
         object
             .resource_version()
             .and_then(|version| version.parse::<u64>().ok())
     };
-    let ahead = entry.written.as_ref().is_some_and(|written| {
-        written.uid() == cached.uid() && version(written) > version(&cached)
-    });
-    match entry.written.take() {
-        Some(written) if ahead => {
-            entry.written = Some(Arc::clone(&written));
-            written
+    let ahead = entry
+        .written
+        .as_ref()
+        .filter(|written| written.uid() == cached.uid() && version(written) > version(&cached));
+    match ahead {
+        Some(_) if entry.superseded => Newest::NotYetCached,
+        Some(written) => Newest::Written(Arc::clone(written)),
+        None => {
+            entry.written = None;
+            entry.superseded = false;
+            Newest::Cached(cached)
         }
-        Some(_) | None => cached,
     }
 }

@@ -7,6 +7,7 @@ use json_patch::jsonptr::PointerBuf;
 use json_patch::{
     AddOperation, Patch as Operations, PatchOperation, RemoveOperation, TestOperation,
 };
+use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::{Value, json};
@@ -158,6 +159,21 @@ impl<'a> Store<'a> {
             }
         };
         Ok(vec![same_object, same])
+    }
+}
+
+/// Whether the namespace is being deleted. One that cannot be read counts as staying.
+///
+/// # Errors
+/// If the API server cannot be asked.
+pub(super) async fn is_terminating(
+    client: &Client,
+    namespace: &str,
+) -> Result<bool, KubernetesFailure> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    match within(namespaces.get_metadata_opt(namespace)).await {
+        Err(failure) if failure.is_forbidden() => Ok(false),
+        found => Ok(found?.is_some_and(|found| found.metadata.deletion_timestamp.is_some())),
     }
 }
 

@@ -57,13 +57,18 @@ pub(super) fn course(
     }
     match state(&record) {
         EnforcementState::Held => Course::Keep(record),
-        EnforcementState::Armed if wanted && !verification::is_verified(connector) => {
-            Course::Keep(record)
-        }
-        EnforcementState::Armed => Course::Change(applying(world, record, connector), wanted),
+        EnforcementState::Armed => apply(world, record, connector, wanted),
         EnforcementState::Applying => resume(world, record, connector, wanted, seen),
         EnforcementState::Satisfied => hold_if_confirmed(world, record, seen),
     }
+}
+
+/// Only what is verified is enabled.
+fn apply(world: &World<'_>, record: Record, connector: &Connector, wanted: bool) -> Course {
+    if wanted && !verification::is_verified(connector) {
+        return Course::Keep(record);
+    }
+    Course::Change(applying(world, record, connector), wanted)
 }
 
 /// A change was stored as being sent, and its effect is not seen.
@@ -80,7 +85,8 @@ fn resume(
         .and_then(|enforcement| enforcement.updated_on);
     let sent = world.memory.sent(change(wanted));
     if sent.is_some_and(|update| update.refused) {
-        return Course::Keep(with_state(world, record, EnforcementState::Armed));
+        let record = with_state(world, record, EnforcementState::Armed);
+        return apply(world, record, connector, wanted);
     }
     if let Some(due) =
         effect_due(world, change(wanted), seen).or_else(|| unconfirmed_until(world, seen))

@@ -44,12 +44,15 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
     let record = enforcement::normalised_without_connector(world, world.record);
     let replaced = listing.matches(&world.desired.domain).next().is_some();
     match enforcement::state(&record) {
-        EnforcementState::Armed => unbind(Record {
-            enforcement: None,
-            ..record
-        }),
+        EnforcementState::Armed => {
+            let record = Record {
+                enforcement: None,
+                ..record
+            };
+            unbind(record, messages::vanished())
+        }
         // What a person put in its place is bound, but that does not end the emergency.
-        _ if replaced => unbind(enforcement::held(world, &record)),
+        _ if replaced => unbind(enforcement::held(world, &record), messages::replaced()),
         EnforcementState::Applying | EnforcementState::Satisfied | EnforcementState::Held => {
             let record = enforcement::held(world, &record);
             let problem = Finding::new(Reason::DeletedExternally, messages::deleted_externally());
@@ -58,8 +61,8 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
     }
 }
 
-/// Forget the connector, and start from the beginning.
-fn unbind(record: Record) -> Plan {
+/// Forget the connector, say so, and start from the beginning.
+fn unbind(record: Record, message: String) -> Plan {
     let record = Record {
         connector: None,
         created_on: None,
@@ -70,8 +73,10 @@ fn unbind(record: Record) -> Plan {
         standing: Standing::Unproven,
         ..record
     };
-    let finding = Finding::new(Reason::Creating, messages::vanished());
-    Plan::settle(Verdict::gone(record, finding), Then::Continue)
+    let notice = Finding::new(Reason::ConnectorNotFound, message.clone());
+    let finding = Finding::new(Reason::Creating, message);
+    let verdict = Verdict::gone(record, finding).with_notice(notice);
+    Plan::settle(verdict, Then::Continue)
 }
 
 /// Whether Cloudflare created it so recently that its reads may not show it yet, by Cloudflare's own clock.

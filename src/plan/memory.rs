@@ -79,8 +79,6 @@ pub struct Trouble {
     pub last: Moment,
     /// The generation of the spec that failed.
     pub generation: i64,
-    /// Until when Cloudflare asked not to be called.
-    pub pause: Option<Moment>,
     /// The last failure.
     pub failure: Failure,
 }
@@ -97,14 +95,8 @@ impl Memory {
         self.trouble = None;
     }
 
-    /// A call failed; `pause` is how long Cloudflare asked not to be called, if it did.
-    pub fn failed(
-        &mut self,
-        failure: Failure,
-        generation: i64,
-        now: Moment,
-        pause: Option<Moment>,
-    ) {
+    /// A call failed.
+    pub fn failed(&mut self, failure: Failure, generation: i64, now: Moment) {
         let before = self.trouble.take();
         self.trouble = Some(Trouble {
             failures: before
@@ -114,7 +106,6 @@ impl Memory {
             since: before.map_or(now, |trouble| trouble.since),
             last: now,
             generation,
-            pause,
             failure,
         });
     }

@@ -1,6 +1,6 @@
 //! The sentences that people read in conditions: what is, and what to do next.
 
-use super::world::Desired;
+use super::world::{Desired, Namespace};
 use crate::cloudflare::VerificationCode;
 use crate::foreign_text;
 use crate::identity::EmailDomain;
@@ -50,6 +50,11 @@ pub(super) fn mismatch(domain: &EmailDomain, reported: &str) -> String {
 
 pub(super) fn vanished() -> String {
     "The connector does not exist at Cloudflare any more, and SSO had not been applied through it. Creating it again."
+        .to_owned()
+}
+
+pub(super) fn replaced() -> String {
+    "The connector does not exist at Cloudflare any more, and somebody has put another in its place. Binding that one; what was changed by hand stays as it is."
         .to_owned()
 }
 
@@ -180,8 +185,18 @@ pub(super) fn deletion_unconfirmed() -> String {
         .to_owned()
 }
 
-pub(super) fn deletion_without_credentials(cause: &str) -> String {
-    format!(
-        "The connector cannot be deleted: {cause} Either restore the Secret, or set spec.deletionPolicy to Retain to leave the connector as it is."
-    )
+pub(super) fn paused() -> String {
+    trouble("Cloudflare asks for fewer calls with this API token.")
+}
+
+pub(super) fn deletion_without_credentials(problem: &str, namespace: Namespace) -> String {
+    let way_out = match namespace {
+        Namespace::Unread | Namespace::Stays => {
+            "Either restore the Secret, or set spec.deletionPolicy to Retain to leave the connector as it is."
+        }
+        Namespace::Terminating => {
+            "Set spec.deletionPolicy to Retain to leave the connector as it is and let the namespace go."
+        }
+    };
+    format!("The connector cannot be deleted: {problem} {way_out}")
 }

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`finalizer`] | who is marked, and who may leave without any call |
 //! | [`pace`] | how long to wait after a failure |
+//! | [`credentials`] | what the API token allows |
 //! | [`creation`] | whether to create or to bind what exists |
 //! | [`upkeep`] | what to do for a connector that the object is bound to, with [`verification`], [`enforcement`] and [`wording`] |
 //! | [`gone`] | whether a connector that cannot be found is gone, and what then |
@@ -17,6 +18,7 @@
 //! | [`verdict`] | what the status says about it |
 
 mod creation;
+mod credentials;
 mod deletion;
 mod enforcement;
 mod finalizer;
@@ -48,8 +50,8 @@ pub use memory::{
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Verdict};
 pub use world::{
-    Begun, Claim, Credentials, Desired, Observed, Record, Sighting, Snapshot, Standing, Unreadable,
-    World,
+    Begun, Claim, Credentials, Desired, Namespace, Observed, Pause, Record, Sighting, Snapshot,
+    Standing, Unreadable, World,
 };
 
 /// What to do next for one object.
@@ -88,6 +90,8 @@ pub enum Look {
     },
     /// One connector, by its ID.
     Connector(ConnectorId),
+    /// What becomes of the object's namespace.
+    Namespace,
     /// The object itself, from the API server instead of the cache.
     Object,
 }
@@ -162,7 +166,7 @@ impl Act {
 pub fn plan(world: &World<'_>) -> Plan {
     let next = finalizer::plan(world)
         .or_else(|| pace::plan(world))
-        .or_else(|| credentials(world))
+        .or_else(|| credentials::plan(world))
         .unwrap_or_else(
             || match (world.desired.terminating, &world.record.connector) {
                 (true, _) => deletion::plan(world),
@@ -170,26 +174,7 @@ pub fn plan(world: &World<'_>) -> Plan {
                 (false, None) => creation::plan(world),
             },
         );
-    pace::once_more(world, next)
-}
-
-/// Nothing can be looked at without a token.
-fn credentials(world: &World<'_>) -> Option<Plan> {
-    match &world.observed.credentials {
-        Credentials::Usable => None,
-        Credentials::Unread => Some(Plan::Look(Look::Credentials)),
-        Credentials::Unusable { reason, message } => {
-            let problem = if world.desired.terminating {
-                Finding::new(*reason, messages::deletion_without_credentials(message))
-            } else {
-                Finding::new(*reason, message.clone())
-            };
-            Some(Plan::rest(
-                Verdict::stalled(&pace::record_after_failure(world), problem),
-                world.timing.secret_retry,
-            ))
-        }
-    }
+    pace::once_more(world, credentials::permit(world, next))
 }
 
 impl Guard {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::memory::Trouble;
 use super::verdict::{Finding, Verdict};
-use super::world::Record;
+use super::world::{Pause, Record};
 use super::{Act, Plan, Then, World, enforcement, messages, verification};
 use crate::clock::Moment;
 use crate::cloudflare::Class;
@@ -41,7 +41,7 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     Some(Plan::rest(verdict, world.now.until(next)))
 }
 
-/// When the next try is due. An edit of the spec is tried soon, but Cloudflare's own pause holds for it, too.
+/// When the next try is due. An edit of the spec is tried soon, but a pause that Cloudflare asked for holds for it, too.
 fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
     let timing = world.timing;
     let delay = match trouble.failure.class {
@@ -64,8 +64,12 @@ fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
     } else {
         delay.min(timing.backoff)
     };
-    let due = trouble.last + delay;
-    Some(trouble.pause.map_or(due, |pause| due.max(pause)))
+    // What Cloudflare asks of a token is kept by token; a server that is down asks it of everybody.
+    let asked = match trouble.failure.class {
+        Class::RateLimited => None,
+        _ => trouble.failure.retry_after,
+    };
+    Some(trouble.last + asked.map_or(delay, |asked| delay.max(asked)))
 }
 
 fn refused(world: &World<'_>, trouble: &Trouble) -> Verdict {
@@ -78,12 +82,34 @@ fn refused(world: &World<'_>, trouble: &Trouble) -> Verdict {
 fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
     let shows = trouble.failures >= SHOWN_FAILURES
         || world.now.since(trouble.since) >= world.timing.trouble_shows_after;
-    let reason = match trouble.failure.class {
-        Class::RateLimited => Reason::RateLimited,
-        _ => Reason::CloudflareUnavailable,
-    };
-    let finding = shows.then(|| Finding::new(reason, messages::trouble(&trouble.failure.message)));
+    let finding = shows.then(|| match trouble.failure.class {
+        Class::RateLimited => Finding::new(Reason::RateLimited, messages::paused()),
+        _ => Finding::new(
+            Reason::CloudflareUnavailable,
+            messages::trouble(&trouble.failure.message),
+        ),
+    });
     Verdict::undecided(record_after_failure(world), finding)
+}
+
+/// Cloudflare has asked that the token rest. The Secret is looked at in the meantime: another token need not wait.
+pub(super) fn paused(world: &World<'_>, pause: Pause) -> Plan {
+    let speaks = pause.since + world.timing.trouble_shows_after;
+    let failures = world
+        .memory
+        .trouble
+        .as_ref()
+        .map_or(0, |trouble| trouble.failures);
+    let shows = speaks <= world.now || failures >= SHOWN_FAILURES;
+    let finding = shows.then(|| Finding::new(Reason::RateLimited, messages::paused()));
+    let mut next = pause.until.min(world.now + world.timing.poll_unverified);
+    if !shows {
+        next = next.min(speaks);
+    }
+    Plan::rest(
+        Verdict::undecided(record_after_failure(world), finding),
+        world.now.until(next),
+    )
 }
 
 /// A call that is made once more after it failed: the status keeps saying that it fails until it works. Otherwise

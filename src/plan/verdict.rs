@@ -40,6 +40,8 @@ pub struct Verdict {
     pub mirror: Mirror,
     /// What came of the pass.
     pub outcome: Outcome,
+    /// What is worth an Event although no condition says it.
+    pub notice: Option<Finding>,
 }
 
 /// What the status shows of the connector.
@@ -92,6 +94,7 @@ impl Verdict {
                 ready,
                 synced: true,
             },
+            notice: None,
         }
     }
 
@@ -104,6 +107,7 @@ impl Verdict {
                 ready,
                 synced: true,
             },
+            notice: None,
         }
     }
 
@@ -116,6 +120,7 @@ impl Verdict {
                 ready,
                 synced: false,
             },
+            notice: None,
         }
     }
 
@@ -126,6 +131,7 @@ impl Verdict {
             record,
             mirror: Mirror::Cleared,
             outcome: Outcome::Decided { ready, synced },
+            notice: None,
         }
     }
 
@@ -135,6 +141,15 @@ impl Verdict {
             record,
             mirror: Mirror::Kept,
             outcome: Outcome::Undecided { trouble },
+            notice: None,
+        }
+    }
+
+    /// The same, and worth an Event.
+    pub(super) fn with_notice(self, notice: Finding) -> Self {
+        Self {
+            notice: Some(notice),
+            ..self
         }
     }
 

@@ -9,8 +9,8 @@ use crate::clock::Moment;
 use crate::cloudflare::Connector;
 use crate::identity::{AccountId, ConnectorId, EmailDomain, InvalidName};
 use crate::resource::{
-    ConditionType, DeletionPolicy, ENABLE_AT, Enforcement, FINALIZER, Reason, SsoConnector,
-    SsoConnectorStatus, Truth, find_condition,
+    ApiTokenSecretRef, ConditionType, DeletionPolicy, ENABLE_AT, Enforcement, FINALIZER, Reason,
+    SsoConnector, SsoConnectorStatus, Truth, find_condition,
 };
 
 /// Everything that a decision may rest on.
@@ -57,6 +57,8 @@ pub struct Desired {
     pub finalizer: bool,
     /// The annotation that asks to apply `enabled` again.
     pub enable_at: Option<String>,
+    /// Where the API token is.
+    pub api_token: Option<ApiTokenSecretRef>,
 }
 
 /// A stored object that cannot be read. The schema refuses such objects, so it comes from before the schema.
@@ -98,7 +100,22 @@ impl Desired {
                 .iter()
                 .any(|finalizer| finalizer == FINALIZER),
             enable_at: object.annotations().get(ENABLE_AT).cloned(),
+            api_token: spec.api_token_secret_ref.clone(),
         })
+    }
+
+    /// Whether a token that was found there and has worked before may clean up after the object while its Secret is
+    /// absent: deleting a namespace may remove the Secret first.
+    #[must_use]
+    pub fn may_clean_up_with(&self, found: &ApiTokenSecretRef) -> bool {
+        self.terminating && self.api_token.as_ref() == Some(found)
+    }
+
+    /// Whether somebody waits for what becomes of the object: it is new, edited, or going away.
+    #[must_use]
+    pub fn is_awaited(&self, status: Option<&SsoConnectorStatus>) -> bool {
+        let observed = status.and_then(|status| status.observed_generation);
+        self.terminating || observed != Some(self.generation)
     }
 }
 
@@ -184,6 +201,8 @@ pub struct Observed {
     pub claim: Claim,
     /// The newest list of the account's connectors.
     pub listing: Option<Arc<Snapshot>>,
+    /// What becomes of the namespace.
+    pub namespace: Namespace,
     /// Whether the object was read from the API server, not from the cache, after everything else was seen.
     pub object_confirmed: bool,
 }
@@ -196,13 +215,43 @@ pub enum Credentials {
     Unread,
     /// There is a token, and Cloudflare has not refused it lately.
     Usable,
+    /// There is a token with which Cloudflare lets us look, but it has lately refused a change.
+    ReadOnly {
+        /// What is wrong, for people.
+        problem: String,
+    },
+    /// There is a token, and Cloudflare has asked that it rest.
+    Paused(Pause),
     /// There is no token, or Cloudflare refused it lately.
     Unusable {
         /// `CredentialsUnavailable` or `Unauthorized`.
         reason: Reason,
-        /// What is wrong and what to do, for people.
-        message: String,
+        /// What is wrong, for people.
+        problem: String,
+        /// What to do about it, if that is not what is wrong already.
+        remedy: Option<String>,
     },
+}
+
+/// A rest that Cloudflare has asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// Since when no call has worked.
+    pub since: Moment,
+    /// Until when none may be made.
+    pub until: Moment,
+}
+
+/// What becomes of the object's namespace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Namespace {
+    /// Not looked at.
+    #[default]
+    Unread,
+    /// It stays, as far as is known.
+    Stays,
+    /// It is being deleted, so nothing can be created in it any more.
+    Terminating,
 }
 
 /// Whether this object is the one that may create a connector for its account and domain.

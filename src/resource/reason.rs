@@ -57,6 +57,8 @@ pub enum Reason {
     ConnectorMismatch,
     /// Several connectors exist for the domain.
     AmbiguousMatch,
+    /// The connector does not exist.
+    ConnectorNotFound,
 }
 
 /// Which of the two abnormal conditions goes with a reason of `Ready`.
@@ -100,11 +102,12 @@ impl Reason {
             Self::Rejected => "Rejected",
             Self::ConnectorMismatch => "ConnectorMismatch",
             Self::AmbiguousMatch => "AmbiguousMatch",
+            Self::ConnectorNotFound => "ConnectorNotFound",
         }
     }
 
     /// Every reason.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Reconciling,
         Self::Creating,
         Self::Enabling,
@@ -130,6 +133,7 @@ impl Reason {
         Self::Rejected,
         Self::ConnectorMismatch,
         Self::AmbiguousMatch,
+        Self::ConnectorNotFound,
     ];
 
     /// The reason that a condition names.
@@ -163,9 +167,19 @@ impl Reason {
             | Self::Unauthorized
             | Self::Rejected
             | Self::ConnectorMismatch
-            | Self::AmbiguousMatch => Progress::Stalled,
+            | Self::AmbiguousMatch
+            | Self::ConnectorNotFound => Progress::Stalled,
             _ => Progress::Resting,
         }
+    }
+
+    /// Whether this is what somebody else did at Cloudflare.
+    #[must_use]
+    pub const fn is_external_change(self) -> bool {
+        matches!(
+            self,
+            Self::HeldByExternalChange | Self::DeletedExternally | Self::ConnectorNotFound
+        )
     }
 
     /// Whether an Event with this reason is a warning.

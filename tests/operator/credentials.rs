@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use cloudflare_sso_operator::resource::ConditionType;
+use cloudflare_sso_operator::resource::{ConditionType, Reason, SsoConnector};
+use harness::Options;
 use kube::api::DeleteParams;
 use serde_json::json;
-use simulator::{Failure, Fault, Operation, When};
+use simulator::{Failure, Fault, Operation, Permission, TokenRequest, When};
 
-use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, condition, connector_id};
+use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, condition, connector_id, quick_knobs};
 
 #[tokio::test]
 async fn a_missing_secret_is_named_and_its_arrival_needs_no_restart() {
@@ -280,6 +281,92 @@ async fn a_token_that_the_spec_names_no_more_is_not_used_to_clean_up() {
         stage.until_ready_is(name, "CredentialsUnavailable").await;
     }
     assert_eq!(stage.simulator.calls().mutations().count(), before);
+}
+
+#[tokio::test]
+async fn a_namespace_that_goes_away_without_a_token_names_the_one_way_out() {
+    let options = Options::default().with_controller_manager();
+    let stage = Stage::with(options, quick_knobs()).await;
+    let _operator = stage.operator(&[]).await;
+    let policy = json!({ "deletionPolicy": "Delete" });
+    stage.connector("example", "example.com", policy).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    stage.simulator.admin().revoke_tokens("good");
+    stage
+        .kubectl(&["delete", "namespace", "team", "--wait=false"])
+        .await;
+    let message = |object: &SsoConnector| condition(object, ConditionType::Ready).2;
+    let object = stage
+        .until("example", "a way out", |object| {
+            message(object).contains("cannot be deleted")
+        })
+        .await;
+    let message = message(&object);
+    assert!(
+        message.contains("Retain") && !message.contains("restore the Secret"),
+        "{message}"
+    );
+    stage
+        .patch_spec("example", json!({ "deletionPolicy": "Retain" }))
+        .await;
+    harness::await_gone(&stage.objects(), &object, PATIENCE)
+        .await
+        .unwrap();
+    assert_eq!(stage.simulator.admin().connectors(ACCOUNT).len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_may_only_read_hinders_only_who_needs_a_change() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--refused-token-retry", "10m"]).await;
+    stage
+        .connector("settled", "settled.example", json!({}))
+        .await;
+    let settled = stage
+        .until_ready_is("settled", "AwaitingVerification")
+        .await;
+    let admin = stage.simulator.admin();
+    let request = TokenRequest::new("reader").grant(ACCOUNT, [Permission::SsoConnectorRead]);
+    let reader = admin.issue_token(request);
+    stage.put_token(SECRET, &reader).await;
+    stage.connector("new", "new.example", json!({})).await;
+    let refused = stage.until_ready_is("new", "Unauthorized").await;
+    assert!(
+        refused.status.unwrap().pending_create.is_none(),
+        "nothing is open"
+    );
+
+    // The settled one goes on as if nothing had happened, and so it shows what happens at Cloudflare.
+    admin.publish_txt("settled.example", &code(&settled).unwrap());
+    stage.until_ready_is("settled", "Available").await;
+    let calls = stage.simulator.calls().by_token("reader");
+    assert_eq!(calls.mutations().count(), 1, "offered once");
+
+    stage.put_token(SECRET, &stage.token).await;
+    stage.until_ready_is("new", "AwaitingVerification").await;
+}
+
+#[tokio::test]
+async fn a_pause_that_cloudflare_asks_for_is_the_tokens_and_another_token_need_not_wait() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--trouble-shows-after", "1s"]).await;
+    let hour = Failure::limit_reached(Some(Duration::from_hours(1)));
+    let fault = Fault::new(hour).on(Operation::List);
+    stage.simulator.admin().push_fault(fault);
+    stage.connector("example", "example.com", json!({})).await;
+    let paused = |object: &SsoConnector| {
+        condition(object, ConditionType::Synced).1 == Reason::RateLimited.as_str()
+    };
+    stage.until("example", "to be paused", paused).await;
+    assert_eq!(stage.simulator.calls().count(), 1, "nothing passes it");
+
+    let fresh = stage.simulator.admin().add_ready_account(ACCOUNT, "fresh");
+    stage.put_token(SECRET, &fresh).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
 }
 
 #[tokio::test]

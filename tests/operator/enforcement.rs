@@ -32,6 +32,17 @@ async fn what_a_person_disables_stays_disabled_until_asked_for_again() {
         condition(&held, ConditionType::Synced).1,
         "ReconcileSucceeded"
     );
+    let counted = "cloudflare_sso_external_changes_total{reason=\"HeldByExternalChange\"} 1";
+    harness::until("the hold to be counted", PATIENCE, async || {
+        let metrics = operator.metrics().await.unwrap();
+        if metrics.contains(counted) {
+            Ok(())
+        } else {
+            Err(metrics)
+        }
+    })
+    .await
+    .unwrap();
 
     stage
         .patch_spec("example", json!({ "useFedrampLanguage": true }))

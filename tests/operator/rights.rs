@@ -71,7 +71,7 @@ async fn a_whole_life_uses_every_right_and_asks_for_no_other() {
     );
 }
 
-/// Creation, verification, enabling, an edit to and fro, deletion.
+/// Creation, verification, enabling, an edit to and fro, deletion with a bad token and then a good one.
 async fn live(stage: &Stage) {
     let mut fields = json!({ "enabled": true, "deletionPolicy": "Delete" });
     stage
@@ -95,7 +95,18 @@ async fn live(stage: &Stage) {
             .extend(fields.as_object().unwrap().clone());
         assert_eq!(json!(object.spec), applied);
     }
-    stage.delete("example").await;
+    stage.put_token(SECRET, "wrong").await;
+    let objects = stage.objects();
+    let object = objects.get("example").await.unwrap();
+    objects
+        .delete("example", &DeleteParams::default())
+        .await
+        .unwrap();
+    stage.until_ready_is("example", "Unauthorized").await;
+    stage.put_token(SECRET, &stage.token).await;
+    harness::await_gone(&objects, &object, PATIENCE)
+        .await
+        .unwrap();
     assert!(stage.simulator.admin().connectors(ACCOUNT).is_empty());
 }
 

@@ -201,6 +201,17 @@ async fn a_connector_deleted_by_hand_is_created_again_only_if_nothing_was_applie
             id.is_some_and(|id| admin.connector(&id).is_some())
         })
         .await;
+    let events = stage
+        .kubectl(&[
+            "get",
+            "events",
+            "-n",
+            "team",
+            "--field-selector=type=Warning",
+        ])
+        .await;
+    let told = |line: &&str| line.contains("ConnectorNotFound") && line.contains("sso");
+    assert_eq!(events.lines().filter(told).count(), 1, "{events}");
     let held = stage.until_ready_is("applied", "DeletedExternally").await;
     assert_eq!(
         condition(&held, ConditionType::Enabled).1,

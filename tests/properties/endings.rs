@@ -13,6 +13,9 @@ use crate::script::{Event, Flaw, MOST_LAG, Sky, Turn};
 /// By then everything is settled: a verification that has failed often is begun again every six hours.
 const PATIENCE: Duration = Duration::from_hours(24);
 
+/// What the status says of trouble that passes.
+const TRANSIENT: [&str; 2] = ["RateLimited", "CloudflareUnavailable"];
+
 /// More passes than any trouble takes.
 const MOST_PASSES: u32 = 4_000;
 
@@ -66,7 +69,14 @@ fn end(model: &Model) -> Result<(), String> {
     if is_terminating(object) {
         return Err("it is still going away".to_owned());
     }
+    if model.process.is_paused(model.moment()) {
+        return Err("Cloudflare has asked for a pause".to_owned());
+    }
     let status = object.status.clone().unwrap_or_default();
+    let synced = find_condition(&status.conditions, ConditionType::Synced);
+    if synced.is_some_and(|synced| TRANSIENT.contains(&synced.reason.as_str())) {
+        return Err("the status still speaks of trouble".to_owned());
+    }
     let ready = find_condition(&status.conditions, ConditionType::Ready);
     let reason = ready.map_or("", |ready| ready.reason.as_str());
     let bound = status.connector_id.as_deref();

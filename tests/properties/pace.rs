@@ -6,6 +6,7 @@ use std::time::Duration;
 use cloudflare_sso_operator::account::{Lane, Limiter, Rate, Turn};
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{ApiToken, Fingerprint, FingerprintKey};
+use cloudflare_sso_operator::plan::Pause;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -112,10 +113,11 @@ proptest! {
                     }
                     waiting.remove(&uid);
                 }
-                Turn::At(due) | Turn::Paused(due) => {
+                Turn::At(due) => {
                     prop_assert!(due > now, "told to come back at once");
                     waiting.insert(uid, due);
                 }
+                Turn::Paused(pause) => prop_assert!(false, "{:?}", pause),
             }
         }
     }
@@ -139,8 +141,8 @@ proptest! {
             now = now + visit.after;
             let turn = limiter.admit(token, &visit.uid.to_string(), visit.lane, now);
             if now < end {
-                prop_assert_eq!(turn, Turn::Paused(end));
-                prop_assert_eq!(limiter.charge(token, now), Turn::Paused(end));
+                prop_assert_eq!(turn, Turn::Paused(Pause { since: start, until: end }));
+                prop_assert_eq!(limiter.charge(token, now), Turn::Paused(Pause { since: start, until: end }));
             } else {
                 prop_assert!(!matches!(turn, Turn::Paused(_)));
             }

@@ -5,15 +5,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudflare_sso_operator::account::{Lane, Limiter, Rate, Refusals, Turn};
+use cloudflare_sso_operator::account::{Lane, Rate, Tokens, Turn};
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{
     ApiToken, Changes, Class, Connector, Creation, Endpoint, Failure, Fingerprint, FingerprintKey,
 };
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
-    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Observed, PairMemory, Plan,
-    Record, Sighting, Snapshot, Then, Verdict, World, plan,
+    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Namespace, Observed,
+    PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
 };
 use cloudflare_sso_operator::resource::{Reason, SsoConnector};
 use k8s_openapi::jiff::Timestamp;
@@ -42,8 +42,7 @@ pub struct Process {
     pub entry: Entry,
     pub alive: HashSet<String>,
     listing: Option<Arc<Snapshot>>,
-    limiter: Limiter,
-    refusals: Refusals,
+    tokens: Tokens,
     token: Fingerprint,
 }
 
@@ -83,8 +82,7 @@ impl Process {
             entry: Entry::default(),
             alive: HashSet::new(),
             listing: None,
-            limiter: Limiter::new(RATE),
-            refusals: Refusals::default(),
+            tokens: Tokens::new(RATE),
             token: token.fingerprint(&FingerprintKey::random()),
         }
     }
@@ -95,6 +93,10 @@ impl Process {
         self.alive.remove(&entry.uid);
         self.pair
             .departed(&entry.uid, entry.bound.as_ref(), &entry.memory, now);
+    }
+
+    pub fn is_paused(&self, now: Moment) -> bool {
+        self.tokens.paused(now) > 0
     }
 
     pub fn sweep(&mut self, now: Moment, grace: Duration) {
@@ -108,21 +110,19 @@ impl Process {
             .claim(uid, |holder| self.alive.contains(holder), now)
     }
 
-    /// The cache may not have our own last write yet.
-    fn newest(&mut self, cached: SsoConnector) -> SsoConnector {
+    /// The cache may not have our own last write yet. Whether it is the cache's copy that is newest.
+    fn newest(&mut self, cached: SsoConnector) -> (SsoConnector, bool) {
         let version = |object: &SsoConnector| -> Option<u64> {
             object.metadata.resource_version.as_ref()?.parse().ok()
         };
-        let ahead = self.entry.written.as_ref().is_some_and(|written| {
+        let ahead = self.entry.written.as_ref().filter(|written| {
             written.metadata.uid == cached.metadata.uid && version(written) > version(&cached)
         });
-        match self.entry.written.take() {
-            Some(written) if ahead => {
-                self.entry.written = Some(written.clone());
-                written
-            }
-            Some(_) | None => cached,
+        if let Some(written) = ahead {
+            return (written.clone(), false);
         }
+        self.entry.written = None;
+        (cached, true)
     }
 }
 
@@ -197,11 +197,11 @@ impl Model {
             self.process.entry.uid.clone_from(&desired.uid);
             self.process.alive.insert(desired.uid.clone());
         }
-        let bound = cached.status.as_ref().and_then(|s| s.connector_id.as_ref());
-        if bound.is_some() {
+        let (object, is_cached) = self.process.newest(cached);
+        let status = object.status.as_ref();
+        if is_cached && status.is_some_and(|status| status.connector_id.is_some()) {
             self.process.pair.bound(&desired.uid);
         }
-        let object = self.process.newest(cached);
         let mut pass = Pass {
             object: object.clone(),
             desired,
@@ -241,6 +241,10 @@ impl Model {
             }
             Look::Listing { not_before } => self.list(pass, not_before)?,
             Look::Connector(id) => self.get(pass, id)?,
+            Look::Namespace => {
+                self.kubernetes(|_| ())?;
+                pass.observed.namespace = Namespace::Stays;
+            }
             Look::Object => {
                 let uid = pass.object.metadata.uid.clone();
                 let current = self.kubernetes(|model| model.cluster.object().cloned())?;
@@ -260,28 +264,23 @@ impl Model {
         if !there && !kept {
             pass.observed.credentials = Credentials::Unusable {
                 reason: Reason::CredentialsUnavailable,
-                message: "There is no Secret.".to_owned(),
+                problem: "There is no Secret.".to_owned(),
+                remedy: None,
             };
             return Ok(());
         }
-        let rest = self.timing.refused_token_retry;
-        let now = self.moment();
-        let refused =
-            self.process
-                .refusals
-                .recent(&pass.desired.account, self.process.token, rest, now);
-        pass.observed.credentials = match refused {
-            Some(message) => Credentials::Unusable {
-                reason: Reason::Unauthorized,
-                message,
-            },
-            None => Credentials::Usable,
-        };
+        self.judge_token(pass);
         if let Some(snapshot) = self.process.listing.clone() {
             self.note_listing(pass, snapshot);
         }
         pass.has_token = true;
         Ok(())
+    }
+
+    fn judge_token(&self, pass: &mut Pass) {
+        let (tokens, token) = (&self.process.tokens, self.process.token);
+        let account = &pass.desired.account;
+        pass.observed.credentials = tokens.credentials(account, token, &self.timing, self.moment());
     }
 
     fn list(&mut self, pass: &mut Pass, not_before: Moment) -> Result<(), Stop> {
@@ -587,15 +586,17 @@ impl Model {
         if !pass.has_token {
             return Err(Stop::NotBefore(now));
         }
-        let (limiter, token) = (&self.process.limiter, self.process.token);
+        let (tokens, token) = (&self.process.tokens, self.process.token);
         let turn = if pass.admitted {
-            limiter.charge(token, now)
+            tokens.charge(token, now)
         } else {
-            let status = pass.object.status.as_ref();
-            let observed = status.and_then(|status| status.observed_generation);
-            let edited = pass.desired.terminating || observed != Some(pass.desired.generation);
-            let lane = if edited { Lane::Edited } else { Lane::Periodic };
-            limiter.admit(token, &pass.desired.uid, lane, now)
+            let awaited = pass.desired.is_awaited(pass.object.status.as_ref());
+            let lane = if awaited {
+                Lane::Edited
+            } else {
+                Lane::Periodic
+            };
+            tokens.admit(token, &pass.desired.uid, lane, now)
         };
         match turn {
             Turn::Now => {
@@ -603,47 +604,30 @@ impl Model {
                 Ok(true)
             }
             Turn::At(due) => Err(Stop::NotBefore(due)),
-            Turn::Paused(until) => {
-                let paused = failure(Endpoint::List, Class::RateLimited, Some(429));
-                let generation = pass.desired.generation;
-                let memory = &mut self.process.entry.memory;
-                memory.failed(paused, generation, now, Some(until));
+            Turn::Paused(pause) => {
+                pass.observed.credentials = Credentials::Paused(pause);
                 Ok(false)
             }
         }
     }
 
     fn worked(&mut self, endpoint: Endpoint) {
+        let now = self.moment();
         self.process.entry.memory.succeeded(endpoint);
+        self.process.tokens.worked(self.process.token, now);
         self.process.entry.token_worked = true;
     }
 
     fn note_failure(&mut self, pass: &mut Pass, failure: Failure) {
         let now = self.moment();
-        let token = self.process.token;
-        let wait = match failure.class {
-            Class::RateLimited => failure.retry_after.or(Some(self.timing.default_pause)),
-            _ => failure.retry_after,
-        };
-        let pause = wait.map(|wait| now + wait);
-        if let (Class::RateLimited, Some(until)) = (failure.class, pause) {
-            self.process.limiter.pause(token, until, now);
-        }
+        let (tokens, token) = (&self.process.tokens, self.process.token);
+        tokens.failed(&pass.desired.account, token, &failure, &self.timing, now);
         if failure.class == Class::Unauthorized {
-            let message = failure.message.clone();
             self.process.entry.token_worked = false;
-            let account = &pass.desired.account;
-            self.process
-                .refusals
-                .add(account, token, message.clone(), now);
-            pass.observed.credentials = Credentials::Unusable {
-                reason: Reason::Unauthorized,
-                message,
-            };
         }
+        self.judge_token(pass);
         let generation = pass.desired.generation;
-        let memory = &mut self.process.entry.memory;
-        memory.failed(failure, generation, now, pause);
+        self.process.entry.memory.failed(failure, generation, now);
     }
 
     /// One call to Cloudflare. `carry_out` is what it does there, half-way through.

@@ -222,10 +222,7 @@ fn incomplete_lists_while_waiting_never_go_in_circles() {
 #[test]
 fn a_refused_token_clears_an_intent_that_was_the_only_attempt() {
     let unauthorized = |scene: &mut Scene| {
-        scene.observed.credentials = Credentials::Unusable {
-            reason: Reason::Unauthorized,
-            message: "The token may not write.".to_owned(),
-        };
+        scene.observed.credentials = unusable(Reason::Unauthorized);
         scene.pair.void(date(NOW - 1.0));
     };
     let only = Scene::new()

@@ -323,22 +323,3 @@ fn a_terminating_object_never_creates() {
         assert_eq!(act(&plan), None);
     }
 }
-
-#[test]
-fn without_credentials_nothing_is_looked_at_and_a_person_is_told() {
-    let unread = Scene::new().with(|scene| scene.observed.credentials = Credentials::Unread);
-    assert_eq!(unread.plan(), Plan::Look(Look::Credentials));
-    for reason_word in [Reason::CredentialsUnavailable, Reason::Unauthorized] {
-        let plan = Scene::new()
-            .with(|scene| {
-                scene.observed.credentials = Credentials::Unusable {
-                    reason: reason_word,
-                    message: "Secret sso/token does not exist.".to_owned(),
-                };
-            })
-            .plan();
-        assert_eq!(reason(&plan), Some(reason_word));
-        assert_eq!(rest(&plan), seconds(15.0), "the Secret is looked at again");
-        assert!(message(&plan).contains("Secret sso/token"));
-    }
-}

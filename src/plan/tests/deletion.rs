@@ -212,27 +212,6 @@ fn incomplete_lists_never_release_an_intent_and_never_go_in_circles() {
 }
 
 #[test]
-fn without_usable_credentials_it_stays_and_names_both_ways_out() {
-    for reason_word in [Reason::CredentialsUnavailable, Reason::Unauthorized] {
-        let plan = going()
-            .with(|scene| {
-                scene.observed.credentials = Credentials::Unusable {
-                    reason: reason_word,
-                    message: "Secret sso/token does not exist.".to_owned(),
-                };
-            })
-            .plan();
-        assert_eq!(act(&plan), None);
-        assert_eq!(reason(&plan), Some(reason_word));
-        let text = message(&plan);
-        assert!(
-            text.contains("restore the Secret") && text.contains("Retain"),
-            "{text}"
-        );
-    }
-}
-
-#[test]
 fn from_enabled_to_released_in_the_documented_order() {
     let mut scene = going();
     let disable = scene.pass(&Cloudflare::shows(&verified(true)));

@@ -211,10 +211,8 @@ fn a_definite_refusal_returns_to_armed() {
             .clone()
             .troubled(NOW - 0.5, failure(class, Endpoint::Update));
         if class == Class::Unauthorized {
-            scene.observed.credentials = Credentials::Unusable {
-                reason: Reason::Unauthorized,
-                message: "The token may not write.".to_owned(),
-            };
+            scene.observed.credentials = read_only();
+            scene = scene.seen(NOW, verified(false));
         }
         let plan = scene.plan();
         assert_eq!(act(&plan), None, "{class:?}");

@@ -48,10 +48,7 @@ fn an_object_that_goes_without_the_finalizer_is_left_alone() {
 
 #[test]
 fn a_change_to_retain_releases_with_no_call_and_no_credentials() {
-    let unusable = Credentials::Unusable {
-        reason: Reason::CredentialsUnavailable,
-        message: "gone".to_owned(),
-    };
+    let unusable = unusable(Reason::CredentialsUnavailable);
     for credentials in [Credentials::Unread, unusable] {
         let plan = Scene::bound(Some(true), EnforcementState::Satisfied)
             .deleting()

@@ -6,6 +6,7 @@
 mod attempts;
 mod break_glass;
 mod creation;
+mod credentials;
 mod deletion;
 mod enforcement;
 mod finalizer;
@@ -24,15 +25,18 @@ use scene::{Cloudflare, Scene};
 
 use super::enforcement::change;
 use super::{
-    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Outcome, PairMemory, Plan,
-    Record, Sighting, Snapshot, Standing, Then, Timing, Verdict, World, plan,
+    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Namespace, Outcome,
+    PairMemory, Pause, Plan, Record, Sighting, Snapshot, Standing, Then, Timing, Verdict, World,
+    plan,
 };
 use crate::clock::Moment;
 use crate::cloudflare::{
     Changes, Class, Connector, Endpoint, Failure, Verification, VerificationStatus,
 };
 use crate::identity::ConnectorId;
-use crate::resource::{DeletionPolicy, Enforcement, EnforcementState, Reason};
+use crate::resource::{
+    ApiTokenSecretRef, ConditionType, DeletionPolicy, Enforcement, EnforcementState, Reason,
+};
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";
 const OTHER_UID: &str = "22222222-2222-2222-2222-222222222222";
@@ -132,6 +136,20 @@ fn failure(class: Class, endpoint: Endpoint) -> Failure {
         message: "No identity provider is configured.".to_owned(),
         retry_after: None,
         date: None,
+    }
+}
+
+fn unusable(reason: Reason) -> Credentials {
+    Credentials::Unusable {
+        reason,
+        problem: "Secret sso/token does not exist.".to_owned(),
+        remedy: Some("Create it.".to_owned()),
+    }
+}
+
+fn read_only() -> Credentials {
+    Credentials::ReadOnly {
+        problem: "The token may not write.".to_owned(),
     }
 }
 

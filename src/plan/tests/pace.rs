@@ -90,19 +90,18 @@ fn an_edit_cuts_the_wait_to_the_floor() {
 }
 
 #[test]
-fn cloudflares_pause_is_honoured_in_full_and_no_edit_cuts_it_short() {
-    let mut scene = Scene::bound(Some(true), EnforcementState::Satisfied);
-    let until = Some(at(NOW + 3600.0));
-    let limited = failure(Class::RateLimited, Endpoint::List);
-    scene.memory.failed(limited.clone(), 3, at(NOW), until);
+fn what_a_server_that_is_down_asks_for_is_honoured_in_full_and_no_edit_cuts_it_short() {
+    let asked = |seconds: u64| Failure {
+        retry_after: Some(Duration::from_secs(seconds)),
+        ..failure(Class::Unavailable, Endpoint::List)
+    };
+    let mut scene =
+        Scene::bound(Some(true), EnforcementState::Satisfied).troubled(NOW, asked(3600));
     assert!((delay(&scene) - 3600.0).abs() < 0.01);
     scene.desired.generation += 1;
     assert!((delay(&scene) - 3600.0).abs() < 0.01);
     // A short pause does not cut the back-off short either.
-    let mut scene = failing(Class::RateLimited, 9);
-    scene
-        .memory
-        .failed(limited, 3, at(NOW), Some(at(NOW + 2.0)));
+    let scene = failing(Class::Unavailable, 9).troubled(NOW, asked(2));
     assert!(delay(&scene) >= 512.0);
 }
 
@@ -148,12 +147,12 @@ fn transient_trouble_shows_only_after_3_failures_or_2_min() {
 }
 
 #[test]
-fn the_object_wakes_up_to_say_that_a_long_pause_has_lasted_2_min() {
-    let mut scene = Scene::bound(None, EnforcementState::Armed);
-    let limited = failure(Class::RateLimited, Endpoint::List);
-    scene
-        .memory
-        .failed(limited, 3, at(NOW), Some(at(NOW + 3600.0)));
+fn the_object_wakes_up_to_say_that_trouble_has_lasted_2_min() {
+    let down = Failure {
+        retry_after: Some(Duration::from_hours(1)),
+        ..failure(Class::Unavailable, Endpoint::List)
+    };
+    let scene = Scene::bound(None, EnforcementState::Armed).troubled(NOW, down);
     assert_eq!(rest(&scene.plan()), seconds(120.0));
     let plan = scene.at(NOW + 120.0).plan();
     assert!(message(&plan).contains("goes on trying"));
@@ -163,12 +162,7 @@ fn the_object_wakes_up_to_say_that_a_long_pause_has_lasted_2_min() {
 #[test]
 fn a_success_elsewhere_does_not_end_a_run_of_failures() {
     let mut memory = Memory::default();
-    memory.failed(
-        failure(Class::Unavailable, Endpoint::Update),
-        1,
-        at(1.0),
-        None,
-    );
+    memory.failed(failure(Class::Unavailable, Endpoint::Update), 1, at(1.0));
     memory.succeeded(Endpoint::Get);
     assert!(memory.trouble.is_some(), "each retry begins with a GET");
     memory.succeeded(Endpoint::Update);

@@ -33,6 +33,7 @@ impl Scene {
                 terminating: false,
                 finalizer: false,
                 enable_at: None,
+                api_token: None,
             },
             record: Record::default(),
             observed: Observed {
@@ -123,7 +124,7 @@ impl Scene {
     /// A call failed at that second.
     pub(super) fn troubled(mut self, second: f64, failure: Failure) -> Self {
         let generation = self.desired.generation;
-        self.memory.failed(failure, generation, at(second), None);
+        self.memory.failed(failure, generation, at(second));
         self
     }
 
@@ -176,6 +177,7 @@ impl Scene {
         match look {
             Look::Credentials => self.observed.credentials = Credentials::Usable,
             Look::Claim => self.observed.claim = Claim::Held(at(self.now)),
+            Look::Namespace => self.observed.namespace = Namespace::Stays,
             Look::Object => self.observed.object_confirmed = true,
             Look::Listing { .. } => {
                 let snapshot = Snapshot {

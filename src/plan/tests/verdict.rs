@@ -237,14 +237,8 @@ fn every_decision_speaks_of_the_current_generation_everywhere() {
 
 #[test]
 fn a_reason_that_only_a_person_can_end_is_stalled_and_not_synced() {
-    let unusable = |reason| {
-        Scene::new().with(|scene| {
-            scene.observed.credentials = Credentials::Unusable {
-                reason,
-                message: "x".to_owned(),
-            };
-        })
-    };
+    let unusable =
+        |reason| Scene::new().with(|scene| scene.observed.credentials = super::unusable(reason));
     let two = [
         verified(true),
         Connector {
@@ -260,7 +254,10 @@ fn a_reason_that_only_a_person_can_end_is_stalled_and_not_synced() {
         (
             "CredentialsUnavailable",
             unusable(Reason::CredentialsUnavailable)
-                .with(|scene| scene.record.connector = Some(id()))
+                .with(|scene| {
+                    scene.record.connector = Some(id());
+                    scene.observed.namespace = Namespace::Stays;
+                })
                 .deleting(),
         ),
         ("Unauthorized", unusable(Reason::Unauthorized)),

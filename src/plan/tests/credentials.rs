@@ -1,0 +1,132 @@
+//! What a token allows, and what is said where it does not.
+
+use EnforcementState::{Armed, Satisfied};
+
+use super::creation::waiting;
+use super::*;
+
+fn paused(since: f64, until: f64) -> Scene {
+    Scene::bound(Some(true), Satisfied).with(|scene| {
+        scene.observed.credentials = Credentials::Paused(Pause {
+            since: at(since),
+            until: at(until),
+        });
+    })
+}
+
+#[test]
+fn without_credentials_nothing_is_looked_at_and_a_person_is_told() {
+    let unread = Scene::new().with(|scene| scene.observed.credentials = Credentials::Unread);
+    assert_eq!(unread.plan(), Plan::Look(Look::Credentials));
+    for reason_word in [Reason::CredentialsUnavailable, Reason::Unauthorized] {
+        let plan = Scene::new()
+            .with(|scene| scene.observed.credentials = unusable(reason_word))
+            .plan();
+        assert_eq!(reason(&plan), Some(reason_word));
+        assert_eq!(rest(&plan), seconds(15.0), "the Secret is looked at again");
+        assert_eq!(
+            message(&plan),
+            "Secret sso/token does not exist. Create it."
+        );
+    }
+}
+
+#[test]
+fn a_deletion_without_usable_credentials_stays_and_names_the_ways_out() {
+    let going = |credentials: Credentials, namespace| {
+        Scene::bound(Some(true), Satisfied)
+            .deleting()
+            .seen(NOW, verified(false))
+            .with(|scene| {
+                scene.observed.credentials = credentials;
+                scene.observed.namespace = namespace;
+                scene.observed.object_confirmed = true;
+            })
+            .plan()
+    };
+    for (credentials, reason_word) in [
+        (
+            unusable(Reason::CredentialsUnavailable),
+            Reason::CredentialsUnavailable,
+        ),
+        (unusable(Reason::Unauthorized), Reason::Unauthorized),
+        (read_only(), Reason::Unauthorized),
+    ] {
+        let unread = going(credentials.clone(), Namespace::Unread);
+        assert_eq!(unread, Plan::Look(Look::Namespace));
+        for (namespace, restores) in [(Namespace::Stays, true), (Namespace::Terminating, false)] {
+            let plan = going(credentials.clone(), namespace);
+            assert_eq!(act(&plan), None);
+            assert_eq!(reason(&plan), Some(reason_word));
+            let text = message(&plan);
+            assert!(text.contains("Retain"), "{text}");
+            assert_eq!(text.contains("restore the Secret"), restores, "{text}");
+            assert!(!text.contains("Create it"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_token_that_may_only_read_hinders_only_who_needs_a_change() {
+    let with_read_only = |scene: Scene| {
+        let scene = scene.with(|scene| scene.observed.credentials = read_only());
+        scene.plan()
+    };
+    let settled = with_read_only(Scene::bound(Some(true), Satisfied).seen(NOW, verified(true)));
+    assert_eq!(reason(&settled), Some(Reason::Available));
+
+    let needy = [
+        waiting().listed(list(NOW, &[])),
+        Scene::bound(Some(true), Armed).seen(NOW, verified(false)),
+        Scene::bound(None, Armed)
+            .seen(NOW, awaiting())
+            .with(|scene| scene.record.begun.last = None),
+    ];
+    for scene in needy {
+        assert!(act(&scene.plan()).is_some(), "with a good token it acts");
+        let record = scene.record.clone();
+        let plan = with_read_only(scene);
+        assert_eq!(act(&plan), None);
+        assert_eq!(reason(&plan), Some(Reason::Unauthorized));
+        assert_eq!(message(&plan), "The token may not write.");
+        assert_eq!(verdict(&plan).record, record, "no step is recorded");
+        assert_eq!(rest(&plan), seconds(15.0));
+    }
+}
+
+#[test]
+fn with_a_token_that_may_only_read_the_status_goes_on_showing_what_is_there() {
+    let status = super::status::status_of(
+        &Scene::bound(Some(true), Armed)
+            .seen(NOW, verified(false))
+            .with(|scene| scene.observed.credentials = read_only()),
+    );
+    let verified = super::status::condition(&status, ConditionType::Verified).unwrap();
+    assert_eq!(verified.status, "True");
+}
+
+#[test]
+fn a_paused_token_rests_and_the_secret_is_looked_at_in_the_meantime() {
+    let plan = paused(NOW, NOW + 3600.0).plan();
+    assert_eq!(verdict(&plan).outcome, Outcome::Undecided { trouble: None });
+    assert_eq!(rest(&plan), seconds(30.0));
+    assert_eq!(rest(&paused(NOW, NOW + 2.0).plan()), seconds(2.0));
+    let lasting = paused(NOW - 120.0, NOW + 3600.0).plan();
+    assert!(message(&lasting).contains("fewer calls"));
+    let speaks = paused(NOW - 100.0, NOW + 3600.0).plan();
+    assert_eq!(rest(&speaks), seconds(20.0), "it wakes up to say so");
+}
+
+#[test]
+fn the_last_token_that_worked_cleans_up_only_for_what_still_names_its_secret() {
+    let named = |name: &str| ApiTokenSecretRef {
+        name: name.to_owned(),
+        key: None,
+    };
+    let mut scene = Scene::new().deleting();
+    scene.desired.api_token = Some(named("token"));
+    assert!(scene.desired.may_clean_up_with(&named("token")));
+    assert!(!scene.desired.may_clean_up_with(&named("other")));
+    scene.desired.terminating = false;
+    assert!(!scene.desired.may_clean_up_with(&named("token")));
+}
