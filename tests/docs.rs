@@ -241,6 +241,7 @@ fn registered() -> BTreeSet<(String, String, String)> {
     metrics.passed(PassOutcome::Done);
     metrics.called(Endpoint::List, None, std::time::Duration::ZERO);
     metrics.moved(None, Some(Reason::Available));
+    metrics.changed_by_others(Reason::DeletedExternally);
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
 

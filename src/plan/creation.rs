@@ -9,7 +9,7 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::enforcement;
-use super::memory::Known;
+use super::pair::Known;
 use super::verdict::{Finding, Verdict};
 use super::world::{Begun, Claim, Record, Snapshot};
 use super::{Act, Guard, Look, Plan, Then, World, messages, pace};

@@ -15,7 +15,8 @@
 //! | [`upkeep`] | what to do for a connector that the object is bound to, with [`verification`], [`enforcement`] and [`wording`] |
 //! | [`gone`] | whether a connector that cannot be found is gone, and what then |
 //! | [`deletion`] | how a connector is taken down |
-//! | [`verdict`] | what the status says about it |
+//! | [`verdict`] | what follows from what was seen |
+//! | [`status`] | how the status says so |
 
 mod creation;
 mod credentials;
@@ -26,6 +27,8 @@ mod gone;
 mod memory;
 mod messages;
 mod pace;
+mod pair;
+mod status;
 mod timing;
 mod upkeep;
 mod verdict;
@@ -44,9 +47,8 @@ use crate::clock::Moment;
 use crate::cloudflare::{Changes, Creation, Endpoint};
 use crate::identity::ConnectorId;
 
-pub use memory::{
-    Attempt, Deletion, Difference, Holder, Known, Memory, PairMemory, Trouble, Update,
-};
+pub use memory::{Deletion, Difference, Memory, Trouble, Update};
+pub use pair::{Attempt, Holder, Known, PairMemory};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Verdict};
 pub use world::{

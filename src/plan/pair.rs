@@ -1,0 +1,217 @@
+//! What one process remembers of one account and domain, whatever becomes of the objects that speak of them: who may
+//! create, what may have been created, and what is known to be there or to be gone although lists may not show it yet.
+//! Like all memory it is forgotten when the process ends, which makes the operator slower to decide, never bolder.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::memory::Memory;
+use super::timing::Timing;
+use super::world::{Claim, Snapshot};
+use crate::clock::Moment;
+use crate::cloudflare::Connector;
+use crate::identity::{ConnectorId, EmailDomain};
+
+/// What the process remembers of one account and domain, beyond the life of any one object.
+#[derive(Debug, Clone, Default)]
+pub struct PairMemory {
+    /// Which object may create, and since when.
+    pub holder: Option<Holder>,
+    /// The attempts to create that this process has made or has found in a status.
+    pub attempts: Vec<Attempt>,
+    /// A connector that is known to exist for the pair although a list may not show it yet.
+    pub known: Option<Known>,
+    /// When the first complete list without a match was begun after the newest attempt.
+    pub first_blank: Option<Moment>,
+    /// The connectors that we have deleted, and when we knew: what shows one of them lags.
+    pub deleted: Vec<(ConnectorId, Moment)>,
+}
+
+/// The object that may create for a pair.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The object's UID.
+    pub uid: String,
+    /// Since when.
+    pub since: Moment,
+}
+
+/// One attempt to create, as this process knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its time by Cloudflare's clock, which is its name in the status.
+    pub time: Timestamp,
+    /// When this process first saw it.
+    pub first_seen: Moment,
+    /// Whether it certainly created nothing.
+    pub void: bool,
+}
+
+/// A connector known beyond doubt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// Its ID.
+    pub id: ConnectorId,
+    /// What Cloudflare answered to our POST, if this process created it for the object that holds the claim.
+    pub created: Option<Connector>,
+    /// When this process learned of it.
+    pub since: Moment,
+}
+
+impl PairMemory {
+    /// Takes note of attempts found in a status.
+    pub fn recall(&mut self, attempts: &[Timestamp], now: Moment) {
+        for &time in attempts {
+            if !self.attempts.iter().any(|attempt| attempt.time == time) {
+                self.attempting(time, now);
+            }
+        }
+    }
+
+    /// An attempt begins.
+    pub fn attempting(&mut self, time: Timestamp, now: Moment) {
+        self.attempts.retain(|attempt| attempt.time != time);
+        self.attempts.push(Attempt {
+            time,
+            first_seen: now,
+            void: false,
+        });
+        self.first_blank = None;
+    }
+
+    /// An attempt certainly created nothing.
+    pub fn void(&mut self, time: Timestamp) {
+        for attempt in self
+            .attempts
+            .iter_mut()
+            .filter(|attempt| attempt.time == time)
+        {
+            attempt.void = true;
+        }
+    }
+
+    /// The object has its connector, and the cache shows it: its claim is free, the outcome of its attempts is known,
+    /// and what the answer to the POST said is out of date from now on. What is found later was left behind by somebody; it is not ours because it is young.
+    pub fn bound(&mut self, uid: &str) {
+        if self.holder.take_if(|holder| holder.uid == uid).is_some() {
+            self.attempts.clear();
+            self.first_blank = None;
+            if let Some(known) = &mut self.known {
+                known.created = None;
+            }
+        }
+    }
+
+    /// The object cannot go on for now. Unless it may have created something, others need not wait for it.
+    pub fn give_back(&mut self, uid: &str) {
+        let created = self
+            .known
+            .as_ref()
+            .is_some_and(|known| known.created.is_some());
+        if !created && self.open_attempts().next().is_none() {
+            self.holder.take_if(|holder| holder.uid == uid);
+        }
+    }
+
+    /// A connector is known to exist.
+    pub fn created(&mut self, id: ConnectorId, created: Option<Connector>, now: Moment) {
+        self.known = Some(Known {
+            id,
+            created,
+            since: now,
+        });
+    }
+
+    /// We have deleted the connector of that ID.
+    pub fn deleted(&mut self, id: ConnectorId, now: Moment) {
+        self.known.take_if(|known| known.id == id);
+        self.deleted.retain(|(deleted, _)| *deleted != id);
+        self.deleted.push((id, now));
+    }
+
+    /// Whether we have deleted the connector so recently that reads may still show it.
+    #[must_use]
+    pub fn was_deleted(&self, id: &ConnectorId, now: Moment, grace: Duration) -> bool {
+        self.deleted
+            .iter()
+            .any(|(deleted, when)| deleted == id && now.since(*when) <= grace)
+    }
+
+    /// An object is gone: its claim is free, and the connector that it was bound to is known for a while, as there or as
+    /// deleted.
+    pub fn departed(
+        &mut self,
+        uid: &str,
+        bound: Option<&ConnectorId>,
+        memory: &Memory,
+        now: Moment,
+    ) {
+        self.holder.take_if(|holder| holder.uid == uid);
+        match bound {
+            Some(id) if memory.has_deleted(id) => self.deleted(id.clone(), now),
+            Some(id) => self.created(id.clone(), None, now),
+            None => {}
+        }
+    }
+
+    /// Asks for the claim. An object that is not there any more does not hold one.
+    pub fn claim(&mut self, uid: &str, is_there: impl Fn(&str) -> bool, now: Moment) -> Claim {
+        match &self.holder {
+            Some(holder) if holder.uid == uid => Claim::Held(holder.since),
+            Some(holder) if is_there(&holder.uid) => Claim::Elsewhere,
+            Some(_) | None => {
+                self.holder = Some(Holder {
+                    uid: uid.to_owned(),
+                    since: now,
+                });
+                Claim::Held(now)
+            }
+        }
+    }
+
+    /// The account was listed.
+    pub fn listed(&mut self, listing: &Snapshot, domain: &EmailDomain) {
+        let after_attempts = self
+            .attempts
+            .iter()
+            .all(|attempt| attempt.void || attempt.first_seen < listing.begun);
+        let blank = listing.proof().is_ok() && listing.matches(domain).next().is_none();
+        if blank && after_attempts {
+            self.first_blank.get_or_insert(listing.begun);
+        }
+    }
+
+    /// Whether two complete lists without a match, `listing` being the second and begun a grace period after the last
+    /// attempt was first seen, prove that no attempt has created anything.
+    #[must_use]
+    pub fn disproved_by(&self, listing: &Snapshot, timing: &Timing) -> bool {
+        match self.open_attempts().map(|attempt| attempt.first_seen).max() {
+            None => true,
+            Some(newest) => {
+                listing.begun >= newest + timing.creation_grace
+                    && self
+                        .first_blank
+                        .is_some_and(|first| first > newest && first < listing.begun)
+            }
+        }
+    }
+
+    /// The attempts that may have created something.
+    pub fn open_attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.iter().filter(|attempt| !attempt.void)
+    }
+
+    /// Whether nothing is left that a later object must know. `grace` after the last thing that happened.
+    #[must_use]
+    pub fn is_spent(&self, now: Moment, grace: Duration) -> bool {
+        let newest = self
+            .attempts
+            .iter()
+            .map(|attempt| attempt.first_seen)
+            .chain(self.known.iter().map(|known| known.since))
+            .chain(self.deleted.iter().map(|(_, when)| *when))
+            .max();
+        self.holder.is_none() && newest.is_none_or(|newest| now.since(newest) > grace)
+    }
+}

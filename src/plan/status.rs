@@ -1,0 +1,279 @@
+//! The status that says what a verdict says.
+//!
+//! It is computed whole from the verdict and from the status before. A condition's time moves only with its `status`, and
+//! the same verdict gives the same bytes, so nothing is written unless something happened.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+
+use super::verdict::{Finding, Mirror, Outcome, Verdict, applying};
+use super::world::{Desired, Record, Standing};
+use super::{enforcement, messages, verification};
+use crate::cloudflare::{Connector, VerificationCode, VerificationStatus};
+use crate::resource::{
+    ConditionType, CreateAttempts, DnsRecord, EnforcementState, Progress, Reason, RecordType,
+    SsoConnectorStatus, Truth, VerificationState, find_condition,
+};
+
+impl Verdict {
+    /// The status that says this. `now` is the time for conditions whose `status` changes.
+    #[must_use]
+    pub fn status(
+        &self,
+        before: &SsoConnectorStatus,
+        desired: &Desired,
+        now: Timestamp,
+    ) -> SsoConnectorStatus {
+        let mut status = self.remembered(before);
+        let mut conditions = Conditions {
+            list: before.conditions.clone(),
+            generation: desired.generation,
+            now,
+        };
+        match &self.mirror {
+            Mirror::Kept => {}
+            Mirror::Shown(connector) => {
+                mirror(&mut status, connector, desired);
+                conditions.set(
+                    ConditionType::Verified,
+                    &verified(&self.record, connector, desired),
+                );
+                conditions.set(
+                    ConditionType::Enabled,
+                    &enabled(&self.record, connector, desired),
+                );
+            }
+            Mirror::Cleared => conditions.remove(ConditionType::Verified),
+        }
+        match &self.outcome {
+            Outcome::Decided { ready, synced } => {
+                self.judge_enabled(&mut conditions, ready);
+                conditions.decide(ready, *synced);
+                status.observed_generation = Some(desired.generation);
+            }
+            Outcome::Undecided {
+                trouble: Some(finding),
+            } => conditions.trouble(finding),
+            Outcome::Undecided { trouble: None } => {}
+        }
+        status.conditions = conditions.list;
+        status
+    }
+
+    /// What is to be said of `Enabled` when the connector was not seen.
+    fn judge_enabled(&self, conditions: &mut Conditions, ready: &Finding) {
+        let refused = ready.reason == Reason::Rejected && conditions.is_enabling();
+        let cleared = matches!(self.mirror, Mirror::Cleared);
+        if refused || (cleared && ready.reason == Reason::DeletedExternally) {
+            conditions.set(ConditionType::Enabled, &(Truth::False, ready.clone()));
+        } else if cleared {
+            conditions.remove(ConditionType::Enabled);
+        }
+    }
+
+    /// The status with what the record says, and what the mirror leaves of the connector.
+    fn remembered(&self, before: &SsoConnectorStatus) -> SsoConnectorStatus {
+        let record = &self.record;
+        let seen = match &self.mirror {
+            Mirror::Kept | Mirror::Shown(_) => before.clone(),
+            Mirror::Cleared => SsoConnectorStatus::default(),
+        };
+        let verification = VerificationState {
+            restarts: (record.begun.restarts > 0).then_some(record.begun.restarts),
+            last_begun_at: record.begun.last,
+            ..seen.verification.unwrap_or_default()
+        };
+        SsoConnectorStatus {
+            observed_generation: before.observed_generation,
+            conditions: Vec::new(),
+            connector_id: record.connector.as_ref().map(ToString::to_string),
+            enabled: seen.enabled,
+            use_fedramp_language: seen.use_fedramp_language,
+            created_on: record.created_on,
+            updated_on: seen.updated_on,
+            verification: (verification != VerificationState::default()).then_some(verification),
+            dns_record: seen.dns_record,
+            pending_create: (!record.attempts.is_empty()).then(|| CreateAttempts {
+                attempts: record.attempts.clone(),
+            }),
+            enforcement: record.enforcement.clone(),
+            last_handled_enable_at: record.handled_enable_at.clone(),
+        }
+    }
+}
+
+pub(super) fn verified(
+    record: &Record,
+    connector: &Connector,
+    desired: &Desired,
+) -> (Truth, Finding) {
+    let txt = code(connector).map(|code| messages::txt_record(&desired.domain, &code));
+    let txt = txt.unwrap_or_else(messages::no_code);
+    let restarts = desired.begin_verification;
+    let finding = |reason, message| Finding::new(reason, message);
+    match verification::status(connector) {
+        Some(VerificationStatus::Verified) => (
+            Truth::True,
+            finding(Reason::Verified, messages::verified(&desired.domain)),
+        ),
+        Some(VerificationStatus::Failed) if record.standing != Standing::Unproven => (
+            Truth::False,
+            finding(Reason::VerificationLapsed, messages::lapsed(&txt)),
+        ),
+        Some(VerificationStatus::Failed) => (
+            Truth::False,
+            finding(Reason::VerificationFailed, messages::failed(&txt, restarts)),
+        ),
+        Some(VerificationStatus::Unknown(word)) => (
+            Truth::Unknown,
+            finding(Reason::UnknownStatus, messages::unknown_status(word, &txt)),
+        ),
+        _ if record.standing != Standing::Unproven => (
+            Truth::False,
+            finding(Reason::VerificationLapsed, messages::lapsed(&txt)),
+        ),
+        Some(VerificationStatus::Pending) => (
+            Truth::False,
+            finding(Reason::Pending, messages::pending(&txt)),
+        ),
+        Some(VerificationStatus::Awaiting) => (
+            Truth::False,
+            finding(Reason::Awaiting, messages::awaiting(&txt, restarts)),
+        ),
+        None => (
+            Truth::Unknown,
+            finding(Reason::UnknownStatus, messages::no_status()),
+        ),
+    }
+}
+
+fn enabled(record: &Record, connector: &Connector, desired: &Desired) -> (Truth, Finding) {
+    let enabled = enforcement::is_enabled(connector);
+    let truth = if enabled { Truth::True } else { Truth::False };
+    let verified = verification::is_verified(connector);
+    let finding = match (enforcement::state(record), desired.enabled) {
+        (EnforcementState::Held, _) => {
+            Finding::new(Reason::HeldByExternalChange, messages::held(enabled))
+        }
+        (_, Some(true)) if !enabled && verified => applying(true),
+        (_, Some(true)) if !enabled => {
+            Finding::new(Reason::AwaitingVerification, messages::enabled_later())
+        }
+        _ if enabled => Finding::new(Reason::Enabled, messages::enabled(&desired.domain)),
+        _ => Finding::new(Reason::Disabled, messages::disabled(&desired.domain)),
+    };
+    (truth, finding)
+}
+
+fn code(connector: &Connector) -> Option<VerificationCode> {
+    VerificationCode::parse(connector.verification.as_ref()?.code.as_deref()?)
+}
+
+fn mirror(status: &mut SsoConnectorStatus, connector: &Connector, desired: &Desired) {
+    let code = code(connector);
+    status.enabled = connector.enabled;
+    status.use_fedramp_language = connector.use_fedramp_language;
+    status.updated_on = connector.updated_on;
+    status.dns_record = code.as_ref().map(|code| DnsRecord {
+        record_type: RecordType::TXT,
+        name: desired.domain.to_string(),
+        value: code.as_str().to_owned(),
+    });
+    let verification = status.verification.get_or_insert_default();
+    verification.code = code.map(|code| code.as_str().to_owned());
+    verification.status = verification::status(connector).map(|status| status.as_str().to_owned());
+}
+
+/// The conditions while they are rewritten.
+struct Conditions {
+    list: Vec<Condition>,
+    generation: i64,
+    now: Timestamp,
+}
+
+impl Conditions {
+    fn set(&mut self, kind: ConditionType, (truth, finding): &(Truth, Finding)) {
+        let before = find_condition(&self.list, kind);
+        let unchanged = before.filter(|condition| condition.status == truth.as_str());
+        let condition = Condition {
+            type_: kind.as_str().to_owned(),
+            status: truth.as_str().to_owned(),
+            reason: finding.reason.as_str().to_owned(),
+            message: finding.message.clone(),
+            observed_generation: Some(self.generation),
+            last_transition_time: unchanged.map_or(Time(self.now), |condition| {
+                condition.last_transition_time.clone()
+            }),
+        };
+        match self
+            .list
+            .iter_mut()
+            .find(|condition| condition.type_ == kind.as_str())
+        {
+            Some(place) => *place = condition,
+            None => self.list.push(condition),
+        }
+    }
+
+    /// Whether enabling was begun, and its effect was not seen.
+    fn is_enabling(&self) -> bool {
+        find_condition(&self.list, ConditionType::Enabled).is_some_and(|enabled| {
+            [Reason::Enabling, Reason::Rejected]
+                .iter()
+                .any(|reason| enabled.reason == reason.as_str())
+        })
+    }
+
+    fn remove(&mut self, kind: ConditionType) {
+        self.list
+            .retain(|condition| condition.type_ != kind.as_str());
+    }
+
+    /// A decision speaks of the current generation in every condition.
+    fn decide(&mut self, ready: &Finding, synced: bool) {
+        for condition in &mut self.list {
+            condition.observed_generation = Some(self.generation);
+        }
+        self.set(
+            ConditionType::Ready,
+            &(ready.reason.readiness(), ready.clone()),
+        );
+        let synced = if synced {
+            (
+                Truth::True,
+                Finding::new(Reason::ReconcileSucceeded, messages::synced()),
+            )
+        } else {
+            (Truth::False, ready.clone())
+        };
+        self.set(ConditionType::Synced, &synced);
+        self.abnormal(ConditionType::Reconciling, ready, Progress::Reconciling);
+        self.abnormal(ConditionType::Stalled, ready, Progress::Stalled);
+    }
+
+    /// An abnormal condition is there only while it is true, and carries Ready's reason.
+    fn abnormal(&mut self, kind: ConditionType, ready: &Finding, progress: Progress) {
+        if ready.reason.progress() == progress {
+            self.set(kind, &(Truth::True, ready.clone()));
+        } else {
+            self.remove(kind);
+        }
+    }
+
+    /// Trouble leaves what was decided as it is, generations included.
+    fn trouble(&mut self, finding: &Finding) {
+        let decided = find_condition(&self.list, ConditionType::Ready).cloned();
+        self.remove(ConditionType::Stalled);
+        self.set(ConditionType::Synced, &(Truth::False, finding.clone()));
+        self.set(ConditionType::Reconciling, &(Truth::True, finding.clone()));
+        let reconciling = ConditionType::Reconciling.as_str();
+        if let (Some(ready), Some(condition)) = (
+            decided,
+            self.list
+                .iter_mut()
+                .find(|condition| condition.type_ == reconciling),
+        ) {
+            condition.reason = ready.reason;
+        }
+    }
+}
