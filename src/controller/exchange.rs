@@ -335,7 +335,7 @@ impl Pass<'_> {
         self.judge_token(fingerprint);
         self.entry
             .memory
-            .failed(failure, self.desired.generation, now);
+            .failed(failure, self.desired.edition(), now);
     }
 
     fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {

@@ -177,9 +177,7 @@ impl<'a> Pass<'a> {
             news: Vec::new(),
         };
         pass.adopt(object).ok_or(unreadable)?;
-        if pass.desired.terminating {
-            pass.entry.memory.deletion_seen.get_or_insert(now);
-        }
+        pass.entry.memory.begins(&pass.desired, &pass.record, now);
         Ok(pass)
     }
 

@@ -2,14 +2,15 @@
 //! hang in deletion. Whoever does not need it leaves without any call and without credentials.
 
 use super::{Plan, World};
-use crate::resource::DeletionPolicy;
 
 pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let desired = world.desired;
-    let wanted = desired.deletion_policy == DeletionPolicy::Delete;
+    let wanted = desired.deletes();
     match (desired.terminating, desired.finalizer) {
         (true, false) => Some(Plan::Leave),
-        (true, true) if !wanted || nothing_was_created(world) => Some(Plan::Release),
+        (true, true) if !wanted || desired.suspended || nothing_was_created(world) => {
+            Some(Plan::Release)
+        }
         (false, true) if !wanted => Some(Plan::Release),
         (false, false) if wanted => Some(Plan::Mark),
         (true | false, true) | (false, false) => None,

@@ -212,9 +212,8 @@ impl Model {
             confirmed: None,
         };
         self.adopt(&mut pass, object);
-        if pass.desired.terminating {
-            self.process.entry.memory.deletion_seen.get_or_insert(now);
-        }
+        let memory = &mut self.process.entry.memory;
+        memory.begins(&pass.desired, &pass.record, now);
         pass
     }
 
@@ -626,8 +625,8 @@ impl Model {
             self.process.entry.token_worked = false;
         }
         self.judge_token(pass);
-        let generation = pass.desired.generation;
-        self.process.entry.memory.failed(failure, generation, now);
+        let edition = pass.desired.edition();
+        self.process.entry.memory.failed(failure, edition, now);
     }
 
     /// One call to Cloudflare. `carry_out` is what it does there, half-way through.

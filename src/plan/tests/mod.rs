@@ -35,7 +35,8 @@ use crate::cloudflare::{
 };
 use crate::identity::ConnectorId;
 use crate::resource::{
-    ApiTokenSecretRef, ConditionType, DeletionPolicy, Enforcement, EnforcementState, Reason,
+    AdoptionPolicy, ApiTokenSecretRef, ConditionType, DeletionPolicy, Enforcement,
+    EnforcementState, ExternalChangePolicy, ManagementPolicy, Reason,
 };
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";

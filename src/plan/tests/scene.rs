@@ -32,6 +32,12 @@ impl Scene {
                 deletion_policy: DeletionPolicy::Retain,
                 terminating: false,
                 finalizer: false,
+                on_external_change: ExternalChangePolicy::Hold,
+                named: None,
+                adoption: AdoptionPolicy::Adopt,
+                management: ManagementPolicy::Manage,
+                suspended: false,
+                reconcile_at: None,
                 enable_at: None,
                 api_token: None,
             },
@@ -123,8 +129,8 @@ impl Scene {
 
     /// A call failed at that second.
     pub(super) fn troubled(mut self, second: f64, failure: Failure) -> Self {
-        let generation = self.desired.generation;
-        self.memory.failed(failure, generation, at(second));
+        let edition = self.desired.edition();
+        self.memory.failed(failure, edition, at(second));
         self
     }
 
