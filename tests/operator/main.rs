@@ -5,6 +5,7 @@ mod creation;
 mod credentials;
 mod enforcement;
 mod journey;
+mod policies;
 mod rights;
 mod silence;
 mod stage;

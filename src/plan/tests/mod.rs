@@ -12,6 +12,7 @@ mod enforcement;
 mod finalizer;
 mod gone;
 mod pace;
+mod policies;
 mod scene;
 mod status;
 mod upkeep;
