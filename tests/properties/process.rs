@@ -458,6 +458,7 @@ impl Model {
 
     fn act(&mut self, pass: &mut Pass, act: Act) -> Result<(), Stop> {
         self.ledger.mutations += 1;
+        nevers::never_touch_what_is_left_alone(&pass.object);
         let (endpoint, result) = match act {
             Act::Create {
                 creation,

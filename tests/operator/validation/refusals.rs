@@ -7,8 +7,8 @@ use harness::{ControlPlane, Output, until};
 use serde_json::{Value, json};
 
 use super::rows::{
-    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_DOMAIN, UPPER_CASE,
-    refused_by_a_rule, refused_by_the_schema,
+    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_CONNECTOR,
+    OTHER_DOMAIN, UPPER_CASE, refused_by_a_rule, refused_by_the_schema,
 };
 use super::{apply, definition, merge, patch_status, server, stored, succeed};
 use crate::stage::{ACCOUNT, PATIENCE, connector};
@@ -79,6 +79,10 @@ async fn what_is_meant_to_be_possible_is_accepted_and_a_misspelt_field_is_named(
             vec!["api-token", "API_TOKEN", ".token", "a..b", "-", "_"],
         ),
         ("deletionPolicy", vec!["Delete", "Retain"]),
+        ("onExternalChange", vec!["Enforce", "Hold"]),
+        ("adoptionPolicy", vec!["Adopt", "Refuse"]),
+        ("managementPolicy", vec!["Manage", "Observe"]),
+        ("connectorID", vec![ACCOUNT]),
     ] {
         for value in values {
             let output = dry_run(&server, &with(&at(field, value))).await;
@@ -130,7 +134,16 @@ async fn account_and_domain_stay_and_all_else_may_change() {
         invalid(&[&line(UPPER_CASE), &line(OTHER_DOMAIN)])
     );
 
+    let named = json!({ "connectorID": ACCOUNT });
+    succeed(apply(&server, &with(&named), &[]).await);
+    let output = dry_run(&server, &with(&at("connectorID", &other_account))).await;
+    let line = format!("spec.connectorID: Invalid value: \"{other_account}\": {OTHER_CONNECTOR}");
+    assert_eq!(output.stderr, invalid(&[&line]));
+
     for spec in [
+        json!({ "suspend": true, "managementPolicy": "Observe", "onExternalChange": "Enforce" }),
+        json!({ "suspend": false, "managementPolicy": "Manage", "adoptionPolicy": "Refuse" }),
+        named,
         json!({ "enabled": true, "deletionPolicy": "Delete", "beginVerification": false }),
         json!({ "enabled": false, "deletionPolicy": "Retain", "useFedrampLanguage": true }),
         json!({ "apiTokenSecretRef": { "name": "other", "key": "token" } }),
