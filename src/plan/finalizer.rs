@@ -1,16 +1,16 @@
 //! The finalizer is on the object exactly while deleting the object must delete the connector, so nothing else can ever
 //! hang in deletion. Whoever does not need it leaves without any call and without credentials.
 
+use super::world::Activity;
 use super::{Plan, World};
 
 pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let desired = world.desired;
     let wanted = desired.deletes();
+    let suspended = desired.activity == Activity::Suspended;
     match (desired.terminating, desired.finalizer) {
         (true, false) => Some(Plan::Leave),
-        (true, true) if !wanted || desired.suspended || nothing_was_created(world) => {
-            Some(Plan::Release)
-        }
+        (true, true) if !wanted || suspended || nothing_was_created(world) => Some(Plan::Release),
         (false, true) if !wanted => Some(Plan::Release),
         (false, false) if wanted => Some(Plan::Mark),
         (true | false, true) | (false, false) => None,

@@ -57,8 +57,8 @@ pub use pair::{Attempt, Holder, Known, PairMemory};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Synced, Verdict};
 pub use world::{
-    Begun, Claim, Credentials, Desired, Edition, Namespace, Observed, Pause, Record, Sighting,
-    Snapshot, Standing, Unreadable, World,
+    Activity, Begun, Claim, Credentials, Desired, Edition, Namespace, Observed, Pause, Record,
+    Sighting, Snapshot, Standing, Unreadable, World,
 };
 
 /// What to do next for one object.

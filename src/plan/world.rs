@@ -75,7 +75,7 @@ pub struct Desired {
     /// Whether anything is changed at Cloudflare.
     pub management: ManagementPolicy,
     /// Whether the object is left alone for now.
-    pub suspended: bool,
+    pub activity: Activity,
     /// The annotation that asks for a look now.
     pub reconcile_at: Option<String>,
     /// The annotation that asks to apply `enabled` again.
@@ -131,7 +131,10 @@ impl Desired {
                 .map_err(name("connectorID"))?,
             adoption: spec.adoption_policy.unwrap_or_default(),
             management: spec.management_policy.unwrap_or_default(),
-            suspended: spec.suspend.unwrap_or(false),
+            activity: match spec.suspend {
+                Some(true) => Activity::Suspended,
+                Some(false) | None => Activity::Active,
+            },
             reconcile_at: object.annotations().get(RECONCILE_AT).cloned(),
             enable_at: object.annotations().get(ENABLE_AT).cloned(),
             api_token: spec.api_token_secret_ref.clone(),
@@ -169,6 +172,15 @@ impl Desired {
             reconcile_at: self.reconcile_at.clone(),
         }
     }
+}
+
+/// Whether anything at all is done for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It is looked after.
+    Active,
+    /// It is left alone for now.
+    Suspended,
 }
 
 /// What a person has last asked for: what has failed for one edition may be tried at once for the next.

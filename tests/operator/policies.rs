@@ -244,15 +244,8 @@ async fn switching_the_policy_to_enforce_ends_a_hold() {
     let held = stage
         .until_ready_is("example", "HeldByExternalChange")
         .await;
-    let state = |object: &cloudflare_sso_operator::resource::SsoConnector| {
-        object
-            .status
-            .as_ref()?
-            .enforcement
-            .as_ref()
-            .map(|e| e.state)
-    };
-    assert_eq!(state(&held), Some(EnforcementState::Held));
+    let enforcement = held.status.unwrap().enforcement.unwrap();
+    assert_eq!(enforcement.state, EnforcementState::Held);
     stage
         .patch_spec("example", json!({ "onExternalChange": "Enforce" }))
         .await;

@@ -26,7 +26,7 @@ use scene::{Cloudflare, Scene};
 
 use super::enforcement::change;
 use super::{
-    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Namespace, Outcome,
+    Act, Activity, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Namespace, Outcome,
     PairMemory, Pause, Plan, Record, Sighting, Snapshot, Standing, Then, Timing, Verdict, World,
     plan,
 };

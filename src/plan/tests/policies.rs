@@ -44,7 +44,9 @@ fn a_suspended_object_is_left_alone_and_nothing_of_it_is_forgotten() {
     ];
     for scene in rows {
         let record = scene.record.clone();
-        let plan = scene.with(|scene| scene.desired.suspended = true).plan();
+        let plan = scene
+            .with(|scene| scene.desired.activity = Activity::Suspended)
+            .plan();
         assert_eq!(act(&plan), None);
         assert_eq!(reason(&plan), Some(Reason::Suspended));
         assert_eq!(verdict(&plan).record, record);
@@ -57,7 +59,7 @@ fn a_suspended_object_keeps_what_its_other_conditions_say() {
     let before =
         super::status::status_of(&Scene::bound(Some(true), Satisfied).seen(NOW, verified(true)));
     let suspended = Scene::bound(Some(true), Satisfied).with(|scene| {
-        scene.desired.suspended = true;
+        scene.desired.activity = Activity::Suspended;
         scene.desired.generation += 1;
     });
     let plan = suspended.plan();
@@ -79,7 +81,7 @@ fn a_suspended_object_keeps_what_its_other_conditions_say() {
 #[test]
 fn deleting_a_suspended_or_observing_object_needs_no_call_and_no_credentials() {
     for change in [
-        (|scene: &mut Scene| scene.desired.suspended = true) as fn(&mut Scene),
+        (|scene: &mut Scene| scene.desired.activity = Activity::Suspended) as fn(&mut Scene),
         |scene| scene.desired.management = ManagementPolicy::Observe,
     ] {
         let plan = Scene::bound(Some(true), Satisfied)
@@ -98,7 +100,9 @@ fn the_finalizer_is_on_while_it_says_manage_and_delete() {
             .with(|scene| {
                 scene.desired.deletion_policy = DeletionPolicy::Delete;
                 scene.desired.management = management;
-                scene.desired.suspended = suspended;
+                if suspended {
+                    scene.desired.activity = Activity::Suspended;
+                }
                 scene.desired.finalizer = finalizer;
             })
             .plan()

@@ -36,7 +36,7 @@ impl Scene {
                 named: None,
                 adoption: AdoptionPolicy::Adopt,
                 management: ManagementPolicy::Manage,
-                suspended: false,
+                activity: Activity::Active,
                 reconcile_at: None,
                 enable_at: None,
                 api_token: None,

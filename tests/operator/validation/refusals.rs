@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::rows::{
     BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_CONNECTOR,
-    OTHER_DOMAIN, UPPER_CASE, refused_by_a_rule, refused_by_the_schema,
+    OTHER_DOMAIN, UNKNOWN_CHOICES, UPPER_CASE, refused_by_a_rule, refused_by_the_schema,
 };
 use super::{apply, definition, merge, patch_status, server, stored, succeed};
 use crate::stage::{ACCOUNT, PATIENCE, connector};
@@ -25,6 +25,13 @@ async fn a_bad_value_is_refused_in_words_that_say_what_to_write() {
         lines.push(NOT_ALL_CHECKED);
         let output = dry_run(&server, &with(&spec)).await;
         assert_eq!(output.stderr, invalid(&lines), "{spec}");
+    }
+    for (field, value, [first, second]) in UNKNOWN_CHOICES {
+        let output = dry_run(&server, &with(&at(field, value))).await;
+        let line = format!(
+            r#"spec.{field}: Unsupported value: "{value}": supported values: "{first}", "{second}""#
+        );
+        assert_eq!(output.stderr, invalid(&[&line, NOT_ALL_CHECKED]));
     }
     for (spec, lines) in [
         (

@@ -140,24 +140,6 @@ pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
             vec!["spec.connectorID: Too long: may not be more than 64 bytes"],
         ),
         (
-            json!({ "onExternalChange": "hold" }),
-            vec![
-                r#"spec.onExternalChange: Unsupported value: "hold": supported values: "Enforce", "Hold""#,
-            ],
-        ),
-        (
-            json!({ "adoptionPolicy": "adopt" }),
-            vec![
-                r#"spec.adoptionPolicy: Unsupported value: "adopt": supported values: "Adopt", "Refuse""#,
-            ],
-        ),
-        (
-            json!({ "managementPolicy": "ReadOnly" }),
-            vec![
-                r#"spec.managementPolicy: Unsupported value: "ReadOnly": supported values: "Manage", "Observe""#,
-            ],
-        ),
-        (
             json!({ "suspend": "yes" }),
             vec![
                 r#"spec.suspend: Invalid value: "string": spec.suspend in body must be of type boolean: "string""#,
@@ -178,18 +160,6 @@ pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
         (
             json!({ "apiTokenSecretRef": { "key": "token" } }),
             vec!["spec.apiTokenSecretRef.name: Required value"],
-        ),
-        (
-            json!({ "deletionPolicy": "delete" }),
-            vec![
-                r#"spec.deletionPolicy: Unsupported value: "delete": supported values: "Delete", "Retain""#,
-            ],
-        ),
-        (
-            json!({ "deletionPolicy": "" }),
-            vec![
-                r#"spec.deletionPolicy: Unsupported value: "": supported values: "Delete", "Retain""#,
-            ],
         ),
         (
             json!({ "deletionPolicy": true }),
@@ -236,3 +206,12 @@ pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
         ),
     ]
 }
+
+/// Choices that a field does not know: the field, the value, and what it knows.
+pub(super) const UNKNOWN_CHOICES: [(&str, &str, [&str; 2]); 5] = [
+    ("deletionPolicy", "delete", ["Delete", "Retain"]),
+    ("deletionPolicy", "", ["Delete", "Retain"]),
+    ("onExternalChange", "hold", ["Enforce", "Hold"]),
+    ("adoptionPolicy", "adopt", ["Adopt", "Refuse"]),
+    ("managementPolicy", "ReadOnly", ["Manage", "Observe"]),
+];
