@@ -4,7 +4,7 @@
 use super::verification;
 use super::world::{Begun, Desired, Edition, Record, Sighting, Snapshot};
 use crate::clock::Moment;
-use crate::cloudflare::{Changes, Endpoint, Failure};
+use crate::cloudflare::{Changes, Class, Endpoint, Failure};
 use crate::identity::ConnectorId;
 
 /// What the process remembers of one object.
@@ -211,10 +211,11 @@ impl Memory {
         }
     }
 
-    /// Cloudflare certainly did not carry out the PATCH that was sent last.
-    pub fn update_refused(&mut self) {
+    /// The PATCH that was sent last has failed. That the connector is not there is no refusal: somebody has deleted it
+    /// meanwhile, and that must not be undone as if nothing had been applied.
+    pub fn update_failed(&mut self, failure: &Failure) {
         if let Some(update) = &mut self.update {
-            update.refused = true;
+            update.refused = failure.is_definite() && failure.class != Class::Gone;
         }
     }
 }

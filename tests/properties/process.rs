@@ -560,8 +560,8 @@ impl Model {
             let now = model.now;
             model.cloudflare.update(id, changes, now)
         })?;
-        if result.as_ref().is_err_and(Failure::is_definite) {
-            self.process.entry.memory.update_refused();
+        if let Err(failure) = &result {
+            self.process.entry.memory.update_failed(failure);
         }
         Ok(result)
     }
