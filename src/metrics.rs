@@ -22,6 +22,7 @@ pub struct Metrics {
     paused_tokens: Gauge,
     external_changes: Family<ReasonLabels, Counter>,
     watch_failures: Counter,
+    leader: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,6 +70,7 @@ impl Metrics {
             paused_tokens: Gauge::default(),
             external_changes: Family::default(),
             watch_failures: Counter::default(),
+            leader: Gauge::default(),
         };
         let own = registry.sub_registry_with_prefix("cloudflare_sso");
         own.register(
@@ -106,7 +108,17 @@ impl Metrics {
             "Failures of the watch on SsoConnector objects",
             metrics.watch_failures.clone(),
         );
+        own.register(
+            "leader",
+            "Whether this process is the one that acts",
+            metrics.leader.clone(),
+        );
         metrics
+    }
+
+    /// This process leads, or does not.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// A pass ended.

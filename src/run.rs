@@ -15,6 +15,7 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use crate::cli::{LogFormat, RunArgs};
 use crate::cloudflare::{BuildError, Client as Cloudflare, ClientOptions};
 use crate::controller::{self, Context};
+use crate::lease::{self, Candidacy, Candidate, Lost};
 use crate::metrics::Metrics;
 use crate::plan::UnsafeTiming;
 use crate::server::{self, Readiness};
@@ -24,6 +25,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the API server may be silent within an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a Pod finds its namespace.
+const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// Where `deploy/` puts the operator's rights.
+const INSTALLED_NAMESPACE: &str = "cloudflare-sso-system";
 
 /// Why the operator cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -54,12 +61,15 @@ pub enum RunError {
     /// The Cloudflare client cannot be set up.
     #[error(transparent)]
     Cloudflare(#[from] BuildError),
+    /// Another process may lead by now.
+    #[error(transparent)]
+    Lost(#[from] Lost),
 }
 
 /// Runs the operator until SIGTERM or SIGINT; passes that are under way are finished.
 ///
 /// # Errors
-/// If it cannot start. Nothing that happens later ends it.
+/// If it cannot start, or if it has lost its lease: then it must not go on.
 pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     log(&arguments)?;
     arguments.timing.check()?;
@@ -75,21 +85,45 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         .map_err(|cause| RunError::Listen { address, cause })?;
     let serving = tokio::spawn(serving);
 
-    let (watch, client) = clients().await?;
+    let clients = clients().await?;
+    let mut candidate = Candidate::new(
+        clients.lease,
+        candidacy(&arguments),
+        arguments.terms(),
+        Arc::clone(&metrics),
+    );
     let cloudflare = Cloudflare::new(ClientOptions {
         base_url: arguments.cloudflare_base_url.clone(),
         call_timeout: arguments.timing.call_timeout,
         connect_timeout: CONNECT_TIMEOUT.min(arguments.timing.call_timeout),
+        authority: candidate.authority(),
     })?;
     let context = Context::new(
-        client,
+        clients.writes,
         cloudflare,
         arguments.timing.clone(),
         arguments.rate(),
         metrics,
     );
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
-    controller::run(watch, Arc::new(context), readiness, shutdown.clone()).await;
+    let won = shutdown
+        .run_until_cancelled(candidate.win(&readiness))
+        .await;
+    if won.is_some() {
+        readiness.set(false);
+        // The first list comes from the API server itself, so nothing is missed that an earlier leader has written.
+        let work = controller::run(
+            clients.watch,
+            Arc::new(context),
+            readiness,
+            shutdown.clone(),
+        );
+        tokio::select! {
+            () = work => {}
+            lost = candidate.keep() => return Err(lost.into()),
+        }
+    }
+    candidate.release().await;
     shutdown.cancel();
     if let Ok(Err(cause)) = serving.await {
         error!(%cause, "serving probes and metrics failed");
@@ -98,10 +132,17 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     Ok(())
 }
 
-/// A client for the watch, which may be silent for minutes, and one for everything else, which may not. Neither retries:
-/// what failed is tried again by the next pass, with all that is known then.
-async fn clients() -> Result<(kube::Client, kube::Client), Box<dyn std::error::Error + Send + Sync>>
-{
+/// The clients of the API server. None retries: what failed is tried again by the next pass, with all that is known then.
+struct Clients {
+    /// For the watch, which may be silent for minutes.
+    watch: kube::Client,
+    /// For the lease alone, so that nothing makes a renewal wait.
+    lease: kube::Client,
+    /// For everything else.
+    writes: kube::Client,
+}
+
+async fn clients() -> Result<Clients, Box<dyn std::error::Error + Send + Sync>> {
     let mut config = if std::env::var_os("KUBECONFIG").is_some() {
         kube::Config::infer().await?
     } else {
@@ -112,7 +153,22 @@ async fn clients() -> Result<(kube::Client, kube::Client), Box<dyn std::error::E
     let watch = kube::Client::try_from(config.clone())?;
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
-    Ok((watch, kube::Client::try_from(config)?))
+    let lease = kube::Client::try_from(config.clone())?;
+    Ok(Clients {
+        watch,
+        lease,
+        writes: kube::Client::try_from(config)?,
+    })
+}
+
+fn candidacy(arguments: &RunArgs) -> Candidacy {
+    let own = || std::fs::read_to_string(OWN_NAMESPACE).ok();
+    let namespace = arguments.lease_namespace.clone().or_else(own);
+    Candidacy {
+        namespace: namespace.unwrap_or_else(|| INSTALLED_NAMESPACE.to_owned()),
+        name: arguments.lease_name.clone(),
+        identity: lease::identity(),
+    }
 }
 
 fn log(arguments: &RunArgs) -> Result<(), RunError> {

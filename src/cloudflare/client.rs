@@ -16,6 +16,7 @@ use super::listing::{Collector, Listing, Next};
 use super::token::ApiToken;
 use super::verdict::judge;
 use crate::identity::{AccountId, ConnectorId};
+use crate::lease::Authority;
 
 const USER_AGENT: &str = concat!("cloudflare-sso-operator/", env!("CARGO_PKG_VERSION"));
 
@@ -25,6 +26,7 @@ const USER_AGENT: &str = concat!("cloudflare-sso-operator/", env!("CARGO_PKG_VER
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
+    authority: Authority,
     base_url: BaseUrl,
     call_timeout: Duration,
 }
@@ -38,6 +40,8 @@ pub struct ClientOptions {
     pub call_timeout: Duration,
     /// How long making a connection may take, within the call's time.
     pub connect_timeout: Duration,
+    /// The right to call. No call begins, and none goes on, without it.
+    pub authority: Authority,
 }
 
 /// The HTTP client could not be set up, for instance because no root certificates were found.
@@ -72,6 +76,7 @@ impl Client {
             base_url,
             call_timeout,
             connect_timeout,
+            authority,
         } = options;
         let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let mut builder = reqwest::Client::builder()
@@ -86,6 +91,7 @@ impl Client {
         }
         Ok(Self {
             http: builder.build()?,
+            authority,
             base_url,
             call_timeout,
         })
@@ -229,7 +235,7 @@ impl Client {
 
     async fn call(&self, request: Request<'_>) -> Result<Answer<Success>, Failure> {
         let (endpoint, token) = (request.endpoint, request.token);
-        let reply = exchange(&self.http, request).await?;
+        let reply = exchange(&self.http, &self.authority, request).await?;
         let envelope = judge(endpoint, &reply, token)?;
         Ok(Answer {
             value: Success {

@@ -16,6 +16,7 @@ use super::gate::Gate;
 use super::headers;
 use super::token::ApiToken;
 use crate::foreign_text;
+use crate::lease::Authority;
 
 /// The largest body that is read. The longest real answer is a list, of about 400 bytes per connector.
 const MAX_BODY: usize = 4 << 20;
@@ -60,10 +61,11 @@ pub(super) enum Body {
 /// Makes the request and logs it.
 pub(super) async fn exchange(
     http: &reqwest::Client,
+    authority: &Authority,
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let (endpoint, deadline, started) = (request.endpoint, request.deadline, Instant::now());
-    let outcome = match send(http, request).await {
+    let outcome = match send(http, authority, request).await {
         Ok(response) => Ok(receive(response, deadline).await),
         Err(failure) => Err(failure),
     };
@@ -83,7 +85,14 @@ pub(super) async fn exchange(
     outcome.map(|(reply, _)| reply)
 }
 
-async fn send(http: &reqwest::Client, request: Request<'_>) -> Result<Response, Failure> {
+async fn send(
+    http: &reqwest::Client,
+    authority: &Authority,
+    request: Request<'_>,
+) -> Result<Response, Failure> {
+    if !authority.holds() {
+        return Err(not_begun(request.endpoint));
+    }
     let Request {
         endpoint,
         token,
@@ -115,6 +124,7 @@ async fn send(http: &reqwest::Client, request: Request<'_>) -> Result<Response, 
     };
     tokio::select! {
         biased;
+        () = authority.ended() => Err(cut_off(endpoint)),
         () = too_late => Err(not_begun(endpoint)),
         sent = timeout_at(deadline, builder.send()) => match sent {
             Ok(Ok(response)) => Ok(response),
@@ -171,6 +181,11 @@ async fn read(mut response: Response, deadline: Instant) -> Body {
 fn not_begun(endpoint: Endpoint) -> Failure {
     let message = "The request was not sent to Cloudflare, because it could not begin in time";
     Failure::without_answer(Class::NotSent, endpoint, message.to_owned())
+}
+
+fn cut_off(endpoint: Endpoint) -> Failure {
+    let message = "The call to Cloudflare was cut off, because this process does not lead any more";
+    Failure::without_answer(Class::Unavailable, endpoint, message.to_owned())
 }
 
 fn timed_out(endpoint: Endpoint) -> Failure {

@@ -92,6 +92,18 @@ pub struct Timing {
     #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
     pub refused_token_retry: Duration,
 
+    /// How long the lease of a leader lasts that does not renew it
+    #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
+    pub lease_duration: Duration,
+
+    /// How long after it sent its last successful renewal a leader may act
+    #[arg(long, value_parser = duration, default_value = "15s", value_name = "DURATION")]
+    pub renew_deadline: Duration,
+
+    /// How often a leader renews its lease
+    #[arg(long, value_parser = duration, default_value = "3s", value_name = "DURATION")]
+    pub renew_interval: Duration,
+
     /// How long a token rests after Cloudflare asked for fewer calls without saying for how long
     #[arg(long, value_parser = duration, default_value = "1m", value_name = "DURATION")]
     pub default_pause: Duration,
@@ -110,6 +122,16 @@ pub enum UnsafeTiming {
         "--ours-after must be at least --observation-limit, --creation-start-limit and --call-timeout together, so that what was just created counts as ours"
     )]
     OursTooNarrow,
+    /// Two processes could act at once.
+    #[error(
+        "--lease-duration must be at least 2s longer than --renew-deadline and --call-timeout together, so that every call of a leader has ended when another takes over"
+    )]
+    LeaseTooShort,
+    /// A leader would lose its lease although nothing is wrong.
+    #[error(
+        "--renew-deadline must be at least twice --renew-interval, so that one renewal may fail"
+    )]
+    DeadlineTooShort,
     /// The operator would never rest.
     #[error("{0} must be more than zero")]
     Zero(&'static str),
@@ -134,7 +156,15 @@ impl Timing {
         if self.ours_after < slowest {
             return Err(UnsafeTiming::OursTooNarrow);
         }
+        let longest = self.renew_deadline + self.call_timeout + Duration::from_secs(2);
+        if self.lease_duration < longest {
+            return Err(UnsafeTiming::LeaseTooShort);
+        }
+        if self.renew_deadline < self.renew_interval * 2 {
+            return Err(UnsafeTiming::DeadlineTooShort);
+        }
         let rests = [
+            ("--renew-interval", self.renew_interval),
             ("--observation-limit", self.observation_limit),
             ("--poll-unverified", self.poll_unverified),
             ("--poll-settled", self.poll_settled),
@@ -176,6 +206,9 @@ impl Default for Timing {
             rejected_retry: seconds(900),
             secret_retry: seconds(15),
             refused_token_retry: seconds(300),
+            lease_duration: seconds(30),
+            renew_deadline: seconds(15),
+            renew_interval: seconds(3),
             default_pause: seconds(60),
         }
     }
@@ -234,6 +267,21 @@ mod tests {
             ..Timing::default()
         };
         assert_eq!(timing.check(), Err(UnsafeTiming::Zero("--backoff")));
+    }
+
+    #[test]
+    fn a_lease_that_ends_before_the_calls_of_its_leader_is_refused() {
+        let lease_duration = Duration::from_secs(26);
+        let timing = Timing {
+            lease_duration,
+            ..Timing::default()
+        };
+        assert_eq!(timing.check(), Err(UnsafeTiming::LeaseTooShort));
+        let timing = Timing {
+            renew_interval: Duration::from_secs(8),
+            ..Timing::default()
+        };
+        assert_eq!(timing.check(), Err(UnsafeTiming::DeadlineTooShort));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod creation;
 mod credentials;
 mod enforcement;
 mod journey;
+mod leadership;
 mod policies;
 mod rights;
 mod silence;

@@ -41,7 +41,8 @@ async fn a_whole_life_uses_every_right_and_asks_for_no_other() {
     let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
     live(&stage).await;
 
-    let granted: BTreeSet<_> = granted().into_iter().map(|(_, right)| right).collect();
+    let all = granted("ClusterRole").into_iter().chain(granted("Role"));
+    let granted: BTreeSet<_> = all.map(|(_, right)| right).collect();
     let used = until("every right to be used", PATIENCE, async || {
         let used: BTreeSet<_> = calls(&stage).iter().map(right).collect();
         let unused: Vec<_> = granted.difference(&used).collect();
@@ -125,20 +126,16 @@ fn right(event: &AuditEvent) -> Right {
     (event.verb.clone(), resource)
 }
 
-/// What `deploy/rbac.yaml` grants.
-fn granted() -> BTreeSet<RightInGroup> {
+/// What `deploy/rbac.yaml` grants in this kind of role: `ClusterRole` everywhere, `Role` in the operator's namespace.
+fn granted(kind: &str) -> BTreeSet<RightInGroup> {
     let text = std::fs::read_to_string(repository().join("deploy/rbac.yaml")).unwrap();
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
     let roles: Vec<_> = documents
         .iter()
-        .filter(|document| {
-            document["kind"]
-                .as_str()
-                .is_some_and(|kind| kind.ends_with("Role"))
-        })
+        .filter(|document| document["kind"] == kind)
         .collect();
     let [role] = roles[..] else {
-        panic!("not one role but {}", roles.len())
+        panic!("not one {kind} but {}", roles.len())
     };
     let mut rights = BTreeSet::new();
     for rule in role["rules"].as_array().unwrap() {
@@ -197,7 +194,7 @@ async fn the_token_opens_nothing_else() {
         .await
         .unwrap();
     let operator = Client::try_from(config).unwrap();
-    let mut allowed = granted();
+    let mut allowed = granted("ClusterRole");
     // Everybody may ask who they are and what they may.
     for (group, review) in [
         ("authorization.k8s.io", "selfsubjectaccessreviews"),
@@ -235,6 +232,8 @@ async fn the_token_opens_nothing_else() {
         ("cloudflare-sso.dev", "update", "ssoconnectors"),
         ("cloudflare-sso.dev", "delete", "ssoconnectors"),
         ("", "get", "configmaps"),
+        ("coordination.k8s.io", "get", "leases"),
+        ("coordination.k8s.io", "create", "leases"),
         ("", "get", "pods"),
         ("", "list", "nodes"),
         ("", "create", "events"),

@@ -22,9 +22,15 @@ pub(crate) const SECRET: &str = "cloudflare-api-token";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Durations short enough for a test, in the proportions of the real ones.
-const BRISK: [&str; 30] = [
+const BRISK: [&str; 36] = [
     "--call-timeout",
     "1s",
+    "--lease-duration",
+    "9s",
+    "--renew-deadline",
+    "6s",
+    "--renew-interval",
+    "500ms",
     "--creation-grace",
     "3s",
     "--poll-unverified",
@@ -131,6 +137,17 @@ impl Stage {
 
     /// The operator behind a proxy to the API server, just started.
     pub(crate) async fn start_operator(&self, server: Option<Url>, flags: &[&str]) -> Operator {
+        self.start_operator_for(&self.simulator, server, flags)
+            .await
+    }
+
+    /// The same for another Cloudflare, which shows what just this process calls.
+    pub(crate) async fn start_operator_for(
+        &self,
+        simulator: &Simulator,
+        server: Option<Url>,
+        flags: &[&str],
+    ) -> Operator {
         let kubeconfig = self
             .control_plane
             .service_account_kubeconfig("cloudflare-sso-system", "cloudflare-sso-operator", server)
@@ -147,7 +164,7 @@ impl Stage {
         Operator::start(&OperatorOptions {
             binary: PathBuf::from(env!("CARGO_BIN_EXE_cloudflare-sso-operator")),
             kubeconfig,
-            cloudflare_base_url: self.simulator.base_url().parse().unwrap(),
+            cloudflare_base_url: simulator.base_url().parse().unwrap(),
             flags: all,
         })
         .unwrap()

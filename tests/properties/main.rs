@@ -8,6 +8,7 @@
 mod cloudflare;
 mod cluster;
 mod endings;
+mod lease;
 mod model;
 mod moments;
 mod nevers;

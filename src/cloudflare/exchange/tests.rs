@@ -64,6 +64,7 @@ async fn call(address: SocketAddr, endpoint: Endpoint, content: Content) -> Resu
     let url = format!("http://{address}/path");
     exchange(
         &http,
+        &Authority::unlimited(),
         Request {
             endpoint,
             token: &token,
@@ -148,7 +149,9 @@ async fn a_request_still_connecting_when_its_time_passes_is_not_sent() {
         content,
         deadline,
     };
-    let failure = exchange(&http, request).await.unwrap_err();
+    let failure = exchange(&http, &Authority::unlimited(), request)
+        .await
+        .unwrap_err();
     assert_eq!(
         (failure.class, failure.is_definite()),
         (Class::NotSent, true)
