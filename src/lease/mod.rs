@@ -6,7 +6,7 @@
 //! with it at the latest. So all calls of a leader that was cut off or paused have ended before another process can take
 //! the lease. A leader that cannot renew ends the process: whoever starts anew remembers nothing wrong.
 //!
-//! [`decide`] is the pure part; here is only how the Lease is read and written.
+//! [`decide()`] is the pure part; here is only how the Lease is read and written.
 
 mod authority;
 mod decide;

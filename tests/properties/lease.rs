@@ -76,7 +76,7 @@ impl World {
     }
 
     fn moment(&self, who: usize) -> Moment {
-        Moment::from_start(self.now - self.candidates[who].started)
+        Moment::from_start(self.now.saturating_sub(self.candidates[who].started))
     }
 
     fn step(&self, who: usize) -> Option<Step> {
@@ -155,14 +155,14 @@ impl World {
         };
         self.play(Turn::Look(who));
         let ends = TERMS.deadline + LONGEST_CALL;
-        let now = self.now;
+        let age = self.moment(who).since(sent);
+        let begun = self.now.saturating_sub(age);
         let candidate = &mut self.candidates[who];
         if !accepted {
             return;
         }
         candidate.held = Some(sent);
-        let sent = now - Moment::since(Moment::from_start(now - candidate.started), sent);
-        candidate.acts_until = candidate.acts_until.max(sent + ends);
+        candidate.acts_until = candidate.acts_until.max(begun + ends);
         self.one_acts(who);
     }
 
