@@ -1,8 +1,8 @@
 //! The finalizer is on the object exactly while deleting the object must delete the connector, so nothing else can ever
 //! hang in deletion. Whoever does not need it leaves without any call and without credentials.
 
-use super::world::Activity;
-use super::{Plan, World};
+use super::world::{Activity, Definition};
+use super::{Look, Plan, World};
 
 pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let desired = world.desired;
@@ -11,9 +11,14 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     match (desired.terminating, desired.finalizer) {
         (true, false) => Some(Plan::Leave),
         (true, true) if !wanted || suspended || nothing_was_created(world) => Some(Plan::Release),
+        (true, true) => match world.observed.definition {
+            Definition::Unread => Some(Plan::Look(Look::Definition)),
+            Definition::GoesAway => Some(Plan::Release),
+            Definition::Stands => None,
+        },
         (false, true) if !wanted => Some(Plan::Release),
         (false, false) if wanted => Some(Plan::Mark),
-        (true | false, true) | (false, false) => None,
+        (false, true | false) => None,
     }
 }
 

@@ -57,8 +57,8 @@ pub use pair::{Attempt, Holder, Known, PairMemory};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Synced, Verdict};
 pub use world::{
-    Activity, Begun, Claim, Credentials, Desired, Edition, Namespace, Observed, Pause, Record,
-    Sighting, Snapshot, Standing, Unreadable, World,
+    Activity, Begun, Claim, Credentials, Definition, Desired, Edition, Namespace, Observed, Pause,
+    Record, Sighting, Snapshot, Standing, Unreadable, World,
 };
 
 /// What to do next for one object.
@@ -99,7 +99,9 @@ pub enum Look {
     Connector(ConnectorId),
     /// What becomes of the object's namespace.
     Namespace,
-    /// The object itself, from the API server instead of the cache.
+    /// What becomes of the definition.
+    Definition,
+    /// The object itself and its definition, from the API server instead of the cache.
     Object,
 }
 

@@ -279,7 +279,9 @@ pub struct Observed {
     pub listing: Option<Arc<Snapshot>>,
     /// What becomes of the namespace.
     pub namespace: Namespace,
-    /// Whether the object was read from the API server, not from the cache, after everything else was seen.
+    /// What becomes of the definition.
+    pub definition: Definition,
+    /// Whether object and definition were read from the API server, not from the cache, after everything else was seen.
     pub object_confirmed: bool,
 }
 
@@ -316,6 +318,19 @@ pub struct Pause {
     pub since: Moment,
     /// Until when none may be made.
     pub until: Moment,
+}
+
+/// What becomes of the definition of the resource, `SsoConnector`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Definition {
+    /// Not looked at.
+    #[default]
+    Unread,
+    /// It stays, and it was there when the object was deleted.
+    Stands,
+    /// It is going away, or is another one than when the object was deleted: the object goes because the definition went,
+    /// and nobody has decided anything about its connector.
+    GoesAway,
 }
 
 /// What becomes of the object's namespace.

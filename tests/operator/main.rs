@@ -4,6 +4,7 @@
 mod break_glass;
 mod creation;
 mod credentials;
+mod definition;
 mod enforcement;
 mod journey;
 mod leadership;

@@ -12,8 +12,8 @@ use cloudflare_sso_operator::cloudflare::{
 };
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
-    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Namespace, Observed,
-    PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
+    Act, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory, Namespace,
+    Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
 };
 use cloudflare_sso_operator::resource::{Reason, SsoConnector};
 use k8s_openapi::jiff::Timestamp;
@@ -240,6 +240,10 @@ impl Model {
             }
             Look::Listing { not_before } => self.list(pass, not_before)?,
             Look::Connector(id) => self.get(pass, id)?,
+            Look::Definition => {
+                self.kubernetes(|_| ())?;
+                pass.observed.definition = Definition::Stands;
+            }
             Look::Namespace => {
                 self.kubernetes(|_| ())?;
                 pass.observed.namespace = Namespace::Stays;

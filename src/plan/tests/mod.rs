@@ -26,9 +26,9 @@ use scene::{Cloudflare, Scene};
 
 use super::enforcement::change;
 use super::{
-    Act, Activity, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Namespace, Outcome,
-    PairMemory, Pause, Plan, Record, Sighting, Snapshot, Standing, Then, Timing, Verdict, World,
-    plan,
+    Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory,
+    Namespace, Outcome, PairMemory, Pause, Plan, Record, Sighting, Snapshot, Standing, Then,
+    Timing, Verdict, World, plan,
 };
 use crate::clock::Moment;
 use crate::cloudflare::{

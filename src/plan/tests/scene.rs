@@ -75,6 +75,7 @@ impl Scene {
         self.desired.finalizer = true;
         self.desired.terminating = true;
         self.memory.deletion_seen = Some(at(self.now - 3600.0));
+        self.observed.definition = Definition::Stands;
         self
     }
 
@@ -183,6 +184,7 @@ impl Scene {
         match look {
             Look::Credentials => self.observed.credentials = Credentials::Usable,
             Look::Claim => self.observed.claim = Claim::Held(at(self.now)),
+            Look::Definition => self.observed.definition = Definition::Stands,
             Look::Namespace => self.observed.namespace = Namespace::Stays,
             Look::Object => self.observed.object_confirmed = true,
             Look::Listing { .. } => {
