@@ -65,7 +65,7 @@ pub struct RunArgs {
     pub calls_per_second: f64,
 
     /// How many calls each API token makes at once after a rest
-    #[arg(long, default_value_t = 20.0, value_parser = positive, value_name = "CALLS")]
+    #[arg(long, default_value_t = 20.0, value_parser = at_least_one, value_name = "CALLS")]
     pub call_burst: f64,
 
     /// The namespace of the lease by which one of several processes leads; default: the Pod's own, or
@@ -133,6 +133,13 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+fn at_least_one(text: &str) -> Result<f64, String> {
+    match positive(text) {
+        Ok(number) if number >= 1.0 => Ok(number),
+        Ok(_) | Err(_) => Err("must be a number of at least one".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -164,8 +171,10 @@ mod tests {
 
     #[test]
     fn a_pace_of_nothing_is_refused() {
+        assert!(at_least_one("0.5").is_err(), "nobody would ever be served");
         for bad in ["0", "-1", "NaN", "inf", "fast"] {
             assert!(positive(bad).is_err(), "{bad}");
+            assert!(at_least_one(bad).is_err(), "{bad}");
         }
     }
 }

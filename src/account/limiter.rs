@@ -78,6 +78,13 @@ impl Limiter {
             .admit(self.rate, uid, lane, now)
     }
 
+    /// The object does not wait any more.
+    pub fn leave(&self, token: Fingerprint, uid: &str) {
+        if let Some(bucket) = self.lock().get_mut(&token) {
+            bucket.leave(uid);
+        }
+    }
+
     /// Takes note of a further call of a pass that was admitted.
     pub fn charge(&self, token: Fingerprint, now: Moment) -> Turn {
         self.lock()

@@ -85,6 +85,11 @@ impl Tokens {
         self.limiter.admit(token, uid, lane, now)
     }
 
+    /// The object does not wait any more; see [`Limiter::leave`].
+    pub fn leave(&self, token: Fingerprint, uid: &str) {
+        self.limiter.leave(token, uid);
+    }
+
     /// Takes note of a further call; see [`Limiter::charge`].
     pub fn charge(&self, token: Fingerprint, now: Moment) -> Turn {
         self.limiter.charge(token, now)

@@ -37,10 +37,13 @@ pub(super) async fn publish(context: &Context, object: &SsoConnector, news: &New
     let reference = object.object_ref(&());
     let notice = news.notice.as_ref();
     let notice = notice.map(|notice| (notice.reason.as_str().to_owned(), notice.message.clone()));
+    let noticed = notice.is_some();
     let changes = changes(&news.before, &news.after);
-    for (reason, note) in notice.into_iter().chain(changes) {
+    for (number, (reason, note)) in notice.into_iter().chain(changes).enumerate() {
         let known = Reason::from_word(&reason);
-        if let Some(reason) = known.filter(|reason| reason.is_external_change()) {
+        // That there is no connector may have been so from the start; only the notice says that it went.
+        let happened = known != Some(Reason::ConnectorNotFound) || (noticed && number == 0);
+        if let Some(reason) = known.filter(|reason| reason.is_external_change() && happened) {
             context.metrics.changed_by_others(reason);
         }
         let event = Event {

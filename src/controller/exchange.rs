@@ -294,7 +294,10 @@ impl Pass<'_> {
                 self.admitted = true;
                 Ok(true)
             }
-            Turn::At(due) => Err(Interrupt::NotBefore(due)),
+            Turn::At(due) => {
+                self.waits = true;
+                Err(Interrupt::NotBefore(due))
+            }
             Turn::Paused(pause) => {
                 self.observed.credentials = Credentials::Paused(pause);
                 Ok(false)

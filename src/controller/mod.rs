@@ -19,7 +19,7 @@ mod store;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -36,6 +36,7 @@ use tracing::{debug, error, warn};
 use crate::account::{Listings, Rate, Tokens};
 use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
+use crate::identity::{AccountId, EmailDomain};
 use crate::metrics::{Metrics, PassOutcome};
 use crate::plan::Timing;
 use crate::resource::SsoConnector;
@@ -66,6 +67,8 @@ pub struct Context {
     tokens: Tokens,
     listings: Listings,
     objects: Objects,
+    /// The objects as the watch has brought them, once there is one.
+    cache: OnceLock<Store<DeserializeGuard<SsoConnector>>>,
 }
 
 // Neither the client nor the recorder has a `Debug` of its own.
@@ -102,7 +105,20 @@ impl Context {
             tokens: Tokens::new(rate),
             listings: Listings::default(),
             objects: Objects::default(),
+            cache: OnceLock::new(),
         }
+    }
+
+    /// The other objects for the account and domain, as the watch has brought them.
+    fn others(&self, account: &AccountId, domain: &EmailDomain, uid: &str) -> Vec<SsoConnector> {
+        let all = self.cache.get().map(Store::state).unwrap_or_default();
+        let is_other = |object: &&SsoConnector| {
+            object.spec.account_id == account.to_string()
+                && object.spec.email_domain == domain.to_string()
+                && object.metadata.uid.as_deref() != Some(uid)
+        };
+        let readable = all.iter().filter_map(|object| object.0.as_ref().ok());
+        readable.filter(is_other).cloned().collect()
     }
 }
 
@@ -120,6 +136,8 @@ pub async fn run(
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.clone().cancelled_owned());
     let store = controller.store();
+    // There is one watch for each context.
+    let _first = context.cache.set(controller.store());
     let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown.clone());
     let work = controller
         .run(

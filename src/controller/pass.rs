@@ -16,10 +16,10 @@ use super::store::{self, KubernetesFailure, Store, Written};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
 use crate::plan::{
-    Act, Definition, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
-    plan,
+    Act, Activity, Definition, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then,
+    Verdict, World, plan,
 };
-use crate::resource::{SsoConnector, SsoConnectorStatus};
+use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -64,6 +64,8 @@ pub(super) struct Pass<'a> {
     pub(super) token: Option<(ApiToken, Fingerprint)>,
     /// Whether the token's limiter has let this pass in.
     pub(super) admitted: bool,
+    /// Whether it was told to come back for a turn.
+    pub(super) waits: bool,
     /// What was settled so far.
     news: Vec<News>,
 }
@@ -83,6 +85,7 @@ pub(super) async fn run(
         Err(end) => return Ok(end),
     };
     let end = pass.advance().await;
+    pass.leave_queue();
     pass.announce().await;
     end
 }
@@ -165,6 +168,9 @@ impl<'a> Pass<'a> {
             }
             Newest::NotYetCached => return Err(End::Conflict),
         };
+        if desired.management != ManagementPolicy::Manage || desired.activity != Activity::Active {
+            context.objects.give_back(&pair, &desired.uid);
+        }
         let mut pass = Self {
             context,
             entry,
@@ -175,6 +181,7 @@ impl<'a> Pass<'a> {
             observed: Observed::default(),
             token: None,
             admitted: false,
+            waits: false,
             news: Vec::new(),
         };
         pass.adopt(object).ok_or(unreadable)?;
@@ -216,6 +223,7 @@ impl<'a> Pass<'a> {
             Look::Credentials => self.read_credentials().await?,
             Look::Claim => {
                 let now = self.context.clock.now();
+                self.recall_others(now);
                 self.observed.claim =
                     self.context
                         .objects
@@ -244,6 +252,17 @@ impl<'a> Pass<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What other objects of the pair have stored, before this process or in it: none of it may be created again.
+    fn recall_others(&self, now: Moment) {
+        let (account, domain) = &self.pair;
+        for other in self.context.others(account, domain, &self.desired.uid) {
+            let record = Record::read(other.status.as_ref());
+            self.context
+                .objects
+                .with_pair(&self.pair, |pair| pair.recall_another(&record, now));
+        }
     }
 
     async fn read_definition(&mut self) -> Result<(), Interrupt> {
@@ -298,6 +317,14 @@ impl<'a> Pass<'a> {
             notice,
         });
         Ok(end)
+    }
+
+    /// A pass that did not need its turn does not keep a place.
+    fn leave_queue(&self) {
+        if let (Some((_, fingerprint)), false) = (&self.token, self.waits) {
+            let uid = &self.desired.uid;
+            self.context.tokens.leave(*fingerprint, uid);
+        }
     }
 
     /// Publishes the Events of the pass. Nothing depends on them, so they come last: never between what was recorded and

@@ -174,6 +174,9 @@ fn bind_known(world: &World<'_>, known: &Known) -> Option<Plan> {
                 Some(bind(world, connector))
             }
             Some(_) => None,
+            None if world.pair.open_attempts().next().is_none() => {
+                Some(waiting(world, messages::not_shown_yet()))
+            }
             None => Some(waiting(world, messages::outcome_unknown())),
         },
     }
@@ -201,6 +204,10 @@ fn bind_listed(world: &World<'_>, listing: &Snapshot, listed: &Connector, oldest
 /// The connector that the spec names, if its own page shows it.
 fn bind_named(world: &World<'_>, named: &ConnectorId) -> Plan {
     let oldest = world.no_older_than(world.timing.observation_limit);
+    let grace = world.timing.creation_grace;
+    if world.pair.was_deleted(named, world.now, grace) {
+        return waiting(world, messages::list_lags());
+    }
     let seen = world
         .memory
         .sighting_of(named)

@@ -32,6 +32,14 @@ pub(super) fn permit(world: &World<'_>, plan: Plan) -> Plan {
                 then: Then::Act(_),
                 ..
             },
+            Credentials::ReadOnly { .. },
+        ) if verdict.is_stalled() => Plan::rest(*verdict, world.timing.secret_retry),
+        (
+            Plan::Settle {
+                verdict,
+                then: Then::Act(_),
+                ..
+            },
             Credentials::ReadOnly { problem },
         ) => stalled(world, *verdict, Reason::Unauthorized, problem, None),
         (plan, _) => plan,
@@ -58,6 +66,7 @@ fn stalled(
     let verdict = Verdict {
         record: pace::record_after_failure(world),
         outcome: Outcome::decided(Finding::new(reason, message), Synced::Failed),
+        notice: None,
         ..verdict
     };
     Plan::rest(verdict, world.timing.secret_retry)

@@ -42,6 +42,15 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
     }
     if listing.connectors.iter().any(|listed| listed.id == *id) {
         // The list and the page do not agree: one of them lags.
+        if world.now.since(since) >= timing.trouble_shows_after + timing.absence_confirmation {
+            let problem = messages::list_and_page_differ();
+            let problem = Finding::new(Reason::CloudflareUnavailable, problem);
+            let verdict = Verdict::undecided(world.record.clone(), Some(problem));
+            let due = sighting.at + timing.poll_unverified;
+            if due > world.now {
+                return Plan::rest(verdict, world.now.until(due));
+            }
+        }
         return look_again(world, id, sighting.at + timing.poll_unverified);
     }
     let record = enforcement::normalised_without_connector(world, world.record);
@@ -64,7 +73,7 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
                 enforcement: None,
                 ..record
             };
-            unbind(record, messages::vanished())
+            unbind(record, messages::vanished(world.desired))
         }
         // What a person put in its place is bound, but that does not end the emergency.
         _ if replaced => unbind(enforcement::held(world, &record), messages::replaced()),

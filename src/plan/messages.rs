@@ -4,6 +4,7 @@ use super::world::{Desired, Namespace};
 use crate::cloudflare::{Connector, VerificationCode};
 use crate::foreign_text;
 use crate::identity::{ConnectorId, EmailDomain};
+use crate::resource::ExternalChangePolicy;
 
 pub(super) fn creating() -> String {
     "Creating the connector at Cloudflare.".to_owned()
@@ -48,8 +49,16 @@ pub(super) fn mismatch(domain: &EmailDomain, reported: &str) -> String {
     )
 }
 
-pub(super) fn vanished() -> String {
-    "The connector does not exist at Cloudflare any more, and SSO had not been applied through it. Creating it again."
+pub(super) fn vanished(desired: &Desired) -> String {
+    let why = match desired.on_external_change {
+        ExternalChangePolicy::Hold => "SSO had not been applied through it",
+        ExternalChangePolicy::Enforce => "onExternalChange is Enforce",
+    };
+    format!("The connector does not exist at Cloudflare any more, and {why}. Creating it again.")
+}
+
+pub(super) fn not_shown_yet() -> String {
+    "Cloudflare does not show the connector that was there for the domain just now. Waiting until it is certain whether it is there."
         .to_owned()
 }
 

@@ -168,8 +168,14 @@ fn look_after(world: &World<'_>) -> Plan {
     }
 }
 
-/// The look that was requested has been taken.
+/// The look that was requested has been taken: what is decided now rests on it, or on the failure that it came to.
 fn handled(world: &World<'_>, mut plan: Plan) -> Plan {
+    let waits = world.memory.trouble.as_ref().is_some_and(|trouble| {
+        trouble.edition != world.desired.edition() && pace::plan(world).is_some()
+    });
+    if waits || world.desired.activity == Activity::Suspended {
+        return plan;
+    }
     if let Plan::Settle {
         verdict,
         then: Then::Rest(_),
@@ -202,8 +208,11 @@ pub fn plan(world: &World<'_>) -> Plan {
         .or_else(|| suspension::plan(world))
         .or_else(|| pace::plan(world))
         .or_else(|| credentials::plan(world))
-        .unwrap_or_else(|| handled(world, look_after(world)));
-    pace::once_more(world, credentials::permit(world, next))
+        .unwrap_or_else(|| look_after(world));
+    handled(
+        world,
+        pace::once_more(world, credentials::permit(world, next)),
+    )
 }
 
 impl Guard {

@@ -48,15 +48,17 @@ fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
         // A refused token is rested by token, not by object, and a changed one is tried at once.
         Class::Unauthorized => return None,
         Class::Rejected => spread(timing.rejected_retry, &world.desired.uid, trouble.failures),
+        // How long the token rests is kept by token; another one in the Secret need not wait.
         Class::NotSent | Class::Unavailable | Class::RateLimited | Class::Gone => {
+            let limit = match trouble.failure.class {
+                // How long the token rests is kept by token; another one in the Secret need not wait.
+                Class::RateLimited => timing.poll_unverified,
+                _ => timing.backoff_limit,
+            };
             let grown = timing
                 .backoff
                 .saturating_mul(1 << trouble.failures.saturating_sub(1).min(20));
-            spread(
-                grown.min(timing.backoff_limit),
-                &world.desired.uid,
-                trouble.failures,
-            )
+            spread(grown.min(limit), &world.desired.uid, trouble.failures)
         }
     };
     let delay = if trouble.edition == world.desired.edition() {
@@ -115,6 +117,10 @@ pub(super) fn paused(world: &World<'_>, pause: Pause) -> Plan {
 /// A call that is made once more after it failed: the status keeps saying that it fails until it works. Otherwise
 /// `Ready` would come and go with each try.
 pub(super) fn once_more(world: &World<'_>, plan: Plan) -> Plan {
+    let is_same = |act: &Act| match act {
+        Act::Update { changes, .. } => world.memory.sent(*changes).is_some(),
+        Act::Create { .. } | Act::BeginVerification { .. } | Act::Delete(_) => true,
+    };
     let failed_before = |act: &Act| {
         world.memory.trouble.as_ref().is_some_and(|trouble| {
             trouble.failure.endpoint == act.endpoint() && trouble.edition == world.desired.edition()
@@ -125,8 +131,11 @@ pub(super) fn once_more(world: &World<'_>, plan: Plan) -> Plan {
             verdict,
             guard,
             then: Then::Act(act),
-        } if failed_before(&act) => Plan::Settle {
-            verdict: Box::new(Verdict::undecided(verdict.record, None)),
+        } if failed_before(&act) && is_same(&act) && !verdict.is_stalled() => Plan::Settle {
+            verdict: Box::new(Verdict {
+                notice: verdict.notice,
+                ..Verdict::undecided(verdict.record, None)
+            }),
             guard,
             then: Then::Act(act),
         },

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::memory::Memory;
 use super::timing::Timing;
-use super::world::{Claim, Snapshot};
+use super::world::{Claim, Record, Snapshot};
 use crate::clock::Moment;
 use crate::cloudflare::Connector;
 use crate::identity::{ConnectorId, EmailDomain};
@@ -69,6 +69,18 @@ impl PairMemory {
             if !self.attempts.iter().any(|attempt| attempt.time == time) {
                 self.attempting(time, now);
             }
+        }
+    }
+
+    /// Takes note of what another object of the pair has stored: its attempts, and its connector, which a list may not show
+    /// yet.
+    pub fn recall_another(&mut self, record: &Record, now: Moment) {
+        self.recall(&record.attempts, now);
+        if let Some(id) = &record.connector
+            && self.known.is_none()
+            && !self.deleted.iter().any(|(deleted, _)| deleted == id)
+        {
+            self.created(id.clone(), None, now);
         }
     }
 
@@ -152,7 +164,12 @@ impl PairMemory {
         memory: &Memory,
         now: Moment,
     ) {
-        self.holder.take_if(|holder| holder.uid == uid);
+        if self.holder.take_if(|holder| holder.uid == uid).is_some()
+            && let Some(known) = &mut self.known
+        {
+            // What was answered to its POST is no news to a successor.
+            known.created = None;
+        }
         match bound {
             Some(id) if memory.has_deleted(id) => self.deleted(id.clone(), now),
             Some(id) => self.created(id.clone(), None, now),

@@ -9,7 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::enforcement::{self, Course};
 use super::verdict::{Finding, Verdict};
-use super::world::{Begun, Record, Sighting, Snapshot, Standing};
+use super::world::{Begun, Credentials, Record, Sighting, Snapshot, Standing};
 use super::{Act, Look, Plan, World, gone, messages, pace, verification, wording};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Connector};
@@ -110,7 +110,8 @@ fn show(world: &World<'_>, view: &View<'_>) -> Plan {
 }
 
 /// Nothing is to be done about `enabled`.
-fn keep(world: &World<'_>, view: &View<'_>, record: Record) -> Plan {
+fn keep(world: &World<'_>, view: &View<'_>, mut record: Record) -> Plan {
+    verification::after_refusal(world, &mut record);
     let moved = record.enforcement != world.record.enforcement
         || record.handled_enable_at != world.record.handled_enable_at;
     let lapse = view.unconfirmed_lapse(world, &record);
@@ -159,7 +160,10 @@ fn begin(world: &World<'_>, view: &View<'_>, record: Record, begun: Begun) -> Pl
 
 /// A change rests on a look by ID that is not old.
 fn send(world: &World<'_>, view: &View<'_>, verdict: Verdict, act: Act) -> Plan {
-    if view.by_id && world.now.since(view.at) <= world.timing.observation_limit {
+    // What the token may not do needs no closer look.
+    let dropped = matches!(world.observed.credentials, Credentials::ReadOnly { .. });
+    let closely = view.by_id && world.now.since(view.at) <= world.timing.observation_limit;
+    if closely || dropped {
         Plan::act(verdict, act)
     } else {
         view.closer()

@@ -185,14 +185,23 @@ impl Verdict {
     /// The same, but a change that Cloudflare has accepted has no effect.
     pub(super) fn without_effect(self) -> Self {
         match &self.outcome {
-            Outcome::Decided { ready, .. } if ready.reason.progress() == Progress::Stalled => self,
-            Outcome::Decided { .. } | Outcome::Undecided { .. } => {
+            // What a person has to know or do first.
+            Outcome::Decided { .. } => self,
+            Outcome::Undecided { .. } => {
                 let problem = Finding::new(Reason::Rejected, messages::wording_without_effect());
                 Self {
                     outcome: Outcome::decided(problem, Synced::Failed),
                     ..self
                 }
             }
+        }
+    }
+
+    /// Whether a person has to know of it.
+    pub(super) fn is_stalled(&self) -> bool {
+        match &self.outcome {
+            Outcome::Decided { progress, .. } => *progress == Progress::Stalled,
+            Outcome::Undecided { .. } => false,
         }
     }
 

@@ -303,6 +303,28 @@ async fn events_do_not_stand_between_the_answer_and_storing_the_id() {
 }
 
 #[tokio::test]
+async fn another_object_for_the_domain_creates_nothing_over_a_restart_with_a_lagging_list() {
+    let stage = Stage::set().await;
+    stage
+        .simulator
+        .admin()
+        .turn_knobs(|knobs| knobs.list_lag = Duration::from_secs(30));
+    let mut operator = stage.operator(&[]).await;
+    stage.connector("example", "example.com", json!({})).await;
+    let first = stage
+        .until("example", "its ID", |object| connector_id(object).is_some())
+        .await;
+    operator.terminate(PATIENCE).await.unwrap();
+    let _successor = stage.operator(&[]).await;
+    stage.connector("another", "example.com", json!({})).await;
+    let second = stage
+        .until("another", "its ID", |object| connector_id(object).is_some())
+        .await;
+    assert_eq!(connector_id(&second), connector_id(&first));
+    expect_one_connector(&stage, 1).await;
+}
+
+#[tokio::test]
 async fn a_label_edited_while_the_post_is_in_flight() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;

@@ -1,5 +1,6 @@
 //! The operator's process as the model knows it: what it remembers, and how a pass asks the real plan. Each step here
-//! has its like in `controller::pass`, `controller::exchange` and `controller::objects`.
+//! has its like in `controller::pass`, `controller::exchange` and `controller::objects`. The model leaves out other objects,
+//! a cache that is behind a copy that was superseded, the look that the answer to a POST is, and the namespace.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,10 +13,10 @@ use cloudflare_sso_operator::cloudflare::{
 };
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
-    Act, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory, Namespace,
-    Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
+    Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory,
+    Namespace, Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
 };
-use cloudflare_sso_operator::resource::{Reason, SsoConnector};
+use cloudflare_sso_operator::resource::{ManagementPolicy, Reason, SsoConnector};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cloudflare::{Cloudflare, Creator, DOMAIN, Item, No};
@@ -202,6 +203,10 @@ impl Model {
         if is_cached && status.is_some_and(|status| status.connector_id.is_some()) {
             self.process.pair.bound(&desired.uid);
         }
+        let managed = desired.management == ManagementPolicy::Manage;
+        if !managed || desired.activity != Activity::Active {
+            self.process.pair.give_back(&desired.uid);
+        }
         let mut pass = Pass {
             object: object.clone(),
             desired,
@@ -380,10 +385,11 @@ impl Model {
         guard: Guard,
         then: Then,
     ) -> Result<Option<End>, Stop> {
-        if matches!(then, Then::Act(_)) && !self.take_turn(pass)? {
+        let acts = matches!(then, Then::Act(_));
+        if acts && !self.take_turn(pass)? {
             return Ok(None);
         }
-        if let Some(end) = self.publish(pass, verdict, guard)? {
+        if let Some(end) = self.publish(pass, verdict, guard, acts)? {
             return Ok(Some(end));
         }
         match then {
@@ -409,12 +415,13 @@ impl Model {
         pass: &mut Pass,
         verdict: &Verdict,
         guard: Guard,
+        acts: bool,
     ) -> Result<Option<End>, Stop> {
         let before = pass.object.status.clone().unwrap_or_default();
         let now = Cloudflare::date(self.now);
         let status = verdict.status(&before, &pass.desired, now);
         nevers::the_same_verdict_gives_the_same_bytes(verdict, &status, &pass.desired, now);
-        if status == before {
+        if status == before && !acts {
             return Ok(None);
         }
         let basis = pass.object.clone();

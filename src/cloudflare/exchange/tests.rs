@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -156,6 +157,67 @@ async fn a_request_still_connecting_when_its_time_passes_is_not_sent() {
         (failure.class, failure.is_definite()),
         (Class::NotSent, true)
     );
+}
+
+/// Not even a connection is made.
+#[tokio::test]
+async fn who_does_not_lead_sends_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/path", listener.local_addr().unwrap());
+    let json = || br#"{"a":1}"#.to_vec();
+    for (endpoint, content) in [
+        (Endpoint::List, Content::None),
+        (Endpoint::Delete, Content::None),
+        (Endpoint::BeginVerification, Content::None),
+        (Endpoint::Update, Content::Json(json())),
+        (Endpoint::Create, begun_in(Duration::from_mins(1))),
+    ] {
+        let failure = call_under(&Authority::none(), &url, endpoint, content).await;
+        assert_eq!(failure.class, Class::NotSent, "{endpoint:?}");
+    }
+    assert!(listener.accept().now_or_never().is_none());
+}
+
+/// As if the process had been paused while the connection was made: its timers have not rung, but it looks at the clock.
+#[tokio::test]
+async fn who_leads_no_longer_when_the_connection_stands_goes_no_further() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/path", listener.local_addr().unwrap());
+    for (endpoint, content) in [
+        (Endpoint::Delete, Content::None),
+        (Endpoint::Update, Content::Json(b"{}".to_vec())),
+    ] {
+        let authority = Authority::none();
+        authority.extend(Instant::now() + Duration::from_mins(1));
+        let calling = call_under(&authority, &url, endpoint, content);
+        let ending = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            authority.revoke();
+            drop(stream);
+        };
+        let (failure, ()) = tokio::join!(calling, ending);
+        assert!(
+            failure.message.contains("does not lead any more"),
+            "{failure}"
+        );
+    }
+}
+
+async fn call_under(
+    authority: &Authority,
+    url: &str,
+    endpoint: Endpoint,
+    content: Content,
+) -> Failure {
+    let request = Request {
+        endpoint,
+        token: &ApiToken::parse(b"s3cr3t-t0ken").unwrap(),
+        url: url.to_owned(),
+        content,
+        deadline: Instant::now() + Duration::from_mins(1),
+    };
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    exchange(&http, authority, request).await.unwrap_err()
 }
 
 /// Begun in time and then left without an answer: whether it took effect is unknown.

@@ -235,3 +235,37 @@ fn a_refused_token_clears_an_intent_that_was_the_only_attempt() {
         .with(unauthorized);
     assert_eq!(verdict(&second.plan()).record.attempts.len(), 2);
 }
+
+#[test]
+fn what_another_object_of_the_pair_has_stored_is_not_created_again() {
+    let mut other = Record {
+        attempts: vec![date(NOW - 5.0)],
+        ..Record::default()
+    };
+    let blank = || waiting().listed(list(NOW - 1.0, &[]));
+    let open = blank().with(|scene| scene.pair.recall_another(&other, at(NOW - 3.0)));
+    assert_eq!(
+        act(&open.plan()),
+        None,
+        "its attempt may have created something"
+    );
+    other.attempts.clear();
+    other.connector = Some(id());
+    let bound = blank().with(|scene| scene.pair.recall_another(&other, at(NOW - 3.0)));
+    assert_eq!(bound.plan(), look_closer(), "a list may not show it yet");
+}
+
+#[test]
+fn the_answer_to_a_post_is_no_news_to_a_successor() {
+    let mut pair = PairMemory {
+        holder: Some(Holder {
+            uid: OTHER_UID.to_owned(),
+            since: at(NOW - 10.0),
+        }),
+        ..PairMemory::default()
+    };
+    pair.created(id(), Some(pending()), at(NOW - 9.0));
+    pair.departed(OTHER_UID, None, &Memory::default(), at(NOW));
+    let known = pair.known.expect("the connector is there");
+    assert_eq!(known.created, None, "it is looked at before it is bound");
+}

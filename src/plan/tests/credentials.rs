@@ -130,3 +130,60 @@ fn the_last_token_that_worked_cleans_up_only_for_what_still_names_its_secret() {
     scene.desired.terminating = false;
     assert!(!scene.desired.may_clean_up_with(&named("token")));
 }
+
+#[test]
+fn a_verification_that_the_token_may_not_begin_is_told_and_not_counted() {
+    let scene = Scene::bound(None, Armed).seen(NOW, failed()).with(|scene| {
+        scene.record.begun.last = Some(date(NOW - 5000.0));
+    });
+    let plan = scene.plan();
+    let Some(Act::BeginVerification { begun, before, .. }) = act(&plan) else {
+        panic!("not begun: {plan:?}")
+    };
+    let refused = scene
+        .with(|scene| {
+            scene.record.begun = *begun;
+            scene.memory.refused_begin = Some((*begun, *before));
+            scene.observed.credentials = read_only();
+        })
+        .troubled(
+            NOW,
+            failure(Class::Unauthorized, Endpoint::BeginVerification),
+        )
+        .plan();
+    assert_eq!(reason(&refused), Some(Reason::Unauthorized));
+    assert_eq!(verdict(&refused).record.begun, *before);
+}
+
+#[test]
+fn a_hold_is_told_and_kept_although_the_token_may_not_change_something_else() {
+    let plan = Scene::bound(Some(true), Satisfied)
+        .with(|scene| {
+            scene.desired.use_fedramp_language = Some(true);
+            scene.observed.credentials = read_only();
+        })
+        .seen(NOW - 40.0, verified(false))
+        .seen(NOW, verified(false))
+        .plan();
+    assert_eq!(act(&plan), None);
+    assert_eq!(reason(&plan), Some(Reason::HeldByExternalChange));
+    assert_eq!(state(&plan), EnforcementState::Held);
+}
+
+#[test]
+fn what_is_not_sent_for_lack_of_a_right_is_not_announced_and_needs_no_further_look() {
+    let scene = Scene::bound(Some(true), Satisfied).with(|scene| {
+        scene.desired.on_external_change = ExternalChangePolicy::Enforce;
+        scene.observed.credentials = read_only();
+    });
+    let plan = scene
+        .seen(NOW - 80.0, verified(false))
+        .seen(NOW - 30.0, verified(false))
+        .plan();
+    assert_eq!(
+        reason(&plan),
+        Some(Reason::Unauthorized),
+        "an old look is enough"
+    );
+    assert_eq!(verdict(&plan).notice, None);
+}

@@ -47,6 +47,13 @@ fn transient_failures_wait_from_1_s_to_10_min_with_jitter() {
     ];
     for class in TRANSIENT {
         for (failures, least) in rows {
+            // How long the token rests is the limiter's; another one need not wait for it.
+            let limit = if class == Class::RateLimited {
+                30.0
+            } else {
+                600.0_f64
+            };
+            let least = limit.min(least);
             let waited = delay(&failing(class, failures));
             assert!(
                 waited >= least - 0.001 && waited <= least * 1.1 + 0.001,
@@ -246,4 +253,30 @@ fn an_incomplete_list_shows_only_after_2_min() {
         .listed(list(NOW - 60.0, &[]))
         .listed(gap(NOW));
     assert_eq!(shown(&mended), None, "it begins anew");
+}
+
+#[test]
+fn a_hold_is_told_although_another_change_keeps_failing() {
+    let wording = Changes {
+        use_fedramp_language: Some(true),
+        ..Changes::default()
+    };
+    let mut scene = Scene::bound(Some(true), EnforcementState::Satisfied)
+        .troubled(NOW - 5000.0, failure(Class::Rejected, Endpoint::Update));
+    scene.desired.use_fedramp_language = Some(true);
+    scene.memory.updating(wording, at(NOW - 5000.0));
+    scene
+        .memory
+        .update_failed(&failure(Class::Rejected, Endpoint::Update));
+    let plan = scene
+        .seen(NOW - 40.0, verified(false))
+        .seen(NOW, verified(false))
+        .plan();
+    assert_eq!(reason(&plan), Some(Reason::HeldByExternalChange));
+    // What failed is one change; another one is as new as any.
+    let mut armed = Scene::bound(Some(true), EnforcementState::Armed)
+        .troubled(NOW - 5000.0, failure(Class::Rejected, Endpoint::Update));
+    armed.memory.updating(wording, at(NOW - 5000.0));
+    let plan = armed.seen(NOW, verified(false)).plan();
+    assert_eq!(reason(&plan), Some(Reason::Enabling));
 }
