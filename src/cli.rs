@@ -67,6 +67,19 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 20.0, value_parser = positive, value_name = "CALLS")]
     pub call_burst: f64,
 
+    /// The namespace of the Lease that decides which of several replicas acts; in a Pod, by default, the Pod's own
+    #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+
+    /// The name of that Lease
+    #[arg(
+        long,
+        env = "LEASE_NAME",
+        default_value = "cloudflare-sso-operator",
+        value_name = "NAME"
+    )]
+    pub lease_name: String,
+
     /// The durations of all decisions
     #[command(flatten)]
     pub timing: Timing,

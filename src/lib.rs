@@ -14,6 +14,7 @@ pub mod cloudflare;
 pub mod controller;
 pub mod foreign_text;
 pub mod identity;
+pub mod lease;
 pub mod metrics;
 pub mod plan;
 pub mod resource;

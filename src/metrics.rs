@@ -22,6 +22,7 @@ pub struct Metrics {
     paused_tokens: Gauge,
     external_changes: Family<ReasonLabels, Counter>,
     watch_failures: Counter,
+    leader: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -69,6 +70,7 @@ impl Metrics {
             paused_tokens: Gauge::default(),
             external_changes: Family::default(),
             watch_failures: Counter::default(),
+            leader: Gauge::default(),
         };
         let own = registry.sub_registry_with_prefix("cloudflare_sso");
         own.register(
@@ -105,6 +107,11 @@ impl Metrics {
             "watch_failures",
             "Failures of the watch on SsoConnector objects",
             metrics.watch_failures.clone(),
+        );
+        own.register(
+            "leader",
+            "Whether this replica leads: 1, or stands by: 0",
+            metrics.leader.clone(),
         );
         metrics
     }
@@ -170,6 +177,11 @@ impl Metrics {
     pub fn paused(&self, tokens: usize) {
         self.paused_tokens
             .set(i64::try_from(tokens).unwrap_or(i64::MAX));
+    }
+
+    /// From now on this process leads, or does not.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// The watch failed.

@@ -1,9 +1,11 @@
-//! Puts the operator together, in the order in which it must come up: logs, probes, clients, controller.
+//! Puts the operator together, in the order in which it must come up: logs, probes, clients, the Lease, and while this
+//! process leads, the controller.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +17,7 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use crate::cli::{LogFormat, RunArgs};
 use crate::cloudflare::{BuildError, Client as Cloudflare, ClientOptions};
 use crate::controller::{self, Context};
+use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, WritesUnder};
 use crate::metrics::Metrics;
 use crate::plan::UnsafeTiming;
 use crate::server::{self, Readiness};
@@ -54,15 +57,37 @@ pub enum RunError {
     /// The Cloudflare client cannot be set up.
     #[error(transparent)]
     Cloudflare(#[from] BuildError),
+    /// It is not known where the Lease is.
+    #[error(transparent)]
+    LeaseNamespace(#[from] NoNamespace),
+    /// This process led and leads no longer.
+    #[error("ending, because another replica may lead: {0}")]
+    LeadershipLost(#[from] Lost),
+    /// Whatever keeps the Lease has ended in a way that is a bug.
+    #[error("ending, because nothing keeps the Lease any more: {0}")]
+    LeaseUnkept(#[from] tokio::task::JoinError),
 }
 
-/// Runs the operator until SIGTERM or SIGINT; passes that are under way are finished.
+/// A client for the watch, which may be silent for minutes; one for everything else that the controller does, which may
+/// not; and one for the Lease alone. None retries: what failed is tried again with all that is known then.
+struct Clients {
+    watch: kube::Client,
+    work: kube::Client,
+    lease: kube::Client,
+}
+
+/// Runs the operator until SIGTERM or SIGINT; passes that are under way are finished, and the Lease is released.
 ///
 /// # Errors
-/// If it cannot start. Nothing that happens later ends it.
+/// If it cannot start, or has led and leads no longer. Nothing else ends it.
 pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     log(&arguments)?;
     arguments.timing.check()?;
+    let place = Place {
+        namespace: lease::namespace(arguments.lease_namespace.as_deref())?,
+        name: arguments.lease_name.clone(),
+        identity: lease::identity(),
+    };
     let shutdown = CancellationToken::new();
     cancel_on_signal(shutdown.clone()).map_err(RunError::Signals)?;
 
@@ -75,21 +100,27 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         .map_err(|cause| RunError::Listen { address, cause })?;
     let serving = tokio::spawn(serving);
 
-    let (watch, client) = clients().await?;
-    let cloudflare = Cloudflare::new(ClientOptions {
-        base_url: arguments.cloudflare_base_url.clone(),
-        call_timeout: arguments.timing.call_timeout,
-        connect_timeout: CONNECT_TIMEOUT.min(arguments.timing.call_timeout),
-    })?;
-    let context = Context::new(
-        client,
-        cloudflare,
-        arguments.timing.clone(),
-        arguments.rate(),
-        metrics,
-    );
+    let authority = Authority::none();
+    let clients = clients(&authority).await?;
+    let cloudflare = cloudflare(&arguments, &authority)?;
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
-    controller::run(watch, Arc::new(context), readiness, shutdown.clone()).await;
+    let elector = Elector::new(clients.lease, place, (&arguments.timing).into(), authority);
+    let won = elector.win(&shutdown, || readiness.set(true)).await;
+    if let Some(leader) = won {
+        // Ready is from now on who knows the objects.
+        readiness.set(false);
+        metrics.leads(true);
+        let rate = arguments.rate();
+        let timing = arguments.timing;
+        let context = Context::new(clients.work, cloudflare, timing, rate, metrics);
+        let work = controller::run(
+            clients.watch,
+            Arc::new(context),
+            readiness,
+            shutdown.clone(),
+        );
+        lead(leader, work).await?;
+    }
     shutdown.cancel();
     if let Ok(Err(cause)) = serving.await {
         error!(%cause, "serving probes and metrics failed");
@@ -98,10 +129,35 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     Ok(())
 }
 
-/// A client for the watch, which may be silent for minutes, and one for everything else, which may not. Neither retries:
-/// what failed is tried again by the next pass, with all that is known then.
-async fn clients() -> Result<(kube::Client, kube::Client), Box<dyn std::error::Error + Send + Sync>>
-{
+/// Works as long as this process leads. The Lease is kept by a task of its own, so that work cannot delay it, and released
+/// when the work is done.
+async fn lead(leader: Leader, work: impl Future<Output = ()>) -> Result<(), RunError> {
+    let done = CancellationToken::new();
+    let mut keeping = tokio::spawn(leader.keep(done.clone()));
+    tokio::select! {
+        biased;
+        lost = &mut keeping => {
+            lost??;
+            return Ok(());
+        }
+        () = work => {}
+    }
+    done.cancel();
+    Ok(keeping.await??)
+}
+
+fn cloudflare(arguments: &RunArgs, authority: &Authority) -> Result<Cloudflare, BuildError> {
+    Cloudflare::new(ClientOptions {
+        base_url: arguments.cloudflare_base_url.clone(),
+        call_timeout: arguments.timing.call_timeout,
+        connect_timeout: CONNECT_TIMEOUT.min(arguments.timing.call_timeout),
+        authority: authority.clone(),
+    })
+}
+
+async fn clients(
+    authority: &Authority,
+) -> Result<Clients, Box<dyn std::error::Error + Send + Sync>> {
     let mut config = if std::env::var_os("KUBECONFIG").is_some() {
         kube::Config::infer().await?
     } else {
@@ -110,9 +166,14 @@ async fn clients() -> Result<(kube::Client, kube::Client), Box<dyn std::error::E
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.default_retry = false;
     let watch = kube::Client::try_from(config.clone())?;
+    // It watches, too, and bounds each of its calls itself.
+    let lease = kube::Client::try_from(config.clone())?;
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
-    Ok((watch, kube::Client::try_from(config)?))
+    let work = ClientBuilder::try_from(config)?
+        .with_layer(&WritesUnder(authority.clone()))
+        .build();
+    Ok(Clients { watch, work, lease })
 }
 
 fn log(arguments: &RunArgs) -> Result<(), RunError> {

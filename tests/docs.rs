@@ -216,7 +216,11 @@ fn entries(folder: &str) -> Vec<String> {
 fn flag_row(flag: &Arg) -> String {
     let name = flag.get_long().unwrap();
     let value = flag.get_value_names().unwrap()[0].as_str();
-    let default = flag.get_default_values()[0].to_str().unwrap();
+    let default = flag
+        .get_default_values()
+        .first()
+        .map(|default| format!("`{}` ", default.to_str().unwrap()))
+        .unwrap_or_default();
     let environment = flag
         .get_env()
         .map(|name| format!("`{}` ", name.to_str().unwrap()))
@@ -230,7 +234,7 @@ fn flag_row(flag: &Arg) -> String {
     if !choices.is_empty() {
         meaning = format!("{meaning}: {}", choices.join(" or "));
     }
-    format!("| `--{name} {value}` | `{default}` | {environment}| {meaning} |")
+    format!("| `--{name} {value}` | {default}| {environment}| {meaning} |")
 }
 
 /// Name, type and help of every metric.

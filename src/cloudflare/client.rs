@@ -16,6 +16,7 @@ use super::listing::{Collector, Listing, Next};
 use super::token::ApiToken;
 use super::verdict::judge;
 use crate::identity::{AccountId, ConnectorId};
+use crate::lease::Authority;
 
 const USER_AGENT: &str = concat!("cloudflare-sso-operator/", env!("CARGO_PKG_VERSION"));
 
@@ -27,6 +28,7 @@ pub struct Client {
     http: reqwest::Client,
     base_url: BaseUrl,
     call_timeout: Duration,
+    authority: Authority,
 }
 
 /// How to reach Cloudflare.
@@ -38,6 +40,8 @@ pub struct ClientOptions {
     pub call_timeout: Duration,
     /// How long making a connection may take, within the call's time.
     pub connect_timeout: Duration,
+    /// No call begins after its end.
+    pub authority: Authority,
 }
 
 /// The HTTP client could not be set up, for instance because no root certificates were found.
@@ -72,6 +76,7 @@ impl Client {
             base_url,
             call_timeout,
             connect_timeout,
+            authority,
         } = options;
         let accept = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let mut builder = reqwest::Client::builder()
@@ -88,6 +93,7 @@ impl Client {
             http: builder.build()?,
             base_url,
             call_timeout,
+            authority,
         })
     }
 
@@ -112,6 +118,7 @@ impl Client {
                 url: page_url,
                 content: Content::None,
                 deadline,
+                authority: &self.authority,
             };
             let page = self.call(request).await?;
             match collector.add(&page.value.envelope) {
@@ -241,7 +248,7 @@ impl Client {
     }
 
     fn request<'a>(
-        &self,
+        &'a self,
         endpoint: Endpoint,
         token: &'a ApiToken,
         url: String,
@@ -253,6 +260,7 @@ impl Client {
             url,
             content,
             deadline: Instant::now() + self.call_timeout,
+            authority: &self.authority,
         }
     }
 

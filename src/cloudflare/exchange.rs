@@ -16,6 +16,7 @@ use super::gate::Gate;
 use super::headers;
 use super::token::ApiToken;
 use crate::foreign_text;
+use crate::lease::{Authority, Lapsed};
 
 /// The largest body that is read. The longest real answer is a list, of about 400 bytes per connector.
 const MAX_BODY: usize = 4 << 20;
@@ -29,6 +30,8 @@ pub(super) struct Request<'a> {
     pub(super) content: Content,
     /// When the answer has to be complete.
     pub(super) deadline: Instant,
+    /// Nothing begins after its end.
+    pub(super) authority: &'a Authority,
 }
 
 /// The body of a request.
@@ -90,23 +93,27 @@ async fn send(http: &reqwest::Client, request: Request<'_>) -> Result<Response, 
         url,
         content,
         deadline,
+        authority,
     } = request;
     let mut builder = http
         .request(endpoint.method(), url)
         .header(AUTHORIZATION, token.header());
     let mut gate = None;
-    match content {
+    let (json, begin_by) = match content {
         Content::None if endpoint.method() == Method::POST => {
             // Without it some servers refuse a POST (411), and hyper leaves it out.
             builder = builder.header(CONTENT_LENGTH, 0);
+            (None, None)
         }
-        Content::None => {}
-        Content::Json(json) => builder = with_json(builder, json.len(), json.into()),
-        Content::JsonBegunBy(json, begin_by) => {
-            let closing = gate.insert(Gate::new(begin_by));
-            builder = with_json(builder, json.len(), closing.guard(json));
-        }
+        Content::None => (None, None),
+        Content::Json(json) => (Some(json), None),
+        Content::JsonBegunBy(json, begin_by) => (Some(json), Some(begin_by)),
+    };
+    if let Some(json) = json {
+        let closing = gate.insert(Gate::new(begin_by, authority));
+        builder = with_json(builder, json.len(), closing.guard(json));
     }
+    let is_missed = || gate.as_ref().is_some_and(Gate::is_missed);
     let too_late = async {
         match &gate {
             Some(gate) => gate.missed().await,
@@ -116,11 +123,13 @@ async fn send(http: &reqwest::Client, request: Request<'_>) -> Result<Response, 
     tokio::select! {
         biased;
         () = too_late => Err(not_begun(endpoint)),
-        sent = timeout_at(deadline, builder.send()) => match sent {
-            Ok(Ok(response)) => Ok(response),
+        sent = timeout_at(deadline, authority.cover(builder.send())) => match sent {
+            Ok(Ok(Ok(response))) => Ok(response),
             // The gate refused the body before the timer rang.
-            Ok(Err(_)) if gate.as_ref().is_some_and(Gate::is_missed) => Err(not_begun(endpoint)),
-            Ok(Err(error)) => Err(transport_failure(endpoint, &error, token)),
+            Ok(Ok(Err(_)) | Err(Lapsed { begun: true })) if is_missed() => Err(not_begun(endpoint)),
+            Ok(Ok(Err(error))) => Err(transport_failure(endpoint, &error, token)),
+            Ok(Err(Lapsed { begun: false })) => Err(not_begun(endpoint)),
+            Ok(Err(Lapsed { begun: true })) => Err(given_up(endpoint)),
             Err(_) => Err(timed_out(endpoint)),
         },
     }
@@ -171,6 +180,13 @@ async fn read(mut response: Response, deadline: Instant) -> Body {
 fn not_begun(endpoint: Endpoint) -> Failure {
     let message = "The request was not sent to Cloudflare, because it could not begin in time";
     Failure::without_answer(Class::NotSent, endpoint, message.to_owned())
+}
+
+/// Without a body to hold back it is unknown whether the request has gone out.
+fn given_up(endpoint: Endpoint) -> Failure {
+    let message =
+        "The call to Cloudflare was given up, because this operator does not lead any more";
+    Failure::without_answer(Class::Unavailable, endpoint, message.to_owned())
 }
 
 fn timed_out(endpoint: Endpoint) -> Failure {

@@ -95,6 +95,18 @@ pub struct Timing {
     /// How long a token rests after Cloudflare asked for fewer calls without saying for how long
     #[arg(long, value_parser = duration, default_value = "1m", value_name = "DURATION")]
     pub default_pause: Duration,
+
+    /// How long the other replicas leave a leader alone that has not renewed the Lease
+    #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
+    pub lease_duration: Duration,
+
+    /// How long a leader acts after it sent its last successful renewal; then its process ends
+    #[arg(long, value_parser = duration, default_value = "15s", value_name = "DURATION")]
+    pub renew_deadline: Duration,
+
+    /// How often the leader renews the Lease and the others look at it
+    #[arg(long, value_parser = duration, default_value = "3s", value_name = "DURATION")]
+    pub renew_interval: Duration,
 }
 
 /// A combination of durations under which a promise of the operator could not be kept.
@@ -116,6 +128,16 @@ pub enum UnsafeTiming {
     /// A lost answer could arrive after the leader's successor has started.
     #[error("--call-timeout must be more than zero and at most 12s")]
     CallTimeout,
+    /// What a leader began last could still be under way when its successor starts.
+    #[error(
+        "--lease-duration must be longer than --renew-deadline and --call-timeout together, so that nothing of the old leader is under way when a new one starts"
+    )]
+    LeaseTooShort,
+    /// A leader would end before it tries to renew.
+    #[error(
+        "--renew-deadline must be longer than --renew-interval, so that a leader renews in time"
+    )]
+    RenewalTooLate,
 }
 
 impl Timing {
@@ -134,6 +156,12 @@ impl Timing {
         if self.ours_after < slowest {
             return Err(UnsafeTiming::OursTooNarrow);
         }
+        if self.lease_duration <= self.renew_deadline + self.call_timeout {
+            return Err(UnsafeTiming::LeaseTooShort);
+        }
+        if self.renew_deadline <= self.renew_interval {
+            return Err(UnsafeTiming::RenewalTooLate);
+        }
         let rests = [
             ("--observation-limit", self.observation_limit),
             ("--poll-unverified", self.poll_unverified),
@@ -142,6 +170,7 @@ impl Timing {
             ("--backoff-limit", self.backoff_limit),
             ("--secret-retry", self.secret_retry),
             ("--rejected-retry", self.rejected_retry),
+            ("--renew-interval", self.renew_interval),
         ];
         match rests.into_iter().find(|(_, span)| span.is_zero()) {
             Some((flag, _)) => Err(UnsafeTiming::Zero(flag)),
@@ -177,6 +206,9 @@ impl Default for Timing {
             secret_retry: seconds(15),
             refused_token_retry: seconds(300),
             default_pause: seconds(60),
+            lease_duration: seconds(30),
+            renew_deadline: seconds(15),
+            renew_interval: seconds(3),
         }
     }
 }
@@ -234,6 +266,27 @@ mod tests {
             ..Timing::default()
         };
         assert_eq!(timing.check(), Err(UnsafeTiming::Zero("--backoff")));
+    }
+
+    #[test]
+    fn a_lease_that_outlasts_nothing_is_refused() {
+        let timing = |lease: u64, deadline: u64, interval: u64| Timing {
+            lease_duration: Duration::from_secs(lease),
+            renew_deadline: Duration::from_secs(deadline),
+            renew_interval: Duration::from_secs(interval),
+            ..Timing::default()
+        };
+        for (timing, refused) in [
+            (timing(26, 15, 3), None),
+            (timing(25, 15, 3), Some(UnsafeTiming::LeaseTooShort)),
+            (timing(30, 3, 3), Some(UnsafeTiming::RenewalTooLate)),
+            (
+                timing(30, 15, 0),
+                Some(UnsafeTiming::Zero("--renew-interval")),
+            ),
+        ] {
+            assert_eq!(timing.check().err(), refused, "{timing:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use cloudflare_sso_operator::cloudflare::{
     Class, Client, ClientOptions, Completeness, Creation, Endpoint, VerificationCode,
     VerificationStatus,
 };
+use cloudflare_sso_operator::lease::Authority;
 use serde_json::json;
 use simulator::{ConnectorDraft, Knobs, Operation, Simulator};
 
@@ -165,6 +166,7 @@ async fn a_path_that_cloudflare_does_not_route_proves_nothing_about_a_connector(
             .unwrap(),
         call_timeout: Duration::from_mins(1),
         connect_timeout: Duration::from_mins(1),
+        authority: Authority::unlimited(),
     });
     let id = setting.existing("example.com");
     let failure = client

@@ -8,6 +8,7 @@ use cloudflare_sso_operator::cloudflare::{
     Listing,
 };
 use cloudflare_sso_operator::identity::{AccountId, ConnectorId};
+use cloudflare_sso_operator::lease::Authority;
 use simulator::{ConnectorDraft, Knobs, Operation, Simulator};
 use tokio::time::Instant;
 
@@ -46,6 +47,7 @@ impl Setting {
             base_url: simulator.base_url().parse().unwrap(),
             call_timeout,
             connect_timeout: PATIENT,
+            authority: Authority::unlimited(),
         });
         Self {
             client: client.unwrap(),

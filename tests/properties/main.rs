@@ -8,6 +8,7 @@
 mod cloudflare;
 mod cluster;
 mod endings;
+mod leadership;
 mod model;
 mod moments;
 mod nevers;

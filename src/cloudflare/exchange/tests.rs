@@ -70,6 +70,7 @@ async fn call(address: SocketAddr, endpoint: Endpoint, content: Content) -> Resu
             url,
             content,
             deadline,
+            authority: &Authority::unlimited(),
         },
     )
     .await
@@ -141,11 +142,13 @@ async fn a_request_still_connecting_when_its_time_passes_is_not_sent() {
     let deadline = Instant::now() + Duration::from_mins(1);
     let content = begun_in(Duration::from_millis(50));
     let endpoint = Endpoint::Create;
+    let authority = Authority::unlimited();
     let request = Request {
         endpoint,
         token: &token,
         url,
         content,
+        authority: &authority,
         deadline,
     };
     let failure = exchange(&http, request).await.unwrap_err();
@@ -173,7 +176,7 @@ async fn a_request_that_began_in_time_stays_unknown_after_it() {
 #[tokio::test]
 async fn the_gate_lets_no_body_out_after_its_time() {
     let (address, serving) = serve(OK.into(), Then::Close).await;
-    let gate = Gate::new(Instant::now());
+    let gate = Gate::new(Some(Instant::now()), &Authority::unlimited());
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = http
         .post(format!("http://{address}/"))
@@ -191,7 +194,10 @@ async fn the_gate_lets_no_body_out_after_its_time() {
 #[tokio::test]
 async fn a_gate_that_was_passed_is_never_missed() {
     let (address, serving) = serve(OK.into(), Then::Close).await;
-    let gate = Gate::new(Instant::now() + Duration::from_secs(1));
+    let gate = Gate::new(
+        Some(Instant::now() + Duration::from_secs(1)),
+        &Authority::unlimited(),
+    );
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = http
         .post(format!("http://{address}/"))
