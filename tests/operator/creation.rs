@@ -104,7 +104,14 @@ async fn killed_after_the_answer_before_the_status_write() {
 async fn asked_to_stop_while_the_post_is_in_flight() {
     let stage = Stage::set().await;
     let mut operator = stage
-        .operator(&["--call-timeout", "10s", "--creation-grace", "15s"])
+        .operator(&[
+            "--call-timeout",
+            "10s",
+            "--creation-grace",
+            "15s",
+            "--lease-duration",
+            "15s",
+        ])
         .await;
     let address = operator.address().to_owned();
     let held = hold(&stage, When::AfterCommit);

@@ -5,6 +5,7 @@ mod creation;
 mod credentials;
 mod enforcement;
 mod journey;
+mod leadership;
 mod rights;
 mod silence;
 mod stage;

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use harness::{ApiServerProxy, AuditEvent, Call, Options, Treatment, until};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
-    WatchParams,
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams,
+    PostParams, WatchParams,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{ApiGroup, Discovery, Scope};
@@ -14,7 +15,8 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use crate::stage::{
-    ACCOUNT, NAMESPACE, PATIENCE, SECRET, Stage, code, connector, quick_knobs, repository,
+    ACCOUNT, LEASE_NAMESPACE, NAMESPACE, PATIENCE, SECRET, Stage, code, connector, quick_knobs,
+    repository,
 };
 
 const USER: &str = "system:serviceaccount:cloudflare-sso-system:cloudflare-sso-operator";
@@ -41,7 +43,11 @@ async fn a_whole_life_uses_every_right_and_asks_for_no_other() {
     let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
     live(&stage).await;
 
-    let granted: BTreeSet<_> = granted().into_iter().map(|(_, right)| right).collect();
+    let granted: BTreeSet<_> = ["ClusterRole", "Role"]
+        .into_iter()
+        .flat_map(granted)
+        .map(|(_, right)| right)
+        .collect();
     let used = until("every right to be used", PATIENCE, async || {
         let used: BTreeSet<_> = calls(&stage).iter().map(right).collect();
         let unused: Vec<_> = granted.difference(&used).collect();
@@ -125,20 +131,16 @@ fn right(event: &AuditEvent) -> Right {
     (event.verb.clone(), resource)
 }
 
-/// What `deploy/rbac.yaml` grants.
-fn granted() -> BTreeSet<RightInGroup> {
+/// What `deploy/rbac.yaml` grants everywhere (`ClusterRole`) or in the operator's own namespace (`Role`).
+fn granted(kind: &str) -> BTreeSet<RightInGroup> {
     let text = std::fs::read_to_string(repository().join("deploy/rbac.yaml")).unwrap();
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
     let roles: Vec<_> = documents
         .iter()
-        .filter(|document| {
-            document["kind"]
-                .as_str()
-                .is_some_and(|kind| kind.ends_with("Role"))
-        })
+        .filter(|document| document["kind"] == kind)
         .collect();
     let [role] = roles[..] else {
-        panic!("not one role but {}", roles.len())
+        panic!("not one {kind} but {}", roles.len())
     };
     let mut rights = BTreeSet::new();
     for rule in role["rules"].as_array().unwrap() {
@@ -197,7 +199,8 @@ async fn the_token_opens_nothing_else() {
         .await
         .unwrap();
     let operator = Client::try_from(config).unwrap();
-    let mut allowed = granted();
+    // None of the rights to the Lease is among them: they end with the operator's own namespace.
+    let mut allowed = granted("ClusterRole");
     // Everybody may ask who they are and what they may.
     for (group, review) in [
         ("authorization.k8s.io", "selfsubjectaccessreviews"),
@@ -240,11 +243,16 @@ async fn the_token_opens_nothing_else() {
         ("", "create", "events"),
         ("apps", "patch", "deployments"),
         ("apiextensions.k8s.io", "get", "customresourcedefinitions"),
+        ("coordination.k8s.io", "create", "leases"),
+        ("coordination.k8s.io", "get", "leases"),
         ("rbac.authorization.k8s.io", "create", "clusterrolebindings"),
     ] {
         let right = in_group(group, verb, resource);
         assert!(refused.contains(&right), "{right:?} was not tried");
     }
+
+    let leases = Api::<Lease>::namespaced(operator.clone(), LEASE_NAMESPACE);
+    the_token_opens_one_lease_and_no_other(&leases).await;
 
     // The same token does open what it is for, so the refusals above are about rights.
     let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
@@ -276,6 +284,39 @@ async fn the_token_opens_nothing_else() {
         );
         assert!(output.stderr.contains(USER), "{output:?}");
     }
+}
+
+/// In the operator's own namespace there is one Lease that it may read and write; it may list and delete none.
+async fn the_token_opens_one_lease_and_no_other(leases: &Api<Lease>) {
+    let named = |name: &str| Lease {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: None,
+    };
+    let options = PostParams::default();
+    for (name, code) in [("cloudflare-sso-operator", 404), ("other", 403)] {
+        let read = leases.get(name).await.map(drop);
+        let mut lease = named(name);
+        lease.metadata.resource_version = Some("1".to_owned());
+        let written = leases.replace(name, &options, &lease).await.map(drop);
+        for answer in [read, written] {
+            assert!(
+                matches!(&answer, Err(kube::Error::Api(status)) if status.code == code),
+                "{name}: {answer:?}"
+            );
+        }
+        let deleted = leases.delete(name, &DeleteParams::default()).await;
+        assert!(is_forbidden(&deleted.map(drop)), "{name} is deleted");
+    }
+    let all = ListParams::default();
+    assert!(is_forbidden(&leases.list(&all).await.map(drop)));
+    let patch = Patch::Merge(json!({ "metadata": { "labels": { "a": "b" } } }));
+    let patched = leases
+        .patch("cloudflare-sso-operator", &PatchParams::default(), &patch)
+        .await;
+    assert!(is_forbidden(&patched.map(drop)));
 }
 
 /// Does with an object what the verb says. The object need not be there: rights are judged first.
