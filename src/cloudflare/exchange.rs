@@ -125,11 +125,11 @@ async fn send(http: &reqwest::Client, request: Request<'_>) -> Result<Response, 
         () = too_late => Err(not_begun(endpoint)),
         sent = timeout_at(deadline, authority.cover(builder.send())) => match sent {
             Ok(Ok(Ok(response))) => Ok(response),
-            // The gate refused the body before the timer rang.
-            Ok(Ok(Err(_)) | Err(Lapsed { begun: true })) if is_missed() => Err(not_begun(endpoint)),
+            // The gate has refused the body before the timer rang, or refuses it from now on.
+            _ if is_missed() => Err(not_begun(endpoint)),
             Ok(Ok(Err(error))) => Err(transport_failure(endpoint, &error, token)),
-            Ok(Err(Lapsed { begun: false })) => Err(not_begun(endpoint)),
             Ok(Err(Lapsed { begun: true })) => Err(given_up(endpoint)),
+            Ok(Err(Lapsed { begun: false })) => Err(not_begun(endpoint)),
             Err(_) => Err(timed_out(endpoint)),
         },
     }

@@ -64,7 +64,7 @@ impl Gate {
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -53,3 +53,50 @@ where
         Box::pin(async move { authority.cover(call).await?.map_err(Into::into) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::{Ready, ready};
+    use std::task::{Context, Poll};
+
+    use super::*;
+
+    struct Server;
+
+    impl Service<http::Request<Body>> for Server {
+        type Response = &'static str;
+        type Error = Infallible;
+        type Future = Ready<Result<&'static str, Infallible>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+            ready(Ok("done"))
+        }
+    }
+
+    #[tokio::test]
+    async fn only_reads_pass_without_authority() {
+        let authority = Authority::none();
+        let mut client = WritesUnder(authority.clone()).layer(Server);
+        for (method, leads, passes) in [
+            (http::Method::GET, false, true),
+            (http::Method::PATCH, false, false),
+            (http::Method::POST, false, false),
+            (http::Method::GET, true, true),
+            (http::Method::PATCH, true, true),
+        ] {
+            authority.revoke();
+            if leads {
+                authority.extend(super::super::uptime() + std::time::Duration::from_mins(1));
+            }
+            let mut request = http::Request::new(Body::empty());
+            *request.method_mut() = method.clone();
+            let answer = client.call(request).await;
+            assert_eq!(answer.is_ok(), passes, "{method} while leading: {leads}");
+        }
+    }
+}

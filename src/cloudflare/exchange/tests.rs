@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 
+use futures::FutureExt as _;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::lease::uptime;
 
 const OK: &str =
     "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\ntrue";
@@ -156,6 +158,70 @@ async fn a_request_still_connecting_when_its_time_passes_is_not_sent() {
         (failure.class, failure.is_definite()),
         (Class::NotSent, true)
     );
+}
+
+/// Not even a connection is made.
+#[tokio::test]
+async fn who_does_not_lead_sends_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/path", listener.local_addr().unwrap());
+    let json = || br#"{"a":1}"#.to_vec();
+    for (endpoint, content) in [
+        (Endpoint::List, Content::None),
+        (Endpoint::Delete, Content::None),
+        (Endpoint::BeginVerification, Content::None),
+        (Endpoint::Update, Content::Json(json())),
+        (Endpoint::Create, begun_in(Duration::from_mins(1))),
+    ] {
+        let authority = Authority::none();
+        let failure = call_under(&authority, &url, endpoint, content).await;
+        assert_eq!(failure.class, Class::NotSent, "{endpoint:?}");
+    }
+    assert!(listener.accept().now_or_never().is_none());
+}
+
+/// As if it had been paused while TLS was under way: the body is held back, and of the rest it is unknown.
+#[tokio::test]
+async fn who_leads_no_longer_when_the_connection_stands_sends_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/path", listener.local_addr().unwrap());
+    for (endpoint, content, class) in [
+        (Endpoint::Delete, Content::None, Class::Unavailable),
+        (
+            Endpoint::Update,
+            Content::Json(b"{}".to_vec()),
+            Class::NotSent,
+        ),
+    ] {
+        let authority = Authority::none();
+        authority.extend(uptime() + Duration::from_mins(1));
+        let calling = call_under(&authority, &url, endpoint, content);
+        let ending = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            authority.revoke();
+            drop(stream);
+        };
+        let (failure, ()) = tokio::join!(calling, ending);
+        assert_eq!(failure.class, class, "{endpoint:?}");
+    }
+}
+
+async fn call_under(
+    authority: &Authority,
+    url: &str,
+    endpoint: Endpoint,
+    content: Content,
+) -> Failure {
+    let request = Request {
+        endpoint,
+        token: &ApiToken::parse(b"s3cr3t-t0ken").unwrap(),
+        url: url.to_owned(),
+        content,
+        deadline: Instant::now() + Duration::from_mins(1),
+        authority,
+    };
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    exchange(&http, request).await.unwrap_err()
 }
 
 /// Begun in time and then left without an answer: whether it took effect is unknown.

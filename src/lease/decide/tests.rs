@@ -12,12 +12,12 @@ fn at(seconds: u64) -> Moment {
     Moment::from_start(Duration::from_secs(seconds))
 }
 
-fn lease(holder: &str, version: &str) -> Option<Record> {
-    Some(Record {
+fn lease(holder: &str, version: &str) -> Record {
+    Record {
         holder: (!holder.is_empty()).then(|| holder.to_owned()),
         version: version.to_owned(),
         duration: Some(TERMS.duration),
-    })
+    }
 }
 
 fn acquire(version: &str) -> Decision {
@@ -46,24 +46,24 @@ fn seeing(found: Option<Record>, second: u64) -> Candidate {
 /// A leader whose last renewal was sent at this second.
 fn leading(second: u64) -> Candidate {
     let mut candidate = candidate();
-    candidate.wrote(lease("we", "1").unwrap(), at(second));
+    candidate.wrote(lease("we", "1"), at(second));
     candidate
 }
 
 #[test]
 fn what_a_standby_does() {
     let vanished = || {
-        let mut candidate = seeing(lease("other", "1"), 100);
+        let mut candidate = seeing(Some(lease("other", "1")), 100);
         candidate.saw(None, at(103), at(103));
         candidate
     };
     let short = Some(Record {
         duration: Some(Duration::from_secs(7)),
-        ..lease("other", "1").unwrap()
+        ..lease("other", "1")
     });
     let silent = Some(Record {
         duration: None,
-        ..lease("other", "1").unwrap()
+        ..lease("other", "1")
     });
     let table = [
         ("knows nothing", candidate(), 0, Decision::Look),
@@ -75,37 +75,37 @@ fn what_a_standby_does() {
         ),
         (
             "the Lease is free",
-            seeing(lease("", "1"), 100),
+            seeing(Some(lease("", "1")), 100),
             100,
             acquire("1"),
         ),
         (
             "our own write, whose answer was lost",
-            seeing(lease("we", "1"), 100),
+            seeing(Some(lease("we", "1")), 100),
             100,
             acquire("1"),
         ),
         (
             "held by another",
-            seeing(lease("other", "1"), 100),
+            seeing(Some(lease("other", "1")), 100),
             100,
             Decision::Wait(at(103)),
         ),
         (
             "due to look",
-            seeing(lease("other", "1"), 100),
+            seeing(Some(lease("other", "1")), 100),
             103,
             Decision::Look,
         ),
         (
             "not quite expired",
-            seeing(lease("other", "1"), 100),
+            seeing(Some(lease("other", "1")), 100),
             129,
             Decision::Look,
         ),
         (
             "expired",
-            seeing(lease("other", "1"), 100),
+            seeing(Some(lease("other", "1")), 100),
             130,
             acquire("1"),
         ),
@@ -191,14 +191,19 @@ fn what_a_leader_does() {
         ("a renewal was refused", refused(), 103, Decision::Look),
         (
             "by the lost answer to its own",
-            seeing(lease("we", "2")),
+            seeing(Some(lease("we", "2"))),
             103,
             renew("2"),
         ),
-        ("by another holder", seeing(lease("other", "2")), 101, taken),
+        (
+            "by another holder",
+            seeing(Some(lease("other", "2"))),
+            101,
+            taken,
+        ),
         (
             "released by a person",
-            seeing(lease("", "2")),
+            seeing(Some(lease("", "2"))),
             101,
             Decision::StepDown(Lost::Removed),
         ),
@@ -216,20 +221,20 @@ fn what_a_leader_does() {
 
 #[test]
 fn only_an_unchanged_version_expires() {
-    let mut standby = seeing(lease("other", "1"), 100);
-    standby.saw(lease("other", "1"), at(110), at(110));
+    let mut standby = seeing(Some(lease("other", "1")), 100);
+    standby.saw(Some(lease("other", "1")), at(110), at(110));
     assert_eq!(standby.decide(at(130)), acquire("1"), "seen first at 100");
-    standby.saw(lease("other", "2"), at(129), at(129));
+    standby.saw(Some(lease("other", "2")), at(129), at(129));
     assert_eq!(standby.decide(at(130)), Decision::Wait(at(132)), "renewed");
     assert_eq!(standby.decide(at(159)), acquire("2"));
 }
 
 #[test]
 fn a_refused_write_is_followed_by_a_look_and_a_failed_one_by_another_try() {
-    let mut standby = seeing(lease("other", "1"), 100);
+    let mut standby = seeing(Some(lease("other", "1")), 100);
     standby.was_refused();
     assert_eq!(standby.decide(at(130)), Decision::Look);
-    standby.saw(lease("other", "1"), at(130), at(130));
+    standby.saw(Some(lease("other", "1")), at(130), at(130));
     standby.has_failed(at(130));
     assert_eq!(standby.decide(at(131)), Decision::Wait(at(133)));
     assert_eq!(standby.decide(at(133)), acquire("1"));
@@ -237,7 +242,7 @@ fn a_refused_write_is_followed_by_a_look_and_a_failed_one_by_another_try() {
 
 #[test]
 fn whoever_hears_of_a_change_looks_at_once() {
-    let mut standby = seeing(lease("other", "1"), 100);
+    let mut standby = seeing(Some(lease("other", "1")), 100);
     standby.has_heard();
     assert_eq!(standby.decide(at(101)), Decision::Look);
     let mut leader = leading(100);
@@ -251,7 +256,7 @@ fn authority_counts_from_when_the_renewal_was_sent() {
     assert_eq!(leader.leads_until(), Some(at(115)));
     leader.has_failed(at(103));
     assert_eq!(leader.leads_until(), Some(at(115)));
-    leader.wrote(lease("we", "2").unwrap(), at(106));
+    leader.wrote(lease("we", "2"), at(106));
     assert_eq!(leader.leads_until(), Some(at(121)));
     assert_eq!(candidate().leads_until(), None);
 }
