@@ -8,6 +8,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, ObjectMeta, PostParams, WatchEvent, WatchParams};
+use kube::core::Status;
 use kube::{Client, ResourceExt as _};
 use tokio::time::timeout;
 use tracing::debug;
@@ -26,9 +27,24 @@ pub(super) enum CallFailure {
     /// The Lease is not what the write rests on any more.
     #[error("the Lease has changed meanwhile")]
     Conflict,
-    /// Everything else. A write may have been made all the same.
-    #[error("{0}")]
-    Other(String),
+    /// Everything else that the API server says.
+    #[error("{}", describe(.0))]
+    Other(Box<kube::Error>),
+    /// It does not answer. A write may have been made all the same.
+    #[error("the API server did not answer within {} s", .0.as_secs_f64())]
+    Timeout(Duration),
+}
+
+impl CallFailure {
+    /// A conflict, if the API server's answer is one.
+    fn or_conflict(self, is_conflict: impl Fn(&Status) -> bool) -> Self {
+        match self {
+            Self::Other(failure) if matches!(&*failure, kube::Error::Api(status) if is_conflict(status)) => {
+                Self::Conflict
+            }
+            other => other,
+        }
+    }
 }
 
 /// One Lease.
@@ -76,10 +92,13 @@ impl LeaseApi {
             spec: None,
         };
         write.apply_to(&mut lease);
-        bounded(limit, self.api.create(&parameters(), &lease)).await
+        let created = bounded(limit, self.api.create(&parameters(), &lease)).await;
+        // Not found is the namespace, and no reason to look at once for what has changed.
+        created.map_err(|failure| failure.or_conflict(Status::is_already_exists))
     }
 
-    /// Writes to the Lease as it was seen. The API server refuses it if `seen` is not the newest.
+    /// Writes to the Lease as it was seen. The API server refuses it if `seen` is not the newest, by its version, or is
+    /// gone, by its UID; with a version alone it would create a Lease that is gone.
     pub(super) async fn replace(
         &self,
         seen: &Lease,
@@ -88,7 +107,12 @@ impl LeaseApi {
     ) -> Result<Lease, CallFailure> {
         let mut lease = seen.clone();
         write.apply_to(&mut lease);
-        bounded(limit, self.api.replace(&self.name, &parameters(), &lease)).await
+        let options = parameters();
+        let replacing = self.api.replace(&self.name, &options, &lease);
+        let replaced = bounded(limit, replacing).await;
+        replaced.map_err(|failure| {
+            failure.or_conflict(|status| status.is_conflict() || status.is_not_found())
+        })
     }
 
     /// Ends when it may be worth a look: the Lease has another holder than was seen, or is gone, or has not been watched
@@ -185,18 +209,8 @@ async fn bounded<T>(
 ) -> Result<T, CallFailure> {
     match timeout(limit, call).await {
         Ok(Ok(value)) => Ok(value),
-        // A Lease that was to be created exists, or one that was to be replaced is gone.
-        Ok(Err(kube::Error::Api(status)))
-            if status.is_conflict() || status.is_already_exists() || status.is_not_found() =>
-        {
-            debug!(cause = status.message, "the Lease has changed meanwhile");
-            Err(CallFailure::Conflict)
-        }
-        Ok(Err(failure)) => Err(CallFailure::Other(describe(&failure))),
-        Err(_) => Err(CallFailure::Other(format!(
-            "the API server did not answer within {} s",
-            limit.as_secs_f64()
-        ))),
+        Ok(Err(failure)) => Err(CallFailure::Other(Box::new(failure))),
+        Err(_) => Err(CallFailure::Timeout(limit)),
     }
 }
 

@@ -264,6 +264,30 @@ async fn a_leader_whose_lease_is_deleted_ends_and_leads_again_after_a_start() {
     until_leads(&successor).await;
 }
 
+/// The API server creates a Lease that is gone if it is updated; its UID prevents that.
+#[tokio::test]
+async fn a_renewal_that_rests_on_a_deleted_lease_creates_none() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let mut leader = stage.operator_through(Some(proxy.url()), &DEFAULTS).await;
+    until_leads(&leader).await;
+    let renewal = proxy.intercept(Treatment::HoldBeforeForwarding, |call| {
+        call.method == "PUT" && call.path.contains("/leases/")
+    });
+    tokio::time::timeout(PATIENCE, renewal.arrived())
+        .await
+        .unwrap();
+    lease(&stage)
+        .delete(NAME, &DeleteParams::default())
+        .await
+        .unwrap();
+    renewal.release();
+    until_ended(&mut leader).await;
+    let said = leader.output();
+    assert!(said.contains("released or deleted"), "{said}");
+    assert!(lease(&stage).get_opt(NAME).await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn twenty_candidates_race_for_an_expired_lease_and_one_wins() {
     let stage = Stage::set().await;
