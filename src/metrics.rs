@@ -116,6 +116,11 @@ impl Metrics {
         metrics
     }
 
+    /// This process leads, or does not.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
     /// A pass ended.
     pub fn passed(&self, outcome: PassOutcome) {
         let outcome = match outcome {
@@ -177,11 +182,6 @@ impl Metrics {
     pub fn paused(&self, tokens: usize) {
         self.paused_tokens
             .set(i64::try_from(tokens).unwrap_or(i64::MAX));
-    }
-
-    /// From now on this process leads, or does not.
-    pub fn leads(&self, leads: bool) {
-        self.leader.set(i64::from(leads));
     }
 
     /// The watch failed.

@@ -9,13 +9,14 @@ use clap::{Arg, CommandFactory as _};
 use cloudflare_sso_operator::cli::Cli;
 use cloudflare_sso_operator::cloudflare::Endpoint;
 use cloudflare_sso_operator::metrics::{Metrics, PassOutcome};
-use cloudflare_sso_operator::resource::Reason;
+use cloudflare_sso_operator::resource::{Progress, Reason};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 const OPERATING: &str = "docs/operating.md";
 const RELIABILITY: &str = "docs/reliability.md";
+const CONDITIONS: &str = "docs/conditions.md";
 
 /// The pages that describe the tree as it is now.
 const DESCRIBING: [&str; 5] = [
@@ -116,6 +117,45 @@ fn the_metrics_are_documented_as_they_are_registered() {
         })
         .collect();
     assert_eq!(documented, registered());
+}
+
+#[test]
+fn every_reason_has_its_row_and_the_row_says_what_the_operator_does() {
+    let text = read(CONDITIONS);
+    let (of_ready, of_others) = text.split_once("## The reasons of the other").unwrap();
+    let rows = |part: &str| -> Vec<Vec<String>> {
+        part.lines()
+            .filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |"))
+            .map(|row| row.split(" | ").map(str::to_owned).collect())
+            .collect()
+    };
+    let named = |row: &[String]| Reason::from_word(row[0].trim_end_matches('`'));
+    let mut documented = Vec::new();
+    let (_, reasons) = of_ready.split_once("## The reasons of Ready").unwrap();
+    for row in rows(reasons) {
+        let reason = named(&row).unwrap_or_else(|| panic!("no such reason: {row:?}"));
+        let besides = match reason.progress() {
+            Progress::Reconciling => "Reconciling",
+            Progress::Stalled => "Stalled",
+            Progress::Resting => "–",
+        };
+        let event = if reason.is_warning() {
+            "Warning"
+        } else {
+            "Normal"
+        };
+        let readiness = reason.readiness();
+        assert_eq!(row[1..4], [readiness.as_str(), besides, event], "{reason}");
+        documented.push(reason);
+    }
+    for row in rows(of_others) {
+        let reason = named(&row).unwrap_or_else(|| panic!("no such reason: {row:?}"));
+        documented.push(reason);
+    }
+    documented.sort_unstable();
+    let mut all = Reason::ALL.to_vec();
+    all.sort_unstable();
+    assert_eq!(documented, all);
 }
 
 fn repository() -> &'static Path {
@@ -223,11 +263,10 @@ fn entries(folder: &str) -> Vec<String> {
 fn flag_row(flag: &Arg) -> String {
     let name = flag.get_long().unwrap();
     let value = flag.get_value_names().unwrap()[0].as_str();
-    let default = flag
-        .get_default_values()
-        .first()
-        .map(|default| format!("`{}` ", default.to_str().unwrap()))
-        .unwrap_or_default();
+    let default = match flag.get_default_values() {
+        [default, ..] => format!("`{}` ", default.to_str().unwrap()),
+        [] => String::new(),
+    };
     let environment = flag
         .get_env()
         .map(|name| format!("`{}` ", name.to_str().unwrap()))

@@ -265,8 +265,8 @@ impl Pass<'_> {
             .cloudflare
             .update_connector(token, account, id, changes)
             .await;
-        if result.as_ref().is_err_and(Failure::is_definite) {
-            self.entry.memory.update_refused();
+        if let Err(failure) = &result {
+            self.entry.memory.update_failed(failure);
         }
         // The answer may show the state before the change; only a look by ID counts.
         result.map(|_| ())
@@ -335,7 +335,7 @@ impl Pass<'_> {
         self.judge_token(fingerprint);
         self.entry
             .memory
-            .failed(failure, self.desired.generation, now);
+            .failed(failure, self.desired.edition(), now);
     }
 
     fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {

@@ -16,7 +16,8 @@ use super::store::{self, KubernetesFailure, Store, Written};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
 use crate::plan::{
-    Act, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World, plan,
+    Act, Definition, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
+    plan,
 };
 use crate::resource::{SsoConnector, SsoConnectorStatus};
 
@@ -177,9 +178,7 @@ impl<'a> Pass<'a> {
             news: Vec::new(),
         };
         pass.adopt(object).ok_or(unreadable)?;
-        if pass.desired.terminating {
-            pass.entry.memory.deletion_seen.get_or_insert(now);
-        }
+        pass.entry.memory.begins(&pass.desired, &pass.record, now);
         Ok(pass)
     }
 
@@ -233,15 +232,28 @@ impl<'a> Pass<'a> {
                     Namespace::Stays
                 };
             }
+            Look::Definition => self.read_definition().await?,
             Look::Object => {
                 let current = Store::of(&self.context.client, &self.object).read().await?;
                 let current = current
                     .filter(|current| current.uid() == self.object.uid())
                     .ok_or(Interrupt::Gone)?;
                 self.adopt(Arc::new(current)).ok_or(Interrupt::Gone)?;
+                self.read_definition().await?;
                 self.observed.object_confirmed = true;
             }
         }
+        Ok(())
+    }
+
+    async fn read_definition(&mut self) -> Result<(), Interrupt> {
+        let deleted = self.object.metadata.deletion_timestamp.as_ref();
+        let stands = store::definition_stands(&self.context.client, deleted).await?;
+        self.observed.definition = if stands {
+            Definition::Stands
+        } else {
+            Definition::GoesAway
+        };
         Ok(())
     }
 

@@ -8,8 +8,10 @@ use json_patch::{
     AddOperation, Patch as Operations, PatchOperation, RemoveOperation, TestOperation,
 };
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, Patch, PatchParams};
-use kube::{Client, ResourceExt as _};
+use kube::{Client, CustomResourceExt as _, ResourceExt as _};
 use serde_json::{Value, json};
 use tracing::warn;
 
@@ -175,6 +177,29 @@ pub(super) async fn is_terminating(
         Err(failure) if failure.is_forbidden() => Ok(false),
         found => Ok(found?.is_some_and(|found| found.metadata.deletion_timestamp.is_some())),
     }
+}
+
+/// Whether the definition of `SsoConnector` stays, and is the one that was there when the object was deleted. One that was
+/// removed by force and applied again is younger than the deletions that its removal has caused. Kubernetes counts whole
+/// seconds, so one of the same second may be younger, too.
+///
+/// # Errors
+/// If the API server cannot be asked.
+pub(super) async fn definition_stands(
+    client: &Client,
+    object_deleted: Option<&Time>,
+) -> Result<bool, KubernetesFailure> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = SsoConnector::crd_name();
+    let Some(found) = within(definitions.get_metadata_opt(name)).await? else {
+        return Ok(false);
+    };
+    let created = found.metadata.creation_timestamp;
+    let younger = match (created, object_deleted) {
+        (Some(created), Some(deleted)) => created.0 >= deleted.0,
+        (None, _) | (_, None) => false,
+    };
+    Ok(found.metadata.deletion_timestamp.is_none() && !younger)
 }
 
 /// A call to the API server, bounded in time.

@@ -15,7 +15,8 @@ use super::world::{Begun, Claim, Record, Snapshot};
 use super::{Act, Guard, Look, Plan, Then, World, messages, pace};
 use crate::clock::Moment;
 use crate::cloudflare::{Connector, Creation};
-use crate::resource::Reason;
+use crate::identity::ConnectorId;
+use crate::resource::{AdoptionPolicy, Reason};
 
 /// How many attempts the status names at the most.
 const KEPT_ATTEMPTS: usize = 8;
@@ -34,6 +35,9 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
         Claim::Elsewhere => return waiting(world, messages::claimed_elsewhere()),
         Claim::Held(since) => since,
     };
+    if let Some(named) = &world.desired.named {
+        return bind_named(world, named);
+    }
     let Some(listing) = newest_listing(world, claimed) else {
         return Plan::Look(Look::Listing {
             not_before: claimed,
@@ -194,9 +198,41 @@ fn bind_listed(world: &World<'_>, listing: &Snapshot, listed: &Connector, oldest
     }
 }
 
+/// The connector that the spec names, if its own page shows it.
+fn bind_named(world: &World<'_>, named: &ConnectorId) -> Plan {
+    let oldest = world.no_older_than(world.timing.observation_limit);
+    let seen = world
+        .memory
+        .sighting_of(named)
+        .filter(|seen| seen.at >= oldest);
+    let problem = match seen.map(|seen| &seen.connector) {
+        None => return Plan::Look(Look::Connector(named.clone())),
+        Some(Some(connector)) if world.desired.domain.is_named(&connector.email_domain) => {
+            return bind(world, connector);
+        }
+        Some(Some(connector)) => Finding::new(
+            Reason::ConnectorMismatch,
+            messages::mismatch(&world.desired.domain, &connector.email_domain),
+        ),
+        Some(None) => Finding::new(Reason::ConnectorNotFound, messages::named_not_found(named)),
+    };
+    Plan::rest(
+        Verdict::stalled(world.record, problem),
+        world.timing.poll_settled,
+    )
+}
+
 /// Store the ID at once, with the state of the enforcement that goes with it.
 fn bind(world: &World<'_>, connector: &Connector) -> Plan {
     let ours = is_ours(world, connector);
+    let refused = world.desired.adoption == AdoptionPolicy::Refuse && world.desired.named.is_none();
+    if refused && !ours {
+        let problem = Finding::new(Reason::AdoptionRefused, messages::adoption_refused());
+        return Plan::rest(
+            Verdict::stalled(world.record, problem),
+            world.timing.poll_settled,
+        );
+    }
     let begun = ours
         .then(|| world.record.attempts.last().copied())
         .flatten();

@@ -1,7 +1,7 @@
 //! What the API token allows. Without one nothing can be looked at; with one that may only read, everything is done up to
 //! the call that would change something.
 
-use super::verdict::{Finding, Outcome, Verdict};
+use super::verdict::{Finding, Outcome, Synced, Verdict};
 use super::world::{Credentials, Namespace};
 use super::{Look, Plan, Then, World, messages, pace};
 use crate::resource::Reason;
@@ -57,10 +57,7 @@ fn stalled(
     };
     let verdict = Verdict {
         record: pace::record_after_failure(world),
-        outcome: Outcome::Decided {
-            ready: Finding::new(reason, message),
-            synced: false,
-        },
+        outcome: Outcome::decided(Finding::new(reason, message), Synced::Failed),
         ..verdict
     };
     Plan::rest(verdict, world.timing.secret_retry)

@@ -11,7 +11,7 @@ use super::world::Record;
 use super::{World, verification};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Connector};
-use crate::resource::{Enforcement, EnforcementState};
+use crate::resource::{Enforcement, EnforcementState, ExternalChangePolicy};
 
 /// What is to be done about `spec.enabled`. Each carries the record that must be stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,7 @@ pub(super) fn initial(world: &World<'_>, connector: &Connector, ours: bool) -> E
         None => EnforcementState::Armed,
         Some(wanted) if wanted == is_enabled(connector) => EnforcementState::Satisfied,
         Some(_) if ours || !verification::is_verified(connector) => EnforcementState::Armed,
-        Some(_) => EnforcementState::Held,
+        Some(_) => after_external_change(world),
     };
     enforcement(world, state)
 }
@@ -59,7 +59,10 @@ pub(super) fn course(
         EnforcementState::Held => Course::Keep(record),
         EnforcementState::Armed => apply(world, record, connector, wanted),
         EnforcementState::Applying => resume(world, record, connector, wanted, seen),
-        EnforcementState::Satisfied => hold_if_confirmed(world, record, seen),
+        EnforcementState::Satisfied => match unconfirmed_until(world, seen) {
+            Some(confirmed) => Course::Wait(record, confirmed),
+            None => changed_by_others(world, &record, connector, wanted),
+        },
     }
 }
 
@@ -94,7 +97,7 @@ fn resume(
         return Course::Wait(record, due);
     }
     if recorded.is_none() || recorded != connector.updated_on {
-        return Course::Keep(held(world, &record));
+        return changed_by_others(world, &record, connector, wanted);
     }
     if wanted && !verification::is_verified(connector) {
         return Course::Keep(record);
@@ -114,15 +117,22 @@ pub(super) fn effect_due(world: &World<'_>, changes: Changes, seen: Moment) -> O
     (seen < settled).then(|| next.min(settled))
 }
 
-/// Two looks that agree, far enough apart and after our last change, show that somebody else has changed it.
-fn hold_if_confirmed(world: &World<'_>, record: Record, seen: Moment) -> Course {
-    match unconfirmed_until(world, seen) {
-        Some(confirmed) => Course::Wait(record, confirmed),
-        None => Course::Keep(held(world, &record)),
+/// Somebody else has changed it: hold that, or apply the spec again.
+fn changed_by_others(
+    world: &World<'_>,
+    record: &Record,
+    connector: &Connector,
+    wanted: bool,
+) -> Course {
+    let record = held(world, record);
+    match state(&record) {
+        EnforcementState::Armed => apply(world, record, connector, wanted),
+        _ => Course::Keep(record),
     }
 }
 
-/// When a second look can confirm the difference, unless the one at `seen` does.
+/// When a second look can confirm the difference, unless the one at `seen` does: two looks that agree, far enough apart
+/// and after our last change, show that somebody else has changed it.
 fn unconfirmed_until(world: &World<'_>, seen: Moment) -> Option<Moment> {
     let span = world.timing.difference_confirmation;
     match world.memory.difference {
@@ -165,7 +175,12 @@ fn recorded(world: &World<'_>, record: &Record) -> Option<Record> {
     } else {
         with_state(world, record.clone(), EnforcementState::Armed)
     };
-    Some(rearmed_on_request(world, record))
+    let record = rearmed_on_request(world, record);
+    if state(&record) == EnforcementState::Held {
+        let state = after_external_change(world);
+        return Some(with_state(world, record, state));
+    }
+    Some(record)
 }
 
 /// The record of an unbound object whose hold has outlived its connector.
@@ -179,15 +194,23 @@ pub(super) fn carried_hold(world: &World<'_>) -> Option<Record> {
 pub(super) fn at_binding(world: &World<'_>, connector: &Connector, ours: bool) -> Enforcement {
     match carried_hold(world) {
         Some(_) if world.desired.enabled != Some(is_enabled(connector)) => {
-            enforcement(world, EnforcementState::Held)
+            enforcement(world, after_external_change(world))
         }
         Some(_) | None => initial(world, connector, ours),
     }
 }
 
-/// The record with the enforcement held; what the annotation says now counts as handled.
+/// What somebody else's change leads to.
+fn after_external_change(world: &World<'_>) -> EnforcementState {
+    match world.desired.on_external_change {
+        ExternalChangePolicy::Hold => EnforcementState::Held,
+        ExternalChangePolicy::Enforce => EnforcementState::Armed,
+    }
+}
+
+/// The record with the enforcement held, unless the spec says to enforce; what the annotation says now counts as handled.
 pub(super) fn held(world: &World<'_>, record: &Record) -> Record {
-    let mut record = with_state(world, record.clone(), EnforcementState::Held);
+    let mut record = with_state(world, record.clone(), after_external_change(world));
     record
         .handled_enable_at
         .clone_from(&world.desired.enable_at);

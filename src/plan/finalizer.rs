@@ -1,18 +1,24 @@
 //! The finalizer is on the object exactly while deleting the object must delete the connector, so nothing else can ever
 //! hang in deletion. Whoever does not need it leaves without any call and without credentials.
 
-use super::{Plan, World};
-use crate::resource::DeletionPolicy;
+use super::world::{Activity, Definition};
+use super::{Look, Plan, World};
 
 pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let desired = world.desired;
-    let wanted = desired.deletion_policy == DeletionPolicy::Delete;
+    let wanted = desired.deletes();
+    let suspended = desired.activity == Activity::Suspended;
     match (desired.terminating, desired.finalizer) {
         (true, false) => Some(Plan::Leave),
-        (true, true) if !wanted || nothing_was_created(world) => Some(Plan::Release),
+        (true, true) if !wanted || suspended || nothing_was_created(world) => Some(Plan::Release),
+        (true, true) => match world.observed.definition {
+            Definition::Unread => Some(Plan::Look(Look::Definition)),
+            Definition::GoesAway => Some(Plan::Release),
+            Definition::Stands => None,
+        },
         (false, true) if !wanted => Some(Plan::Release),
         (false, false) if wanted => Some(Plan::Mark),
-        (true | false, true) | (false, false) => None,
+        (false, true | false) => None,
     }
 }
 

@@ -10,11 +10,14 @@ use std::time::Duration;
 use super::enforcement;
 use super::verdict::{Finding, Verdict};
 use super::world::{Begun, Record, Sighting, Standing};
-use super::{Look, Plan, Then, World, messages, pace};
+use super::{Look, Plan, Then, World, messages, observation, pace};
 use crate::identity::ConnectorId;
-use crate::resource::{EnforcementState, Reason};
+use crate::resource::{EnforcementState, ExternalChangePolicy, ManagementPolicy, Reason};
 
 pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> Plan {
+    if world.desired.management == ManagementPolicy::Observe {
+        return observation::not_found(world);
+    }
     let timing = world.timing;
     let since = world.memory.gone_since.unwrap_or(sighting.at);
     let confirmed = since + timing.absence_confirmation;
@@ -43,7 +46,19 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
     }
     let record = enforcement::normalised_without_connector(world, world.record);
     let replaced = listing.matches(&world.desired.domain).next().is_some();
-    match enforcement::state(&record) {
+    let state = match world.desired.on_external_change {
+        ExternalChangePolicy::Hold => enforcement::state(&record),
+        ExternalChangePolicy::Enforce => EnforcementState::Armed,
+    };
+    match state {
+        state if world.desired.named.is_some() => {
+            let record = match state {
+                EnforcementState::Armed => record,
+                _ => enforcement::held(world, &record),
+            };
+            let problem = Finding::new(Reason::ConnectorNotFound, messages::named_not_found(id));
+            Plan::rest(Verdict::gone(record, problem), timing.poll_settled)
+        }
         EnforcementState::Armed => {
             let record = Record {
                 enforcement: None,

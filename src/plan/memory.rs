@@ -2,9 +2,9 @@
 //! is here; forgetting all of it makes the operator slower to decide, never bolder.
 
 use super::verification;
-use super::world::{Begun, Sighting, Snapshot};
+use super::world::{Begun, Desired, Edition, Record, Sighting, Snapshot};
 use crate::clock::Moment;
-use crate::cloudflare::{Changes, Endpoint, Failure};
+use crate::cloudflare::{Changes, Class, Endpoint, Failure};
 use crate::identity::ConnectorId;
 
 /// What the process remembers of one object.
@@ -28,6 +28,8 @@ pub struct Memory {
     pub acted_at: Option<Moment>,
     /// When the object was first seen to be going away.
     pub deletion_seen: Option<Moment>,
+    /// What asks for a look now, and when that was first seen: what was seen before does not count.
+    pub requested: Option<(String, Moment)>,
     /// Whether a DELETE was sent, and whether Cloudflare confirmed that it was carried out.
     pub deletion: Option<Deletion>,
     /// The failures since the last success.
@@ -72,13 +74,27 @@ pub struct Trouble {
     pub since: Moment,
     /// When the last was.
     pub last: Moment,
-    /// The generation of the spec that failed.
-    pub generation: i64,
+    /// What was asked for when it failed.
+    pub edition: Edition,
     /// The last failure.
     pub failure: Failure,
 }
 
 impl Memory {
+    /// A pass begins. Takes note of when it was first seen what the object asks for.
+    pub fn begins(&mut self, desired: &Desired, record: &Record, now: Moment) {
+        if desired.terminating {
+            self.deletion_seen.get_or_insert(now);
+        }
+        let asked = desired.reconcile_at.as_ref();
+        let asked = asked.filter(|asked| record.handled_reconcile_at.as_ref() != Some(*asked));
+        self.requested = match (asked, self.requested.take()) {
+            (Some(asked), Some((known, since))) if *asked == known => Some((known, since)),
+            (Some(asked), _) => Some((asked.clone(), now)),
+            (None, _) => None,
+        };
+    }
+
     /// A call succeeded. What failed at another endpoint may fail again.
     pub fn succeeded(&mut self, endpoint: Endpoint) {
         self.trouble
@@ -91,7 +107,7 @@ impl Memory {
     }
 
     /// A call failed.
-    pub fn failed(&mut self, failure: Failure, generation: i64, now: Moment) {
+    pub fn failed(&mut self, failure: Failure, edition: Edition, now: Moment) {
         let before = self.trouble.take();
         self.trouble = Some(Trouble {
             failures: before
@@ -100,7 +116,7 @@ impl Memory {
                 .saturating_add(1),
             since: before.map_or(now, |trouble| trouble.since),
             last: now,
-            generation,
+            edition,
             failure,
         });
     }
@@ -156,10 +172,12 @@ impl Memory {
             .filter(|seen| seen.id == *id && self.counts(seen.at))
     }
 
-    /// Whether what was asked for at that moment counts: it was after our own last change.
+    /// Whether what was asked for at that moment counts: it was after our own last change, and after a look was requested.
     #[must_use]
     pub fn counts(&self, asked: Moment) -> bool {
+        let requested = self.requested.as_ref().map(|(_, since)| *since);
         self.acted_at.is_none_or(|acted| acted <= asked)
+            && requested.is_none_or(|since| since <= asked)
     }
 
     /// The last PATCH, if it asked for just this.
@@ -193,10 +211,11 @@ impl Memory {
         }
     }
 
-    /// Cloudflare certainly did not carry out the PATCH that was sent last.
-    pub fn update_refused(&mut self) {
+    /// The PATCH that was sent last has failed. That the connector is not there is no refusal: somebody has deleted it
+    /// meanwhile, and that must not be undone as if nothing had been applied.
+    pub fn update_failed(&mut self, failure: &Failure) {
         if let Some(update) = &mut self.update {
-            update.refused = true;
+            update.refused = failure.is_definite() && failure.class != Class::Gone;
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The sentences that people read in conditions: what is, and what to do next.
 
 use super::world::{Desired, Namespace};
-use crate::cloudflare::VerificationCode;
+use crate::cloudflare::{Connector, VerificationCode};
 use crate::foreign_text;
-use crate::identity::EmailDomain;
+use crate::identity::{ConnectorId, EmailDomain};
 
 pub(super) fn creating() -> String {
     "Creating the connector at Cloudflare.".to_owned()
@@ -61,6 +61,65 @@ pub(super) fn replaced() -> String {
 pub(super) fn deleted_externally() -> String {
     "Somebody deleted the connector at Cloudflare. It is not created again, as this may be an emergency exit. To create it again, set a new value of the annotation cloudflare-sso.dev/enable-at."
         .to_owned()
+}
+
+pub(super) fn suspended() -> String {
+    "The connector is left alone, as spec.suspend is true. The other conditions say what was seen last."
+        .to_owned()
+}
+
+pub(super) fn nothing_to_observe() -> String {
+    "There is no such connector at Cloudflare. Nothing is created, as managementPolicy is Observe."
+        .to_owned()
+}
+
+pub(super) fn drift(desired: &Desired, connector: &Connector) -> String {
+    let difference = |field: &str, wanted: Option<bool>, found: Option<bool>| {
+        let found = found.unwrap_or(false);
+        let wanted = wanted.filter(|wanted| *wanted != found)?;
+        Some(format!("{field} is {found}, not {wanted}"))
+    };
+    let differences: Vec<_> = [
+        difference("enabled", desired.enabled, connector.enabled),
+        difference(
+            "useFedrampLanguage",
+            desired.use_fedramp_language,
+            connector.use_fedramp_language,
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    format!(
+        "At Cloudflare {}. Nothing is changed, as managementPolicy is Observe.",
+        differences.join(", and ")
+    )
+}
+
+pub(super) fn adoption_refused() -> String {
+    "A connector for the domain exists already in this account, and adoptionPolicy is Refuse. Set it to Adopt, or name the connector in spec.connectorID, to bind it."
+        .to_owned()
+}
+
+pub(super) fn named_otherwise(named: &ConnectorId, bound: &ConnectorId) -> String {
+    format!(
+        "The object is bound to connector {bound}, but spec.connectorID names {named}. Nothing is changed; remove spec.connectorID, or delete this object with deletionPolicy Retain and apply it again."
+    )
+}
+
+pub(super) fn named_not_found(named: &ConnectorId) -> String {
+    format!(
+        "The account has no connector {named}, which spec.connectorID names. None is created; remove spec.connectorID to find the connector by its domain or to create one."
+    )
+}
+
+pub(super) fn reverted(enabled: bool) -> String {
+    let (done, again) = if enabled {
+        ("enabled", "disabled")
+    } else {
+        ("disabled", "enabled")
+    };
+    format!("SSO was {done} by hand. It is {again} again, as onExternalChange is Enforce.")
 }
 
 pub(super) fn held(enabled: bool) -> String {

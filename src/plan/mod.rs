@@ -9,10 +9,12 @@
 //! | room | decides |
 //! |---|---|
 //! | [`finalizer`] | who is marked, and who may leave without any call |
+//! | [`suspension`] | who is left alone |
 //! | [`pace`] | how long to wait after a failure |
 //! | [`credentials`] | what the API token allows |
 //! | [`creation`] | whether to create or to bind what exists |
 //! | [`upkeep`] | what to do for a connector that the object is bound to, with [`verification`], [`enforcement`] and [`wording`] |
+//! | [`observation`] | what is shown of a connector that is only observed |
 //! | [`gone`] | whether a connector that cannot be found is gone, and what then |
 //! | [`deletion`] | how a connector is taken down |
 //! | [`verdict`] | what follows from what was seen |
@@ -26,9 +28,11 @@ mod finalizer;
 mod gone;
 mod memory;
 mod messages;
+mod observation;
 mod pace;
 mod pair;
 mod status;
+mod suspension;
 mod timing;
 mod upkeep;
 mod verdict;
@@ -46,14 +50,15 @@ use k8s_openapi::jiff::Timestamp;
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Creation, Endpoint};
 use crate::identity::ConnectorId;
+use crate::resource::ManagementPolicy;
 
 pub use memory::{Deletion, Difference, Memory, Trouble, Update};
 pub use pair::{Attempt, Holder, Known, PairMemory};
 pub use timing::{Timing, UnsafeTiming, duration};
-pub use verdict::{Finding, Outcome, Verdict};
+pub use verdict::{Finding, Outcome, Synced, Verdict};
 pub use world::{
-    Begun, Claim, Credentials, Desired, Namespace, Observed, Pause, Record, Sighting, Snapshot,
-    Standing, Unreadable, World,
+    Activity, Begun, Claim, Credentials, Definition, Desired, Edition, Namespace, Observed, Pause,
+    Record, Sighting, Snapshot, Standing, Unreadable, World,
 };
 
 /// What to do next for one object.
@@ -94,7 +99,9 @@ pub enum Look {
     Connector(ConnectorId),
     /// What becomes of the object's namespace.
     Namespace,
-    /// The object itself, from the API server instead of the cache.
+    /// What becomes of the definition.
+    Definition,
+    /// The object itself and its definition, from the API server instead of the cache.
     Object,
 }
 
@@ -151,6 +158,31 @@ pub enum Act {
     Delete(ConnectorId),
 }
 
+fn look_after(world: &World<'_>) -> Plan {
+    let desired = world.desired;
+    match (desired.management, &world.record.connector) {
+        _ if desired.terminating => deletion::plan(world),
+        (ManagementPolicy::Observe, _) => observation::plan(world),
+        (ManagementPolicy::Manage, Some(id)) => upkeep::plan(world, id),
+        (ManagementPolicy::Manage, None) => creation::plan(world),
+    }
+}
+
+/// The look that was requested has been taken.
+fn handled(world: &World<'_>, mut plan: Plan) -> Plan {
+    if let Plan::Settle {
+        verdict,
+        then: Then::Rest(_),
+        ..
+    } = &mut plan
+        && matches!(verdict.outcome, Outcome::Decided { .. })
+    {
+        let asked = &world.desired.reconcile_at;
+        verdict.record.handled_reconcile_at.clone_from(asked);
+    }
+    plan
+}
+
 impl Act {
     /// The endpoint that is called.
     const fn endpoint(&self) -> Endpoint {
@@ -167,15 +199,10 @@ impl Act {
 #[must_use]
 pub fn plan(world: &World<'_>) -> Plan {
     let next = finalizer::plan(world)
+        .or_else(|| suspension::plan(world))
         .or_else(|| pace::plan(world))
         .or_else(|| credentials::plan(world))
-        .unwrap_or_else(
-            || match (world.desired.terminating, &world.record.connector) {
-                (true, _) => deletion::plan(world),
-                (false, Some(id)) => upkeep::plan(world, id),
-                (false, None) => creation::plan(world),
-            },
-        );
+        .unwrap_or_else(|| handled(world, look_after(world)));
     pace::once_more(world, credentials::permit(world, next))
 }
 

@@ -59,7 +59,7 @@ fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
             )
         }
     };
-    let delay = if trouble.generation == world.desired.generation {
+    let delay = if trouble.edition == world.desired.edition() {
         delay
     } else {
         delay.min(timing.backoff)
@@ -117,8 +117,7 @@ pub(super) fn paused(world: &World<'_>, pause: Pause) -> Plan {
 pub(super) fn once_more(world: &World<'_>, plan: Plan) -> Plan {
     let failed_before = |act: &Act| {
         world.memory.trouble.as_ref().is_some_and(|trouble| {
-            trouble.failure.endpoint == act.endpoint()
-                && trouble.generation == world.desired.generation
+            trouble.failure.endpoint == act.endpoint() && trouble.edition == world.desired.edition()
         })
     };
     match plan {

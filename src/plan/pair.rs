@@ -13,6 +13,9 @@ use crate::clock::Moment;
 use crate::cloudflare::Connector;
 use crate::identity::{ConnectorId, EmailDomain};
 
+/// How many deleted connectors are remembered at the most: more than anybody deletes within a grace period.
+const KEPT_DELETIONS: usize = 16;
+
 /// What the process remembers of one account and domain, beyond the life of any one object.
 #[derive(Debug, Clone, Default)]
 pub struct PairMemory {
@@ -128,6 +131,8 @@ impl PairMemory {
         self.known.take_if(|known| known.id == id);
         self.deleted.retain(|(deleted, _)| *deleted != id);
         self.deleted.push((id, now));
+        let surplus = self.deleted.len().saturating_sub(KEPT_DELETIONS);
+        self.deleted.drain(..surplus);
     }
 
     /// Whether we have deleted the connector so recently that reads may still show it.

@@ -6,13 +6,13 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use super::verdict::{Finding, Mirror, Outcome, Verdict, applying};
+use super::verdict::{Finding, Mirror, Outcome, Synced, Verdict, applying};
 use super::world::{Desired, Record, Standing};
 use super::{enforcement, messages, verification};
 use crate::cloudflare::{Connector, VerificationCode, VerificationStatus};
 use crate::resource::{
-    ConditionType, CreateAttempts, DnsRecord, EnforcementState, Progress, Reason, RecordType,
-    SsoConnectorStatus, Truth, VerificationState, find_condition,
+    ConditionType, CreateAttempts, DnsRecord, EnforcementState, ManagementPolicy, Progress, Reason,
+    RecordType, SsoConnectorStatus, Truth, VerificationState, find_condition,
 };
 
 impl Verdict {
@@ -46,9 +46,13 @@ impl Verdict {
             Mirror::Cleared => conditions.remove(ConditionType::Verified),
         }
         match &self.outcome {
-            Outcome::Decided { ready, synced } => {
+            Outcome::Decided {
+                ready,
+                synced,
+                progress,
+            } => {
                 self.judge_enabled(&mut conditions, ready);
-                conditions.decide(ready, *synced);
+                conditions.decide(ready, *synced, *progress);
                 status.observed_generation = Some(desired.generation);
             }
             Outcome::Undecided {
@@ -97,6 +101,7 @@ impl Verdict {
                 attempts: record.attempts.clone(),
             }),
             enforcement: record.enforcement.clone(),
+            last_handled_reconcile_at: record.handled_reconcile_at.clone(),
             last_handled_enable_at: record.handled_enable_at.clone(),
         }
     }
@@ -151,12 +156,16 @@ fn enabled(record: &Record, connector: &Connector, desired: &Desired) -> (Truth,
     let enabled = enforcement::is_enabled(connector);
     let truth = if enabled { Truth::True } else { Truth::False };
     let verified = verification::is_verified(connector);
-    let finding = match (enforcement::state(record), desired.enabled) {
-        (EnforcementState::Held, _) => {
-            Finding::new(Reason::HeldByExternalChange, messages::held(enabled))
-        }
-        (_, Some(true)) if !enabled && verified => applying(true),
-        (_, Some(true)) if !enabled => {
+    let wanted = match desired.management {
+        ManagementPolicy::Manage => desired.enabled,
+        ManagementPolicy::Observe => None,
+    };
+    let held = desired.management == ManagementPolicy::Manage
+        && enforcement::state(record) == EnforcementState::Held;
+    let finding = match wanted {
+        _ if held => Finding::new(Reason::HeldByExternalChange, messages::held(enabled)),
+        Some(true) if !enabled && verified => applying(true),
+        Some(true) if !enabled => {
             Finding::new(Reason::AwaitingVerification, messages::enabled_later())
         }
         _ if enabled => Finding::new(Reason::Enabled, messages::enabled(&desired.domain)),
@@ -230,7 +239,7 @@ impl Conditions {
     }
 
     /// A decision speaks of the current generation in every condition.
-    fn decide(&mut self, ready: &Finding, synced: bool) {
+    fn decide(&mut self, ready: &Finding, synced: Synced, progress: Progress) {
         for condition in &mut self.list {
             condition.observed_generation = Some(self.generation);
         }
@@ -238,22 +247,25 @@ impl Conditions {
             ConditionType::Ready,
             &(ready.reason.readiness(), ready.clone()),
         );
-        let synced = if synced {
-            (
-                Truth::True,
-                Finding::new(Reason::ReconcileSucceeded, messages::synced()),
-            )
-        } else {
-            (Truth::False, ready.clone())
-        };
-        self.set(ConditionType::Synced, &synced);
-        self.abnormal(ConditionType::Reconciling, ready, Progress::Reconciling);
-        self.abnormal(ConditionType::Stalled, ready, Progress::Stalled);
+        match synced {
+            Synced::Succeeded => {
+                let finding = Finding::new(Reason::ReconcileSucceeded, messages::synced());
+                self.set(ConditionType::Synced, &(Truth::True, finding));
+            }
+            Synced::Failed => self.set(ConditionType::Synced, &(Truth::False, ready.clone())),
+            Synced::Kept => {}
+        }
+        for (kind, of) in [
+            (ConditionType::Reconciling, Progress::Reconciling),
+            (ConditionType::Stalled, Progress::Stalled),
+        ] {
+            self.abnormal(kind, ready, progress == of);
+        }
     }
 
     /// An abnormal condition is there only while it is true, and carries Ready's reason.
-    fn abnormal(&mut self, kind: ConditionType, ready: &Finding, progress: Progress) {
-        if ready.reason.progress() == progress {
+    fn abnormal(&mut self, kind: ConditionType, ready: &Finding, is_true: bool) {
+        if is_true {
             self.set(kind, &(Truth::True, ready.clone()));
         } else {
             self.remove(kind);

@@ -14,7 +14,7 @@ use super::{Act, Look, Plan, World, gone, messages, pace, verification, wording}
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Connector};
 use crate::identity::ConnectorId;
-use crate::resource::{EnforcementState, Reason};
+use crate::resource::{EnforcementState, ManagementPolicy, Reason};
 
 /// The newest look at a connector.
 struct View<'a> {
@@ -26,6 +26,14 @@ struct View<'a> {
 }
 
 pub(super) fn plan(world: &World<'_>, id: &ConnectorId) -> Plan {
+    if let Some(named) = world.desired.named.as_ref().filter(|named| *named != id) {
+        let problem = messages::named_otherwise(named, id);
+        let problem = Finding::new(Reason::ConnectorMismatch, problem);
+        return Plan::rest(
+            Verdict::stalled(world.record, problem),
+            world.timing.poll_settled,
+        );
+    }
     let view = match view(world, id) {
         Ok(view) => view,
         Err(plan) => return *plan,
@@ -37,6 +45,9 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId) -> Plan {
             Verdict::stalled(world.record, problem),
             world.timing.poll_settled,
         );
+    }
+    if world.desired.management == ManagementPolicy::Observe {
+        return show(world, &view);
     }
     act_on(world, &view)
 }
@@ -50,7 +61,18 @@ fn act_on(world: &World<'_>, view: &View<'_>) -> Plan {
     };
     match enforcement::course(world, &record, view.connector, view.at) {
         Course::Change(record, wanted) => {
-            let verdict = view.verdict(world, &record);
+            let mut verdict = view.verdict(world, &record);
+            if enforcement::state(world.record) == EnforcementState::Satisfied
+                && world
+                    .record
+                    .enforcement
+                    .as_ref()
+                    .is_some_and(|known| known.enabled == Some(wanted))
+            {
+                let notice = messages::reverted(enforcement::is_enabled(view.connector));
+                let notice = Finding::new(Reason::ExternalChangeReverted, notice);
+                verdict = verdict.with_notice(notice);
+            }
             send(
                 world,
                 view,
@@ -70,6 +92,20 @@ fn act_on(world: &World<'_>, view: &View<'_>) -> Plan {
             view.wait(world, verdict, until)
         }
         Course::Keep(record) => keep(world, view, record),
+    }
+}
+
+/// Only tell what is there.
+fn show(world: &World<'_>, view: &View<'_>) -> Plan {
+    let record = Record {
+        connector: Some(view.id.clone()),
+        created_on: view.connector.created_on.or(world.record.created_on),
+        ..world.record.clone()
+    };
+    let verdict = view.verdict(world, &record);
+    match view.unconfirmed_lapse(world, &record) {
+        Some(due) => view.wait(world, verdict, due),
+        None => Plan::rest(verdict, until_next_poll(world, &record, view)),
     }
 }
 
@@ -183,7 +219,7 @@ fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> 
     match (sighting, listing) {
         (None, None) if world.memory.acted_at.is_some() => look(),
         (None, None) => Err(Box::new(Plan::Look(Look::Listing {
-            not_before: world.now.before(world.timing.poll_settled),
+            not_before: world.no_older_than(world.timing.poll_settled),
         }))),
         (Some(seen), list) if list.is_none_or(|list| list.begun <= seen.at) => {
             by_id(world, id, seen)
@@ -259,8 +295,10 @@ fn fresh<'a>(world: &World<'_>, view: View<'a>) -> Result<View<'a>, Box<Plan>> {
 
 /// How long a look at this connector counts.
 fn interval(world: &World<'_>, record: &Record, connector: &Connector) -> Duration {
+    let observed = world.desired.management == ManagementPolicy::Observe;
     let settled = verification::is_verified(connector)
         && match enforcement::state(record) {
+            _ if observed => true,
             EnforcementState::Satisfied | EnforcementState::Held => true,
             EnforcementState::Armed => world.desired.enabled.is_none(),
             EnforcementState::Applying => false,

@@ -3,7 +3,7 @@
 use super::world::Record;
 use super::{World, enforcement, messages, status, verification, wording};
 use crate::cloudflare::Connector;
-use crate::resource::{EnforcementState, Progress, Reason, Truth};
+use crate::resource::{EnforcementState, ManagementPolicy, Progress, Reason, Truth};
 
 /// A reason, and a sentence for people: what is, and what to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +53,10 @@ pub enum Outcome {
     Decided {
         /// The reason and message of `Ready`.
         ready: Finding,
-        /// Whether this is also what keeps the operator from working with Cloudflare.
-        synced: bool,
+        /// What `Synced` says.
+        synced: Synced,
+        /// Whether this is work under way, a dead end, or neither.
+        progress: Progress,
     },
     /// There is no decision yet. `Ready` stays as it is and goes on speaking of the generation it spoke of.
     Undecided {
@@ -63,9 +65,35 @@ pub enum Outcome {
     },
 }
 
+/// What is to be said of the work with Cloudflare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Synced {
+    /// It works.
+    Succeeded,
+    /// It is kept from working by what `Ready` says.
+    Failed,
+    /// What was said before.
+    Kept,
+}
+
+impl Outcome {
+    pub(super) const fn decided(ready: Finding, synced: Synced) -> Self {
+        let progress = ready.reason.progress();
+        Self::Decided {
+            ready,
+            synced,
+            progress,
+        }
+    }
+}
+
 impl Verdict {
     /// The connector was seen; this is what follows from it.
     pub(super) fn judged(world: &World<'_>, record: &Record, connector: &Connector) -> Self {
+        if world.desired.management == ManagementPolicy::Observe {
+            let finding = compare(world, record, connector);
+            return Self::decided(record.clone(), connector, finding);
+        }
         let finding = assess(world, record, connector);
         let verdict = Self::decided(record.clone(), connector, finding);
         if verdict.is_ready() && wording::difference(world, connector).is_some() {
@@ -81,10 +109,7 @@ impl Verdict {
         Self {
             record,
             mirror,
-            outcome: Outcome::Decided {
-                ready,
-                synced: true,
-            },
+            outcome: Outcome::decided(ready, Synced::Succeeded),
             notice: None,
         }
     }
@@ -94,10 +119,7 @@ impl Verdict {
         Self {
             record,
             mirror: Mirror::Kept,
-            outcome: Outcome::Decided {
-                ready,
-                synced: true,
-            },
+            outcome: Outcome::decided(ready, Synced::Succeeded),
             notice: None,
         }
     }
@@ -107,21 +129,21 @@ impl Verdict {
         Self {
             record: record.clone(),
             mirror: Mirror::Kept,
-            outcome: Outcome::Decided {
-                ready,
-                synced: false,
-            },
+            outcome: Outcome::decided(ready, Synced::Failed),
             notice: None,
         }
     }
 
     /// The connector does not exist any more.
     pub(super) fn gone(record: Record, ready: Finding) -> Self {
-        let synced = ready.reason.progress() != Progress::Stalled;
+        let synced = match ready.reason.progress() {
+            Progress::Stalled => Synced::Failed,
+            Progress::Reconciling | Progress::Resting => Synced::Succeeded,
+        };
         Self {
             record,
             mirror: Mirror::Cleared,
-            outcome: Outcome::Decided { ready, synced },
+            outcome: Outcome::decided(ready, synced),
             notice: None,
         }
     }
@@ -136,6 +158,22 @@ impl Verdict {
         }
     }
 
+    /// The same, but something else is to be said of the work with Cloudflare.
+    pub(super) fn with_synced(mut self, said: Synced) -> Self {
+        if let Outcome::Decided { synced, .. } = &mut self.outcome {
+            *synced = said;
+        }
+        self
+    }
+
+    /// The same, but nobody has to do anything about it.
+    pub(super) fn at_rest(mut self) -> Self {
+        if let Outcome::Decided { progress, .. } = &mut self.outcome {
+            *progress = Progress::Resting;
+        }
+        self
+    }
+
     /// The same, and worth an Event.
     pub(super) fn with_notice(self, notice: Finding) -> Self {
         Self {
@@ -148,13 +186,13 @@ impl Verdict {
     pub(super) fn without_effect(self) -> Self {
         match &self.outcome {
             Outcome::Decided { ready, .. } if ready.reason.progress() == Progress::Stalled => self,
-            Outcome::Decided { .. } | Outcome::Undecided { .. } => Self {
-                outcome: Outcome::Decided {
-                    ready: Finding::new(Reason::Rejected, messages::wording_without_effect()),
-                    synced: false,
-                },
-                ..self
-            },
+            Outcome::Decided { .. } | Outcome::Undecided { .. } => {
+                let problem = Finding::new(Reason::Rejected, messages::wording_without_effect());
+                Self {
+                    outcome: Outcome::decided(problem, Synced::Failed),
+                    ..self
+                }
+            }
         }
     }
 
@@ -169,7 +207,7 @@ impl Verdict {
     #[must_use]
     pub fn ends_trouble(&self) -> bool {
         match &self.outcome {
-            Outcome::Decided { ready, .. } => ready.reason.progress() == Progress::Resting,
+            Outcome::Decided { progress, .. } => *progress == Progress::Resting,
             Outcome::Undecided { .. } => false,
         }
     }
@@ -178,10 +216,31 @@ impl Verdict {
     #[must_use]
     pub fn gives_way(&self) -> bool {
         match &self.outcome {
-            Outcome::Decided { ready, .. } => ready.reason.progress() == Progress::Stalled,
+            Outcome::Decided {
+                ready, progress, ..
+            } => *progress == Progress::Stalled || ready.reason == Reason::Suspended,
             Outcome::Undecided { .. } => true,
         }
     }
+}
+
+/// Whether an object that only observes shows what its spec says.
+fn compare(world: &World<'_>, record: &Record, connector: &Connector) -> Finding {
+    let desired = world.desired;
+    let verified = verification::is_verified(connector);
+    let enabled = enforcement::is_enabled(connector);
+    let differs = enforcement::differs(world, connector);
+    if differs || wording::difference(world, connector).is_some() {
+        let message = messages::drift(desired, connector);
+        return Finding::new(Reason::DriftObserved, message);
+    }
+    if !verified && desired.begin_verification {
+        return unverified(world, record, connector);
+    }
+    Finding::new(
+        Reason::Available,
+        messages::available(desired, verified, enabled),
+    )
 }
 
 /// Whether the object is as its spec says, given the connector and how far the spec was applied.

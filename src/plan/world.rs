@@ -1,6 +1,7 @@
 //! What a decision rests on: what the object wants, what its status remembers, and what Cloudflare was seen to hold.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -9,8 +10,9 @@ use crate::clock::Moment;
 use crate::cloudflare::Connector;
 use crate::identity::{AccountId, ConnectorId, EmailDomain, InvalidName};
 use crate::resource::{
-    ApiTokenSecretRef, ConditionType, DeletionPolicy, ENABLE_AT, Enforcement, FINALIZER, Reason,
-    SsoConnector, SsoConnectorStatus, Truth, find_condition,
+    AdoptionPolicy, ApiTokenSecretRef, ConditionType, DeletionPolicy, ENABLE_AT, Enforcement,
+    ExternalChangePolicy, FINALIZER, ManagementPolicy, RECONCILE_AT, Reason, SsoConnector,
+    SsoConnectorStatus, Truth, find_condition,
 };
 
 /// Everything that a decision may rest on.
@@ -30,6 +32,15 @@ pub struct World<'a> {
     pub now: Moment,
     /// The durations in force.
     pub timing: &'a super::Timing,
+}
+
+impl World<'_> {
+    /// The oldest look that counts if it may be this old, unless a look was requested since.
+    pub(super) fn no_older_than(&self, span: Duration) -> Moment {
+        let requested = self.memory.requested.as_ref().map(|(_, since)| *since);
+        let oldest = self.now.before(span);
+        requested.map_or(oldest, |since| oldest.max(since))
+    }
 }
 
 /// What an object asks for, parsed.
@@ -55,6 +66,18 @@ pub struct Desired {
     pub terminating: bool,
     /// Whether the object carries the operator's finalizer.
     pub finalizer: bool,
+    /// What happens when somebody else changes whether SSO is enforced.
+    pub on_external_change: ExternalChangePolicy,
+    /// The connector that the object must be bound to, if the spec names one.
+    pub named: Option<ConnectorId>,
+    /// What to do about a connector that exists already.
+    pub adoption: AdoptionPolicy,
+    /// Whether anything is changed at Cloudflare.
+    pub management: ManagementPolicy,
+    /// Whether the object is left alone for now.
+    pub activity: Activity,
+    /// The annotation that asks for a look now.
+    pub reconcile_at: Option<String>,
     /// The annotation that asks to apply `enabled` again.
     pub enable_at: Option<String>,
     /// Where the API token is.
@@ -99,6 +122,20 @@ impl Desired {
                 .finalizers()
                 .iter()
                 .any(|finalizer| finalizer == FINALIZER),
+            on_external_change: spec.on_external_change.unwrap_or_default(),
+            named: spec
+                .connector_id
+                .as_deref()
+                .map(str::parse)
+                .transpose()
+                .map_err(name("connectorID"))?,
+            adoption: spec.adoption_policy.unwrap_or_default(),
+            management: spec.management_policy.unwrap_or_default(),
+            activity: match spec.suspend {
+                Some(true) => Activity::Suspended,
+                Some(false) | None => Activity::Active,
+            },
+            reconcile_at: object.annotations().get(RECONCILE_AT).cloned(),
             enable_at: object.annotations().get(ENABLE_AT).cloned(),
             api_token: spec.api_token_secret_ref.clone(),
         })
@@ -115,8 +152,44 @@ impl Desired {
     #[must_use]
     pub fn is_awaited(&self, status: Option<&SsoConnectorStatus>) -> bool {
         let observed = status.and_then(|status| status.observed_generation);
-        self.terminating || observed != Some(self.generation)
+        let handled = status.and_then(|status| status.last_handled_reconcile_at.as_ref());
+        let asked = self.reconcile_at.is_some() && self.reconcile_at.as_ref() != handled;
+        self.terminating || asked || observed != Some(self.generation)
     }
+
+    /// Whether deleting the object deletes the connector.
+    #[must_use]
+    pub fn deletes(&self) -> bool {
+        self.deletion_policy == DeletionPolicy::Delete
+            && self.management == ManagementPolicy::Manage
+    }
+
+    /// What a person has last asked for.
+    #[must_use]
+    pub fn edition(&self) -> Edition {
+        Edition {
+            generation: self.generation,
+            reconcile_at: self.reconcile_at.clone(),
+        }
+    }
+}
+
+/// Whether anything at all is done for an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    /// It is looked after.
+    Active,
+    /// It is left alone for now.
+    Suspended,
+}
+
+/// What a person has last asked for: what has failed for one edition may be tried at once for the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edition {
+    /// The generation of the spec.
+    pub generation: i64,
+    /// The annotation that asks for a look now.
+    pub reconcile_at: Option<String>,
 }
 
 /// What the status remembers over restarts. Each change of it is stored before the call that it speaks of.
@@ -132,6 +205,8 @@ pub struct Record {
     pub enforcement: Option<Enforcement>,
     /// How often, and when last, the verification was begun.
     pub begun: Begun,
+    /// The value of the reconcile-at annotation that was handled last.
+    pub handled_reconcile_at: Option<String>,
     /// The value of the enable-at annotation that was handled last.
     pub handled_enable_at: Option<String>,
     /// Whether the domain was verified before.
@@ -186,6 +261,7 @@ impl Record {
                 restarts: verification.restarts.unwrap_or_default(),
                 last: verification.last_begun_at,
             },
+            handled_reconcile_at: status.last_handled_reconcile_at.clone(),
             handled_enable_at: status.last_handled_enable_at.clone(),
             standing,
         }
@@ -203,7 +279,9 @@ pub struct Observed {
     pub listing: Option<Arc<Snapshot>>,
     /// What becomes of the namespace.
     pub namespace: Namespace,
-    /// Whether the object was read from the API server, not from the cache, after everything else was seen.
+    /// What becomes of the definition.
+    pub definition: Definition,
+    /// Whether object and definition were read from the API server, not from the cache, after everything else was seen.
     pub object_confirmed: bool,
 }
 
@@ -240,6 +318,19 @@ pub struct Pause {
     pub since: Moment,
     /// Until when none may be made.
     pub until: Moment,
+}
+
+/// What becomes of the definition of the resource, `SsoConnector`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Definition {
+    /// Not looked at.
+    #[default]
+    Unread,
+    /// It stays, and it was there when the object was deleted.
+    Stands,
+    /// It is going away, or is another one than when the object was deleted: the object goes because the definition went,
+    /// and nobody has decided anything about its connector.
+    GoesAway,
 }
 
 /// What becomes of the object's namespace.

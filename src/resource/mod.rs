@@ -12,7 +12,10 @@ mod status;
 pub use condition::{ConditionType, Truth, find_condition};
 pub use crd::{custom_resource_definition, yaml};
 pub use reason::{Progress, Reason};
-pub use spec::{ApiTokenSecretRef, DeletionPolicy, SsoConnector, SsoConnectorSpec};
+pub use spec::{
+    AdoptionPolicy, ApiTokenSecretRef, DeletionPolicy, ExternalChangePolicy, ManagementPolicy,
+    SsoConnector, SsoConnectorSpec,
+};
 pub use status::{
     CreateAttempts, DnsRecord, Enforcement, EnforcementState, RecordType, SsoConnectorStatus,
     VerificationState,
@@ -26,6 +29,9 @@ pub const FINALIZER: &str = "cloudflare-sso.dev/connector";
 
 /// Any new value of this annotation asks to apply `spec.enabled` again although somebody changed it by hand.
 pub const ENABLE_AT: &str = "cloudflare-sso.dev/enable-at";
+
+/// Any new value of this annotation asks for a look at Cloudflare now.
+pub const RECONCILE_AT: &str = "cloudflare-sso.dev/reconcile-at";
 
 /// The key in a Secret when the reference names none.
 pub const DEFAULT_SECRET_KEY: &str = "api-token";

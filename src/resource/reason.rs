@@ -59,6 +59,14 @@ pub enum Reason {
     AmbiguousMatch,
     /// The connector does not exist.
     ConnectorNotFound,
+    /// A connector exists already, and the spec says not to adopt it.
+    AdoptionRefused,
+    /// The connector is not as the spec says, and nothing is done about it, as it is only observed.
+    DriftObserved,
+    /// Somebody changed by hand whether SSO is enforced, or deleted the connector, and the spec is applied again.
+    ExternalChangeReverted,
+    /// The object is suspended.
+    Suspended,
 }
 
 /// Which of the two abnormal conditions goes with a reason of `Ready`.
@@ -103,11 +111,15 @@ impl Reason {
             Self::ConnectorMismatch => "ConnectorMismatch",
             Self::AmbiguousMatch => "AmbiguousMatch",
             Self::ConnectorNotFound => "ConnectorNotFound",
+            Self::AdoptionRefused => "AdoptionRefused",
+            Self::DriftObserved => "DriftObserved",
+            Self::ExternalChangeReverted => "ExternalChangeReverted",
+            Self::Suspended => "Suspended",
         }
     }
 
     /// Every reason.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::Reconciling,
         Self::Creating,
         Self::Enabling,
@@ -134,6 +146,10 @@ impl Reason {
         Self::ConnectorMismatch,
         Self::AmbiguousMatch,
         Self::ConnectorNotFound,
+        Self::AdoptionRefused,
+        Self::DriftObserved,
+        Self::ExternalChangeReverted,
+        Self::Suspended,
     ];
 
     /// The reason that a condition names.
@@ -147,7 +163,7 @@ impl Reason {
     pub const fn readiness(self) -> Truth {
         match self {
             Self::Available => Truth::True,
-            Self::Reconciling => Truth::Unknown,
+            Self::Reconciling | Self::Suspended => Truth::Unknown,
             _ => Truth::False,
         }
     }
@@ -168,6 +184,7 @@ impl Reason {
             | Self::Rejected
             | Self::ConnectorMismatch
             | Self::AmbiguousMatch
+            | Self::AdoptionRefused
             | Self::ConnectorNotFound => Progress::Stalled,
             _ => Progress::Resting,
         }
@@ -178,7 +195,10 @@ impl Reason {
     pub const fn is_external_change(self) -> bool {
         matches!(
             self,
-            Self::HeldByExternalChange | Self::DeletedExternally | Self::ConnectorNotFound
+            Self::HeldByExternalChange
+                | Self::DeletedExternally
+                | Self::ConnectorNotFound
+                | Self::ExternalChangeReverted
         )
     }
 
@@ -193,6 +213,7 @@ impl Reason {
                     | Self::RateLimited
                     | Self::CloudflareUnavailable
                     | Self::UnknownStatus
+                    | Self::ExternalChangeReverted
             )
     }
 }

@@ -113,6 +113,37 @@ pub struct SsoConnectorSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin_verification: Option<bool>,
 
+    /// What happens when somebody else changes at Cloudflare whether SSO is enforced, or deletes the connector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_external_change: Option<ExternalChangePolicy>,
+
+    /// The ID of an existing connector: 32 lower-case hexadecimal digits. The object is bound to that one, and none is
+    /// ever created. May be added and removed, not changed. Absent: the connector is found by its domain, or created.
+    #[serde(
+        rename = "connectorID",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(length(max = 64))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[0-9a-f]{32}$')").message("must be the 32 lower-case hexadecimal digits that the Cloudflare API shows as the connector's id"),
+        validation = Rule::new("self == oldSelf").message("is immutable while it is there: to bind another connector, delete this object and apply a new one")
+    )]
+    pub connector_id: Option<String>,
+
+    /// What to do about a connector that exists already for the domain in the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption_policy: Option<AdoptionPolicy>,
+
+    /// Whether the operator changes anything at Cloudflare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_policy: Option<ManagementPolicy>,
+
+    /// Whether the operator leaves the connector alone for now: no call is made, and the status stays as it is. Deleting
+    /// a suspended object leaves the connector as it is. Absent: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+
     /// The Secret of this namespace that holds the Cloudflare API token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_token_secret_ref: Option<ApiTokenSecretRef>,
@@ -149,6 +180,45 @@ pub enum DeletionPolicy {
     /// Leave the connector as it is.
     #[default]
     Retain,
+}
+
+/// What happens when somebody else changes at Cloudflare whether SSO is enforced, or deletes the connector: Hold leaves it
+/// so until asked to apply the spec again, as it may be an emergency; Enforce applies the spec again. Absent: Hold.
+#[derive(
+    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq,
+)]
+pub enum ExternalChangePolicy {
+    /// Apply the spec again.
+    Enforce,
+    /// Leave it so.
+    #[default]
+    Hold,
+}
+
+/// What to do about a connector that exists already for the domain in the account: Adopt binds it, Refuse leaves it alone
+/// and says so. Absent: Adopt.
+#[derive(
+    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq,
+)]
+pub enum AdoptionPolicy {
+    /// Bind it.
+    #[default]
+    Adopt,
+    /// Leave it alone.
+    Refuse,
+}
+
+/// Whether the operator changes anything at Cloudflare: Manage makes it as the spec says, Observe only shows it. Absent:
+/// Manage.
+#[derive(
+    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq,
+)]
+pub enum ManagementPolicy {
+    /// Make it as the spec says.
+    #[default]
+    Manage,
+    /// Only show it.
+    Observe,
 }
 
 /// An e-mail domain as [`EmailDomain`](crate::identity::EmailDomain) reads it. Its length is the schema's affair.

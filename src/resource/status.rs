@@ -69,6 +69,10 @@ pub struct SsoConnectorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enforcement: Option<Enforcement>,
 
+    /// The value of the annotation cloudflare-sso.dev/reconcile-at that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+
     /// The value of the annotation cloudflare-sso.dev/enable-at that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_enable_at: Option<String>,

@@ -110,7 +110,7 @@ async fn asked_to_stop_while_the_post_is_in_flight() {
             "--creation-grace",
             "15s",
             "--lease-duration",
-            "15s",
+            "18s",
         ])
         .await;
     let address = operator.address().to_owned();

@@ -382,7 +382,7 @@ async fn awaiting_is_begun_once_and_never_under_false() {
 }
 
 /// An object whose connector is verified; the connector's ID.
-async fn verified_connector(stage: &Stage, fields: serde_json::Value) -> String {
+pub(crate) async fn verified_connector(stage: &Stage, fields: serde_json::Value) -> String {
     stage.connector("example", "example.com", fields).await;
     let object = stage
         .until_ready_is("example", "AwaitingVerification")
@@ -400,7 +400,7 @@ async fn verified_connector(stage: &Stage, fields: serde_json::Value) -> String 
 }
 
 /// An object whose connector is verified and enabled; the connector's ID.
-async fn enabled_connector(stage: &Stage) -> String {
+pub(crate) async fn enabled_connector(stage: &Stage) -> String {
     let id = verified_connector(stage, json!({ "enabled": true })).await;
     stage.until_ready_is("example", "Available").await;
     id
@@ -421,7 +421,7 @@ fn enforcement(object: &SsoConnector) -> Option<(EnforcementState, Option<bool>)
 }
 
 /// Lets the operator look at the account so many times.
-async fn polls(stage: &Stage, count: usize) {
+pub(crate) async fn polls(stage: &Stage, count: usize) {
     let before = stage.simulator.calls().of(Operation::List).count();
     stage
         .simulator
@@ -433,7 +433,7 @@ async fn polls(stage: &Stage, count: usize) {
         .unwrap();
 }
 
-fn expect_enabling_patches(stage: &Stage, count: usize) {
+pub(crate) fn expect_enabling_patches(stage: &Stage, count: usize) {
     let enabling = stage
         .simulator
         .calls()

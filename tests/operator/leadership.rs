@@ -28,8 +28,8 @@ const DEFAULTS: [&str; 6] = [
     "3s",
 ];
 /// Those of the stage; see there.
-const LEASE_DURATION: Duration = Duration::from_secs(6);
-const RENEW_DEADLINE: Duration = Duration::from_secs(4);
+const LEASE_DURATION: Duration = Duration::from_secs(9);
+const RENEW_DEADLINE: Duration = Duration::from_secs(6);
 const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 
 #[tokio::test]

@@ -27,6 +27,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 const BRISK: [&str; 36] = [
     "--call-timeout",
     "1s",
+    // A leader must live through the hiccups of a busy machine, and whoever follows a killed one waits that long.
+    "--lease-duration",
+    "9s",
+    "--renew-deadline",
+    "6s",
+    "--renew-interval",
+    "500ms",
     "--creation-grace",
     "3s",
     "--poll-unverified",
@@ -55,13 +62,6 @@ const BRISK: [&str; 36] = [
     "500",
     "--call-burst",
     "1000",
-    // A leader must live through the hiccups of a busy machine, and whoever follows a killed one waits that long.
-    "--lease-duration",
-    "6s",
-    "--renew-deadline",
-    "4s",
-    "--renew-interval",
-    "500ms",
 ];
 
 /// A stage.
@@ -140,6 +140,17 @@ impl Stage {
 
     /// The operator behind a proxy to the API server, just started.
     pub(crate) async fn start_operator(&self, server: Option<Url>, flags: &[&str]) -> Operator {
+        self.start_operator_for(&self.simulator, server, flags)
+            .await
+    }
+
+    /// The same for another Cloudflare, which shows what just this process calls.
+    pub(crate) async fn start_operator_for(
+        &self,
+        simulator: &Simulator,
+        server: Option<Url>,
+        flags: &[&str],
+    ) -> Operator {
         let kubeconfig = self
             .control_plane
             .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", server)
@@ -157,7 +168,7 @@ impl Stage {
         Operator::start(&OperatorOptions {
             binary: PathBuf::from(env!("CARGO_BIN_EXE_cloudflare-sso-operator")),
             kubeconfig,
-            cloudflare_base_url: self.simulator.base_url().parse().unwrap(),
+            cloudflare_base_url: simulator.base_url().parse().unwrap(),
             flags: all,
         })
         .unwrap()

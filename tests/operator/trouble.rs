@@ -299,16 +299,21 @@ async fn an_answer_that_is_not_cloudflares_never_counts_as_gone() {
 #[tokio::test]
 async fn asked_to_stop_before_the_api_server_has_answered_it_stops() {
     let stage = Stage::set().await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let silence = proxy.intercept(Treatment::HoldBeforeForwarding, |_| true);
-    let mut operator = stage.start_operator(Some(proxy.url()), &[]).await;
-    tokio::time::timeout(PATIENCE, silence.arrived())
-        .await
-        .unwrap();
-    let probe = operator.get("/readyz").await;
-    assert!(probe.is_ok_and(|body| !body.contains("ok")), "not ready");
-    let status = operator.terminate(PATIENCE).await.unwrap();
-    assert!(status.success(), "{status}");
+    // While it does not know yet who leads, and while it leads but does not know the objects.
+    for silent in ["", "/ssoconnectors"] {
+        let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+        let silence = proxy.intercept(Treatment::HoldBeforeForwarding, move |call| {
+            call.path.contains(silent)
+        });
+        let mut operator = stage.start_operator(Some(proxy.url()), &[]).await;
+        tokio::time::timeout(PATIENCE, silence.arrived())
+            .await
+            .unwrap();
+        let probe = operator.get("/readyz").await;
+        assert!(probe.is_ok_and(|body| !body.contains("ok")), "not ready");
+        let status = operator.terminate(PATIENCE).await.unwrap();
+        assert!(status.success(), "{status}");
+    }
 }
 
 fn lists(calls: &simulator::Calls) -> usize {

@@ -143,6 +143,11 @@ pub fn minimal_spec() -> SsoConnectorSpec {
         begin_verification: None,
         api_token_secret_ref: None,
         deletion_policy: None,
+        on_external_change: None,
+        connector_id: None,
+        adoption_policy: None,
+        management_policy: None,
+        suspend: None,
     }
 }
 

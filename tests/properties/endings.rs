@@ -27,6 +27,8 @@ pub fn ends_well(model: &mut Model) {
         flaw: Flaw::None,
         ..model.sky
     }));
+    model.happens(Event::Suspend(false));
+    model.happens(Event::Observe(false));
     model.happens(Event::Secret(true));
     model.happens(Event::Txt(true));
     let patience = model.now + PATIENCE;

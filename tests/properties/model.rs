@@ -6,7 +6,9 @@ use std::time::Duration;
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{Changes, Creation, VerificationStatus};
 use cloudflare_sso_operator::plan::Timing;
-use cloudflare_sso_operator::resource::{ENABLE_AT, SsoConnectorSpec};
+use cloudflare_sso_operator::resource::{
+    ENABLE_AT, ManagementPolicy, RECONCILE_AT, SsoConnectorSpec,
+};
 
 use crate::cloudflare::{Cloudflare, Creator, DOMAIN, Item};
 use crate::cluster::Cluster;
@@ -184,6 +186,9 @@ impl Model {
             | Event::SetFedramp(_)
             | Event::SetBegin(_)
             | Event::SetPolicy(_)
+            | Event::Suspend(_)
+            | Event::Observe(_)
+            | Event::ReconcileAt(_)
             | Event::EnableAt(_)
             | Event::Label(_)
             | Event::DeleteObject
@@ -228,6 +233,19 @@ impl Model {
                 self.cluster
                     .edit(|object| object.spec.deletion_policy = policy);
             }
+            Event::Suspend(suspend) => {
+                self.cluster
+                    .edit(|object| object.spec.suspend = suspend.then_some(true));
+            }
+            Event::Observe(observe) => {
+                let policy = observe.then_some(ManagementPolicy::Observe);
+                self.cluster
+                    .edit(|object| object.spec.management_policy = policy);
+            }
+            Event::ReconcileAt(value) => self.cluster.edit(|object| {
+                let annotations = object.metadata.annotations.get_or_insert_default();
+                annotations.insert(RECONCILE_AT.to_owned(), value.to_string());
+            }),
             Event::EnableAt(value) => self.annotate(value),
             Event::Label(value) => self.cluster.edit(|object| {
                 let labels = object.metadata.labels.get_or_insert_default();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{Desired, Verdict};
 use cloudflare_sso_operator::resource::{
-    Enforcement, EnforcementState, SsoConnector, SsoConnectorStatus,
+    Enforcement, EnforcementState, ManagementPolicy, SsoConnector, SsoConnectorStatus,
 };
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
@@ -229,6 +229,13 @@ pub fn never_delete_unless_it_says_so(confirmed: Option<&SsoConnector>, id: &Con
             && bound == Some(id.as_str()),
         "never delete unless the object says so in writing: {object:?}"
     );
+}
+
+/// "`Observe` never calls a mutating endpoint"; suspended: "no calls".
+pub fn never_touch_what_is_left_alone(object: &SsoConnector) {
+    let spec = &object.spec;
+    assert_ne!(spec.suspend, Some(true), "it is suspended");
+    assert_ne!(spec.management_policy, Some(ManagementPolicy::Observe));
 }
 
 /// "Append the attempt to `status.pendingCreate`", then POST.

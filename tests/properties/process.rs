@@ -12,8 +12,8 @@ use cloudflare_sso_operator::cloudflare::{
 };
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
-    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Namespace, Observed,
-    PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
+    Act, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory, Namespace,
+    Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
 };
 use cloudflare_sso_operator::resource::{Reason, SsoConnector};
 use k8s_openapi::jiff::Timestamp;
@@ -212,9 +212,8 @@ impl Model {
             confirmed: None,
         };
         self.adopt(&mut pass, object);
-        if pass.desired.terminating {
-            self.process.entry.memory.deletion_seen.get_or_insert(now);
-        }
+        let memory = &mut self.process.entry.memory;
+        memory.begins(&pass.desired, &pass.record, now);
         pass
     }
 
@@ -241,6 +240,10 @@ impl Model {
             }
             Look::Listing { not_before } => self.list(pass, not_before)?,
             Look::Connector(id) => self.get(pass, id)?,
+            Look::Definition => {
+                self.kubernetes(|_| ())?;
+                pass.observed.definition = Definition::Stands;
+            }
             Look::Namespace => {
                 self.kubernetes(|_| ())?;
                 pass.observed.namespace = Namespace::Stays;
@@ -459,6 +462,7 @@ impl Model {
 
     fn act(&mut self, pass: &mut Pass, act: Act) -> Result<(), Stop> {
         self.ledger.mutations += 1;
+        nevers::never_touch_what_is_left_alone(&pass.object);
         let (endpoint, result) = match act {
             Act::Create {
                 creation,
@@ -560,8 +564,8 @@ impl Model {
             let now = model.now;
             model.cloudflare.update(id, changes, now)
         })?;
-        if result.as_ref().is_err_and(Failure::is_definite) {
-            self.process.entry.memory.update_refused();
+        if let Err(failure) = &result {
+            self.process.entry.memory.update_failed(failure);
         }
         Ok(result)
     }
@@ -626,8 +630,8 @@ impl Model {
             self.process.entry.token_worked = false;
         }
         self.judge_token(pass);
-        let generation = pass.desired.generation;
-        self.process.entry.memory.failed(failure, generation, now);
+        let edition = pass.desired.edition();
+        self.process.entry.memory.failed(failure, edition, now);
     }
 
     /// One call to Cloudflare. `carry_out` is what it does there, half-way through.

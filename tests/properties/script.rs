@@ -60,6 +60,10 @@ pub enum Event {
     SetFedramp(Option<bool>),
     SetBegin(Option<bool>),
     SetPolicy(Option<DeletionPolicy>),
+    Suspend(bool),
+    Observe(bool),
+    /// A new value of the reconcile-at annotation.
+    ReconcileAt(u8),
     /// A new value of the enable-at annotation.
     EnableAt(u8),
     /// An edit that is none of the operator's business.
@@ -224,6 +228,9 @@ pub fn event() -> impl Strategy<Value = Event> {
         1 => option::of(any::<bool>()).prop_map(Event::SetFedramp),
         1 => option::of(any::<bool>()).prop_map(Event::SetBegin),
         2 => policy().prop_map(Event::SetPolicy),
+        1 => any::<bool>().prop_map(Event::Suspend),
+        1 => any::<bool>().prop_map(Event::Observe),
+        1 => (0..4u8).prop_map(Event::ReconcileAt),
         2 => (0..4u8).prop_map(Event::EnableAt),
         1 => (0..4u8).prop_map(Event::Label),
         1 => Just(Event::DeleteObject),

@@ -205,7 +205,9 @@ fn an_effect_that_never_shows_is_looked_for_without_haste_or_circles() {
 fn a_definite_refusal_returns_to_armed() {
     let mut scene = applying(Some(2000.0));
     scene.memory.updating(change(true), at(NOW - 1.0));
-    scene.memory.update_refused();
+    scene
+        .memory
+        .update_failed(&failure(Class::Rejected, Endpoint::Update));
     for class in [Class::Rejected, Class::RateLimited, Class::Unauthorized] {
         let mut scene = scene
             .clone()
@@ -323,4 +325,23 @@ fn after_a_quick_change_of_mind_nothing_is_said_before_the_first_change_shows() 
     assert_eq!(act(&plan), None);
     assert_eq!(verdict(&plan).outcome, Outcome::Undecided { trouble: None });
     assert!(rest(&plan) <= seconds(2.0));
+}
+
+#[test]
+fn a_connector_that_was_deleted_while_it_was_being_enabled_is_not_armed_again() {
+    let mut scene = applying(Some(2000.0));
+    scene.memory.updating(change(true), at(NOW - 1.0));
+    scene
+        .memory
+        .update_failed(&failure(Class::Gone, Endpoint::Update));
+    let plan = loop {
+        let plan = scene.pass(&Cloudflare::default());
+        assert_eq!(act(&plan), None);
+        if reason(&plan).is_some() {
+            break plan;
+        }
+        scene.now += rest(&plan).as_secs_f64();
+    };
+    assert_eq!(reason(&plan), Some(Reason::DeletedExternally));
+    assert_eq!(state(&plan), EnforcementState::Held);
 }

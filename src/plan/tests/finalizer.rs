@@ -72,3 +72,20 @@ fn nothing_bound_and_no_intent_releases_with_no_call_and_no_credentials() {
     let void = intent.with(|scene| scene.pair.void(date(NOW - 1.0)));
     assert_eq!(void.plan(), Plan::Release, "that attempt created nothing");
 }
+
+#[test]
+fn an_object_that_goes_because_its_definition_went_leaves_its_connector_alone() {
+    let scene = |definition| {
+        Scene::bound(Some(true), EnforcementState::Satisfied)
+            .deleting()
+            .seen(NOW, verified(true))
+            .with(|scene| {
+                scene.observed.definition = definition;
+                scene.observed.credentials = Credentials::Unread;
+            })
+            .plan()
+    };
+    assert_eq!(scene(Definition::Unread), Plan::Look(Look::Definition));
+    assert_eq!(scene(Definition::GoesAway), Plan::Release, "without a call");
+    assert_eq!(scene(Definition::Stands), Plan::Look(Look::Credentials));
+}

@@ -12,6 +12,7 @@ mod enforcement;
 mod finalizer;
 mod gone;
 mod pace;
+mod policies;
 mod scene;
 mod status;
 mod upkeep;
@@ -25,9 +26,9 @@ use scene::{Cloudflare, Scene};
 
 use super::enforcement::change;
 use super::{
-    Act, Claim, Credentials, Deletion, Desired, Guard, Look, Memory, Namespace, Outcome,
-    PairMemory, Pause, Plan, Record, Sighting, Snapshot, Standing, Then, Timing, Verdict, World,
-    plan,
+    Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory,
+    Namespace, Outcome, PairMemory, Pause, Plan, Record, Sighting, Snapshot, Standing, Then,
+    Timing, Verdict, World, plan,
 };
 use crate::clock::Moment;
 use crate::cloudflare::{
@@ -35,7 +36,8 @@ use crate::cloudflare::{
 };
 use crate::identity::ConnectorId;
 use crate::resource::{
-    ApiTokenSecretRef, ConditionType, DeletionPolicy, Enforcement, EnforcementState, Reason,
+    AdoptionPolicy, ApiTokenSecretRef, ConditionType, DeletionPolicy, Enforcement,
+    EnforcementState, ExternalChangePolicy, ManagementPolicy, Reason,
 };
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";

@@ -162,7 +162,12 @@ fn the_object_wakes_up_to_say_that_trouble_has_lasted_2_min() {
 #[test]
 fn a_success_elsewhere_does_not_end_a_run_of_failures() {
     let mut memory = Memory::default();
-    memory.failed(failure(Class::Unavailable, Endpoint::Update), 1, at(1.0));
+    let edition = Scene::new().desired.edition();
+    memory.failed(
+        failure(Class::Unavailable, Endpoint::Update),
+        edition,
+        at(1.0),
+    );
     memory.succeeded(Endpoint::Get);
     assert!(memory.trouble.is_some(), "each retry begins with a GET");
     memory.succeeded(Endpoint::Update);

@@ -32,6 +32,12 @@ impl Scene {
                 deletion_policy: DeletionPolicy::Retain,
                 terminating: false,
                 finalizer: false,
+                on_external_change: ExternalChangePolicy::Hold,
+                named: None,
+                adoption: AdoptionPolicy::Adopt,
+                management: ManagementPolicy::Manage,
+                activity: Activity::Active,
+                reconcile_at: None,
                 enable_at: None,
                 api_token: None,
             },
@@ -69,6 +75,7 @@ impl Scene {
         self.desired.finalizer = true;
         self.desired.terminating = true;
         self.memory.deletion_seen = Some(at(self.now - 3600.0));
+        self.observed.definition = Definition::Stands;
         self
     }
 
@@ -123,8 +130,8 @@ impl Scene {
 
     /// A call failed at that second.
     pub(super) fn troubled(mut self, second: f64, failure: Failure) -> Self {
-        let generation = self.desired.generation;
-        self.memory.failed(failure, generation, at(second));
+        let edition = self.desired.edition();
+        self.memory.failed(failure, edition, at(second));
         self
     }
 
@@ -177,6 +184,7 @@ impl Scene {
         match look {
             Look::Credentials => self.observed.credentials = Credentials::Usable,
             Look::Claim => self.observed.claim = Claim::Held(at(self.now)),
+            Look::Definition => self.observed.definition = Definition::Stands,
             Look::Namespace => self.observed.namespace = Namespace::Stays,
             Look::Object => self.observed.object_confirmed = true,
             Look::Listing { .. } => {

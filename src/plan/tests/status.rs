@@ -317,7 +317,9 @@ fn a_refused_enabling_says_so_in_enabled() {
     let enabling = Scene::bound(Some(true), Armed).seen(NOW, verified(false));
     let before = status_of(&enabling);
     let mut scene = enabling.with(|scene| scene.memory.updating(change(true), at(NOW)));
-    scene.memory.update_refused();
+    scene
+        .memory
+        .update_failed(&failure(Class::Rejected, Endpoint::Update));
     let scene = scene.troubled(NOW, failure(Class::Rejected, Endpoint::Update));
     let status = next(&before, &scene, LATER);
     let shown = condition(&status, ConditionType::Enabled).unwrap();

@@ -76,7 +76,15 @@ impl Process {
     /// The deadline passed; the message shows the end of its output.
     pub async fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus, HarnessError> {
         self.signal(Signal::TERM)?;
-        let awaited = format!("{} to end after SIGTERM", self.name);
+        self.ended(deadline).await
+    }
+
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// The deadline passed; the message shows the end of its output.
+    pub async fn ended(&mut self, deadline: Duration) -> Result<ExitStatus, HarnessError> {
+        let awaited = format!("{} to end", self.name);
         let status = until(&awaited, deadline, async || match self.exit_status() {
             Ok(Some(status)) => Ok(status),
             Ok(None) => Err(format!("it runs; the last it said:\n{}", self.tail())),

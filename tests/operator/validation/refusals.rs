@@ -7,8 +7,8 @@ use harness::{ControlPlane, Output, until};
 use serde_json::{Value, json};
 
 use super::rows::{
-    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_DOMAIN, UPPER_CASE,
-    refused_by_a_rule, refused_by_the_schema,
+    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_CONNECTOR,
+    OTHER_DOMAIN, UNKNOWN_CHOICES, UPPER_CASE, refused_by_a_rule, refused_by_the_schema,
 };
 use super::{apply, definition, merge, patch_status, server, stored, succeed};
 use crate::stage::{ACCOUNT, PATIENCE, connector};
@@ -25,6 +25,13 @@ async fn a_bad_value_is_refused_in_words_that_say_what_to_write() {
         lines.push(NOT_ALL_CHECKED);
         let output = dry_run(&server, &with(&spec)).await;
         assert_eq!(output.stderr, invalid(&lines), "{spec}");
+    }
+    for (field, value, [first, second]) in UNKNOWN_CHOICES {
+        let output = dry_run(&server, &with(&at(field, value))).await;
+        let line = format!(
+            r#"spec.{field}: Unsupported value: "{value}": supported values: "{first}", "{second}""#
+        );
+        assert_eq!(output.stderr, invalid(&[&line, NOT_ALL_CHECKED]));
     }
     for (spec, lines) in [
         (
@@ -79,6 +86,10 @@ async fn what_is_meant_to_be_possible_is_accepted_and_a_misspelt_field_is_named(
             vec!["api-token", "API_TOKEN", ".token", "a..b", "-", "_"],
         ),
         ("deletionPolicy", vec!["Delete", "Retain"]),
+        ("onExternalChange", vec!["Enforce", "Hold"]),
+        ("adoptionPolicy", vec!["Adopt", "Refuse"]),
+        ("managementPolicy", vec!["Manage", "Observe"]),
+        ("connectorID", vec![ACCOUNT]),
     ] {
         for value in values {
             let output = dry_run(&server, &with(&at(field, value))).await;
@@ -130,7 +141,16 @@ async fn account_and_domain_stay_and_all_else_may_change() {
         invalid(&[&line(UPPER_CASE), &line(OTHER_DOMAIN)])
     );
 
+    let named = json!({ "connectorID": ACCOUNT });
+    succeed(apply(&server, &with(&named), &[]).await);
+    let output = dry_run(&server, &with(&at("connectorID", &other_account))).await;
+    let line = format!("spec.connectorID: Invalid value: \"{other_account}\": {OTHER_CONNECTOR}");
+    assert_eq!(output.stderr, invalid(&[&line]));
+
     for spec in [
+        json!({ "suspend": true, "managementPolicy": "Observe", "onExternalChange": "Enforce" }),
+        json!({ "suspend": false, "managementPolicy": "Manage", "adoptionPolicy": "Refuse" }),
+        named,
         json!({ "enabled": true, "deletionPolicy": "Delete", "beginVerification": false }),
         json!({ "enabled": false, "deletionPolicy": "Retain", "useFedrampLanguage": true }),
         json!({ "apiTokenSecretRef": { "name": "other", "key": "token" } }),

@@ -18,6 +18,8 @@ pub(super) const IP_ADDRESS: &str = "must be a domain name, not an IP address";
 pub(super) const NUMBER: &str = "must end in a top-level domain that is not a number";
 pub(super) const BAD_SECRET: &str = "must be the name of a Secret in this namespace: lower-case letters, digits, and between them hyphens and single dots";
 pub(super) const BAD_KEY: &str = "must be a key of the Secret: letters, digits, hyphens, underscores and dots, but not two dots at the beginning";
+pub(super) const BAD_CONNECTOR: &str = "must be the 32 lower-case hexadecimal digits that the Cloudflare API shows as the connector's id";
+pub(super) const OTHER_CONNECTOR: &str = "is immutable while it is there: to bind another connector, delete this object and apply a new one";
 pub(super) const OTHER_ACCOUNT: &str =
     "is immutable: to move the domain to another account, delete this object and apply a new one";
 pub(super) const OTHER_DOMAIN: &str =
@@ -45,6 +47,16 @@ pub(super) fn refused_by_a_rule() -> Vec<(&'static str, String, &'static str)> {
             &ACCOUNT.to_uppercase(),
             &ACCOUNT.replace('0', "g"),
             &format!(" {}", &ACCOUNT[1..]),
+        ],
+    );
+    field(
+        "connectorID",
+        BAD_CONNECTOR,
+        &[
+            "",
+            "c0ffee",
+            &ACCOUNT.to_uppercase(),
+            &format!("{ACCOUNT}0"),
         ],
     );
     let domain = "emailDomain";
@@ -124,6 +136,16 @@ pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
             vec!["spec.accountID: Too long: may not be more than 64 bytes"],
         ),
         (
+            json!({ "connectorID": "0".repeat(65) }),
+            vec!["spec.connectorID: Too long: may not be more than 64 bytes"],
+        ),
+        (
+            json!({ "suspend": "yes" }),
+            vec![
+                r#"spec.suspend: Invalid value: "string": spec.suspend in body must be of type boolean: "string""#,
+            ],
+        ),
+        (
             json!({ "emailDomain": long_domain }),
             vec!["spec.emailDomain: Too long: may not be more than 253 bytes"],
         ),
@@ -138,18 +160,6 @@ pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
         (
             json!({ "apiTokenSecretRef": { "key": "token" } }),
             vec!["spec.apiTokenSecretRef.name: Required value"],
-        ),
-        (
-            json!({ "deletionPolicy": "delete" }),
-            vec![
-                r#"spec.deletionPolicy: Unsupported value: "delete": supported values: "Delete", "Retain""#,
-            ],
-        ),
-        (
-            json!({ "deletionPolicy": "" }),
-            vec![
-                r#"spec.deletionPolicy: Unsupported value: "": supported values: "Delete", "Retain""#,
-            ],
         ),
         (
             json!({ "deletionPolicy": true }),
@@ -196,3 +206,12 @@ pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
         ),
     ]
 }
+
+/// Choices that a field does not know: the field, the value, and what it knows.
+pub(super) const UNKNOWN_CHOICES: [(&str, &str, [&str; 2]); 5] = [
+    ("deletionPolicy", "delete", ["Delete", "Retain"]),
+    ("deletionPolicy", "", ["Delete", "Retain"]),
+    ("onExternalChange", "hold", ["Enforce", "Hold"]),
+    ("adoptionPolicy", "adopt", ["Adopt", "Refuse"]),
+    ("managementPolicy", "ReadOnly", ["Manage", "Observe"]),
+];

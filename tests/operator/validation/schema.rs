@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cloudflare_sso_operator::resource::{custom_resource_definition, yaml};
 use serde_json::{Map, Value, json};
 
-use super::rows::{OTHER_ACCOUNT, OTHER_DOMAIN, refused_by_a_rule};
+use super::rows::{OTHER_ACCOUNT, OTHER_CONNECTOR, OTHER_DOMAIN, refused_by_a_rule};
 use super::{DEFINITION, first_status};
 use crate::stage::repository;
 
@@ -57,7 +57,7 @@ fn every_message_of_every_rule_has_a_test() {
         .into_iter()
         .map(|row| row.2.to_owned())
         .collect();
-    tested.extend([OTHER_ACCOUNT, OTHER_DOMAIN].map(str::to_owned));
+    tested.extend([OTHER_ACCOUNT, OTHER_CONNECTOR, OTHER_DOMAIN].map(str::to_owned));
     let crd = serde_json::to_value(custom_resource_definition()).unwrap();
     let mut written = BTreeSet::new();
     for node in nodes(&crd) {

@@ -15,8 +15,9 @@ async fn the_server_stores_what_was_applied_and_a_first_status() {
     let minimal = connector("example", "example.com")["spec"].clone();
     let mut full = minimal.clone();
     let rest = json!({
-        "apiTokenSecretRef": { "name": "token", "key": "api-token" }, "beginVerification": true,
-        "deletionPolicy": "Retain", "enabled": false, "useFedrampLanguage": false,
+        "adoptionPolicy": "Adopt", "apiTokenSecretRef": { "name": "token", "key": "api-token" }, "beginVerification": true,
+        "connectorID": ACCOUNT, "deletionPolicy": "Retain", "enabled": false, "managementPolicy": "Manage",
+        "onExternalChange": "Hold", "suspend": false, "useFedrampLanguage": false,
     });
     merge(&mut full, &rest);
     for spec in [without_secret, minimal, full] {
