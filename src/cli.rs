@@ -6,7 +6,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::account::Rate;
 use crate::cloudflare::BaseUrl;
-use crate::lease::Terms;
 use crate::plan::Timing;
 
 /// Declarative Cloudflare dashboard SSO for Kubernetes
@@ -68,12 +67,11 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 20.0, value_parser = at_least_one, value_name = "CALLS")]
     pub call_burst: f64,
 
-    /// The namespace of the lease by which one of several processes leads; default: the Pod's own, or
-    /// cloudflare-sso-system outside of a cluster
+    /// The namespace of the Lease that decides which of several replicas acts; in a Pod, by default, the Pod's own
     #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
 
-    /// The name of that lease
+    /// The name of that Lease
     #[arg(
         long,
         env = "LEASE_NAME",
@@ -106,16 +104,6 @@ impl Cli {
 }
 
 impl RunArgs {
-    /// The durations of the election.
-    #[must_use]
-    pub const fn terms(&self) -> Terms {
-        Terms {
-            duration: self.timing.lease_duration,
-            deadline: self.timing.renew_deadline,
-            interval: self.timing.renew_interval,
-        }
-    }
-
     /// How fast a token may be used.
     #[must_use]
     pub const fn rate(&self) -> Rate {

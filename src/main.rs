@@ -20,7 +20,8 @@ async fn main() -> ExitCode {
         Err(message) => {
             // Nobody is left to tell if this cannot be written.
             let _ = writeln!(io::stderr(), "cloudflare-sso-operator: {message}");
-            ExitCode::FAILURE
+            // At once, and not only when everything that still runs has come to its end: another operator may lead by now.
+            std::process::exit(1)
         }
     }
 }

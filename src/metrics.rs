@@ -110,7 +110,7 @@ impl Metrics {
         );
         own.register(
             "leader",
-            "Whether this process is the one that acts",
+            "Whether this replica leads: 1, or stands by: 0",
             metrics.leader.clone(),
         );
         metrics

@@ -1,9 +1,11 @@
-//! Puts the operator together, in the order in which it must come up: logs, probes, clients, controller.
+//! Puts the operator together, in the order in which it must come up: logs, probes, clients, the Lease, and while this
+//! process leads, the controller.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::client::ClientBuilder;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +17,7 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use crate::cli::{LogFormat, RunArgs};
 use crate::cloudflare::{BuildError, Client as Cloudflare, ClientOptions};
 use crate::controller::{self, Context};
-use crate::lease::{self, Candidacy, Candidate, Lost};
+use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, WritesUnder};
 use crate::metrics::Metrics;
 use crate::plan::UnsafeTiming;
 use crate::server::{self, Readiness};
@@ -25,12 +27,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the API server may be silent within an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Where a Pod finds its namespace.
-const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-
-/// Where `deploy/` puts the operator's rights.
-const INSTALLED_NAMESPACE: &str = "cloudflare-sso-system";
 
 /// Why the operator cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -61,18 +57,37 @@ pub enum RunError {
     /// The Cloudflare client cannot be set up.
     #[error(transparent)]
     Cloudflare(#[from] BuildError),
-    /// Another process may lead by now.
+    /// It is not known where the Lease is.
     #[error(transparent)]
-    Lost(#[from] Lost),
+    LeaseNamespace(#[from] NoNamespace),
+    /// This process led and leads no longer.
+    #[error("ending, because another replica may lead: {0}")]
+    LeadershipLost(#[from] Lost),
+    /// Whatever keeps the Lease has ended in a way that is a bug.
+    #[error("ending, because nothing keeps the Lease any more: {0}")]
+    LeaseUnkept(#[from] tokio::task::JoinError),
 }
 
-/// Runs the operator until SIGTERM or SIGINT; passes that are under way are finished.
+/// A client for the watch, which may be silent for minutes; one for everything else that the controller does, which may
+/// not; and one for the Lease alone. None retries: what failed is tried again with all that is known then.
+struct Clients {
+    watch: kube::Client,
+    work: kube::Client,
+    lease: kube::Client,
+}
+
+/// Runs the operator until SIGTERM or SIGINT; passes that are under way are finished, and the Lease is released.
 ///
 /// # Errors
-/// If it cannot start, or if it has lost its lease: then it must not go on.
+/// If it cannot start, or has led and leads no longer. Nothing else ends it.
 pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     log(&arguments)?;
     arguments.timing.check()?;
+    let place = Place {
+        namespace: lease::namespace(arguments.lease_namespace.as_deref())?,
+        name: arguments.lease_name.clone(),
+        identity: lease::identity(),
+    };
     let shutdown = CancellationToken::new();
     cancel_on_signal(shutdown.clone()).map_err(RunError::Signals)?;
 
@@ -85,45 +100,27 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         .map_err(|cause| RunError::Listen { address, cause })?;
     let serving = tokio::spawn(serving);
 
-    let clients = clients().await?;
-    let mut candidate = Candidate::new(
-        clients.lease,
-        candidacy(&arguments),
-        arguments.terms(),
-        Arc::clone(&metrics),
-    );
-    let cloudflare = Cloudflare::new(ClientOptions {
-        base_url: arguments.cloudflare_base_url.clone(),
-        call_timeout: arguments.timing.call_timeout,
-        connect_timeout: CONNECT_TIMEOUT.min(arguments.timing.call_timeout),
-        authority: candidate.authority(),
-    })?;
-    let context = Context::new(
-        clients.writes,
-        cloudflare,
-        arguments.timing.clone(),
-        arguments.rate(),
-        metrics,
-    );
+    let authority = Authority::none();
+    let clients = clients(&authority).await?;
+    let cloudflare = cloudflare(&arguments, &authority)?;
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
-    let won = shutdown
-        .run_until_cancelled(candidate.win(&readiness))
-        .await;
-    if won.is_some() {
+    let elector = Elector::new(clients.lease, place, (&arguments.timing).into(), authority);
+    let won = elector.win(&shutdown, || readiness.set(true)).await;
+    if let Some(leader) = won {
+        // Ready is from now on who knows the objects.
         readiness.set(false);
-        // The first list comes from the API server itself, so nothing is missed that an earlier leader has written.
+        metrics.leads(true);
+        let rate = arguments.rate();
+        let timing = arguments.timing;
+        let context = Context::new(clients.work, cloudflare, timing, rate, metrics);
         let work = controller::run(
             clients.watch,
             Arc::new(context),
             readiness,
             shutdown.clone(),
         );
-        tokio::select! {
-            () = work => {}
-            lost = candidate.keep() => return Err(lost.into()),
-        }
+        lead(leader, work).await?;
     }
-    candidate.release().await;
     shutdown.cancel();
     if let Ok(Err(cause)) = serving.await {
         error!(%cause, "serving probes and metrics failed");
@@ -132,17 +129,35 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     Ok(())
 }
 
-/// The clients of the API server. None retries: what failed is tried again by the next pass, with all that is known then.
-struct Clients {
-    /// For the watch, which may be silent for minutes.
-    watch: kube::Client,
-    /// For the lease alone, so that nothing makes a renewal wait.
-    lease: kube::Client,
-    /// For everything else.
-    writes: kube::Client,
+/// Works as long as this process leads. The Lease is kept by a task of its own, so that work cannot delay it, and released
+/// when the work is done.
+async fn lead(leader: Leader, work: impl Future<Output = ()>) -> Result<(), RunError> {
+    let done = CancellationToken::new();
+    let mut keeping = tokio::spawn(leader.keep(done.clone()));
+    tokio::select! {
+        biased;
+        lost = &mut keeping => {
+            lost??;
+            return Ok(());
+        }
+        () = work => {}
+    }
+    done.cancel();
+    Ok(keeping.await??)
 }
 
-async fn clients() -> Result<Clients, Box<dyn std::error::Error + Send + Sync>> {
+fn cloudflare(arguments: &RunArgs, authority: &Authority) -> Result<Cloudflare, BuildError> {
+    Cloudflare::new(ClientOptions {
+        base_url: arguments.cloudflare_base_url.clone(),
+        call_timeout: arguments.timing.call_timeout,
+        connect_timeout: CONNECT_TIMEOUT.min(arguments.timing.call_timeout),
+        authority: authority.clone(),
+    })
+}
+
+async fn clients(
+    authority: &Authority,
+) -> Result<Clients, Box<dyn std::error::Error + Send + Sync>> {
     let mut config = if std::env::var_os("KUBECONFIG").is_some() {
         kube::Config::infer().await?
     } else {
@@ -151,24 +166,14 @@ async fn clients() -> Result<Clients, Box<dyn std::error::Error + Send + Sync>> 
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.default_retry = false;
     let watch = kube::Client::try_from(config.clone())?;
+    // It watches, too, and bounds each of its calls itself.
+    let lease = kube::Client::try_from(config.clone())?;
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
-    let lease = kube::Client::try_from(config.clone())?;
-    Ok(Clients {
-        watch,
-        lease,
-        writes: kube::Client::try_from(config)?,
-    })
-}
-
-fn candidacy(arguments: &RunArgs) -> Candidacy {
-    let own = || std::fs::read_to_string(OWN_NAMESPACE).ok();
-    let namespace = arguments.lease_namespace.clone().or_else(own);
-    Candidacy {
-        namespace: namespace.unwrap_or_else(|| INSTALLED_NAMESPACE.to_owned()),
-        name: arguments.lease_name.clone(),
-        identity: lease::identity(),
-    }
+    let work = ClientBuilder::try_from(config)?
+        .with_layer(&WritesUnder(authority.clone()))
+        .build();
+    Ok(Clients { watch, work, lease })
 }
 
 fn log(arguments: &RunArgs) -> Result<(), RunError> {

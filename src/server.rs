@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Whether the operator has seen the world and works.
+/// Whether the operator has seen the world and works, or stands by to do so.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
@@ -61,7 +61,7 @@ fn ready(readiness: &Readiness) -> Response {
     if readiness.get() {
         "ok\n".into_response()
     } else {
-        let why = "waiting for the first list of SsoConnector objects from the API server\n";
+        let why = "waiting for the API server: for the Lease, or as the leader for the first list of SsoConnector objects\n";
         (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
     }
 }

@@ -15,10 +15,17 @@ use prometheus_client::registry::Registry;
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 const OPERATING: &str = "docs/operating.md";
+const RELIABILITY: &str = "docs/reliability.md";
 const CONDITIONS: &str = "docs/conditions.md";
 
 /// The pages that describe the tree as it is now.
-const DESCRIBING: [&str; 4] = ["README.md", "CONTRIBUTING.md", ARCHITECTURE, OPERATING];
+const DESCRIBING: [&str; 5] = [
+    "README.md",
+    "CONTRIBUTING.md",
+    ARCHITECTURE,
+    OPERATING,
+    RELIABILITY,
+];
 
 #[test]
 fn every_relative_link_leads_somewhere() {

@@ -26,9 +26,9 @@ const USER_AGENT: &str = concat!("cloudflare-sso-operator/", env!("CARGO_PKG_VER
 #[derive(Debug, Clone)]
 pub struct Client {
     http: reqwest::Client,
-    authority: Authority,
     base_url: BaseUrl,
     call_timeout: Duration,
+    authority: Authority,
 }
 
 /// How to reach Cloudflare.
@@ -40,7 +40,7 @@ pub struct ClientOptions {
     pub call_timeout: Duration,
     /// How long making a connection may take, within the call's time.
     pub connect_timeout: Duration,
-    /// The right to call. No call begins, and none goes on, without it.
+    /// No call begins after its end.
     pub authority: Authority,
 }
 
@@ -91,9 +91,9 @@ impl Client {
         }
         Ok(Self {
             http: builder.build()?,
-            authority,
             base_url,
             call_timeout,
+            authority,
         })
     }
 
@@ -118,6 +118,7 @@ impl Client {
                 url: page_url,
                 content: Content::None,
                 deadline,
+                authority: &self.authority,
             };
             let page = self.call(request).await?;
             match collector.add(&page.value.envelope) {
@@ -235,7 +236,7 @@ impl Client {
 
     async fn call(&self, request: Request<'_>) -> Result<Answer<Success>, Failure> {
         let (endpoint, token) = (request.endpoint, request.token);
-        let reply = exchange(&self.http, &self.authority, request).await?;
+        let reply = exchange(&self.http, request).await?;
         let envelope = judge(endpoint, &reply, token)?;
         Ok(Answer {
             value: Success {
@@ -247,7 +248,7 @@ impl Client {
     }
 
     fn request<'a>(
-        &self,
+        &'a self,
         endpoint: Endpoint,
         token: &'a ApiToken,
         url: String,
@@ -259,6 +260,7 @@ impl Client {
             url,
             content,
             deadline: Instant::now() + self.call_timeout,
+            authority: &self.authority,
         }
     }
 

@@ -16,7 +16,7 @@ use super::gate::Gate;
 use super::headers;
 use super::token::ApiToken;
 use crate::foreign_text;
-use crate::lease::Authority;
+use crate::lease::{Authority, Lapsed};
 
 /// The largest body that is read. The longest real answer is a list, of about 400 bytes per connector.
 const MAX_BODY: usize = 4 << 20;
@@ -30,6 +30,8 @@ pub(super) struct Request<'a> {
     pub(super) content: Content,
     /// When the answer has to be complete.
     pub(super) deadline: Instant,
+    /// Nothing begins after its end.
+    pub(super) authority: &'a Authority,
 }
 
 /// The body of a request.
@@ -61,11 +63,10 @@ pub(super) enum Body {
 /// Makes the request and logs it.
 pub(super) async fn exchange(
     http: &reqwest::Client,
-    authority: &Authority,
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let (endpoint, deadline, started) = (request.endpoint, request.deadline, Instant::now());
-    let outcome = match send(http, authority, request).await {
+    let outcome = match send(http, request).await {
         Ok(response) => Ok(receive(response, deadline).await),
         Err(failure) => Err(failure),
     };
@@ -85,37 +86,34 @@ pub(super) async fn exchange(
     outcome.map(|(reply, _)| reply)
 }
 
-async fn send(
-    http: &reqwest::Client,
-    authority: &Authority,
-    request: Request<'_>,
-) -> Result<Response, Failure> {
-    if !authority.holds() {
-        return Err(not_begun(request.endpoint));
-    }
+async fn send(http: &reqwest::Client, request: Request<'_>) -> Result<Response, Failure> {
     let Request {
         endpoint,
         token,
         url,
         content,
         deadline,
+        authority,
     } = request;
     let mut builder = http
         .request(endpoint.method(), url)
         .header(AUTHORIZATION, token.header());
     let mut gate = None;
-    match content {
+    let (json, begin_by) = match content {
         Content::None if endpoint.method() == Method::POST => {
             // Without it some servers refuse a POST (411), and hyper leaves it out.
             builder = builder.header(CONTENT_LENGTH, 0);
+            (None, None)
         }
-        Content::None => {}
-        Content::Json(json) => builder = with_json(builder, json.len(), json.into()),
-        Content::JsonBegunBy(json, begin_by) => {
-            let closing = gate.insert(Gate::new(begin_by));
-            builder = with_json(builder, json.len(), closing.guard(json));
-        }
+        Content::None => (None, None),
+        Content::Json(json) => (Some(json), None),
+        Content::JsonBegunBy(json, begin_by) => (Some(json), Some(begin_by)),
+    };
+    if let Some(json) = json {
+        let closing = gate.insert(Gate::new(begin_by, authority));
+        builder = with_json(builder, json.len(), closing.guard(json));
     }
+    let is_missed = || gate.as_ref().is_some_and(Gate::is_missed);
     let too_late = async {
         match &gate {
             Some(gate) => gate.missed().await,
@@ -124,13 +122,14 @@ async fn send(
     };
     tokio::select! {
         biased;
-        () = authority.ended() => Err(cut_off(endpoint)),
         () = too_late => Err(not_begun(endpoint)),
-        sent = timeout_at(deadline, builder.send()) => match sent {
-            Ok(Ok(response)) => Ok(response),
-            // The gate refused the body before the timer rang.
-            Ok(Err(_)) if gate.as_ref().is_some_and(Gate::is_missed) => Err(not_begun(endpoint)),
-            Ok(Err(error)) => Err(transport_failure(endpoint, &error, token)),
+        sent = timeout_at(deadline, authority.cover(builder.send())) => match sent {
+            Ok(Ok(Ok(response))) => Ok(response),
+            // The gate has refused the body before the timer rang, or refuses it from now on.
+            _ if is_missed() => Err(not_begun(endpoint)),
+            Ok(Ok(Err(error))) => Err(transport_failure(endpoint, &error, token)),
+            Ok(Err(Lapsed { begun: true })) => Err(given_up(endpoint)),
+            Ok(Err(Lapsed { begun: false })) => Err(not_begun(endpoint)),
             Err(_) => Err(timed_out(endpoint)),
         },
     }
@@ -183,8 +182,10 @@ fn not_begun(endpoint: Endpoint) -> Failure {
     Failure::without_answer(Class::NotSent, endpoint, message.to_owned())
 }
 
-fn cut_off(endpoint: Endpoint) -> Failure {
-    let message = "The call to Cloudflare was cut off, because this process does not lead any more";
+/// Without a body to hold back it is unknown whether the request has gone out.
+fn given_up(endpoint: Endpoint) -> Failure {
+    let message =
+        "The call to Cloudflare was given up, because this operator does not lead any more";
     Failure::without_answer(Class::Unavailable, endpoint, message.to_owned())
 }
 

@@ -1,44 +1,57 @@
-//! Until when this process may act. Read right before bytes go out, so a process that was paused, and whose timers have
-//! not rung yet, does not act on what it believed before.
+//! Until when this process may act. The elector writes it, and whatever sends a call reads it right before.
 
-use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use rustix::time::{ClockId, clock_gettime};
 
-/// The right to act, which ends at a deadline on the monotonic clock unless it is extended. Clones share it.
+use crate::clock::Moment;
+
+/// No end: for a client outside any election.
+const UNLIMITED: u64 = u64::MAX;
+
+/// The right to make calls, which ends by itself at a moment that lies ahead: somebody who sleeps over it finds it ended,
+/// whoever wakes up first. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Authority {
-    start: Instant,
-    /// Nanoseconds after `start`.
+    /// In nanoseconds of [`uptime`].
     until: Arc<AtomicU64>,
 }
 
+/// The process may not act any more, or not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("this process does not lead")]
+pub struct Lapsed {
+    /// Whether the call may have gone out before.
+    pub begun: bool,
+}
+
 impl Authority {
-    /// None yet.
+    /// None, until the first [`extend`](Self::extend).
     #[must_use]
     pub fn none() -> Self {
+        Self::until(0)
+    }
+
+    /// One that never ends, for those who use a client outside the operator.
+    #[must_use]
+    pub fn unlimited() -> Self {
+        Self::until(UNLIMITED)
+    }
+
+    fn until(nanoseconds: u64) -> Self {
         Self {
-            start: Instant::now(),
-            until: Arc::default(),
+            until: Arc::new(AtomicU64::new(nanoseconds)),
         }
     }
 
-    /// One that never ends, for those who change nothing or stand alone.
-    #[must_use]
-    pub fn unlimited() -> Self {
-        let authority = Self::none();
-        authority.until.store(u64::MAX, Ordering::SeqCst);
-        authority
-    }
-
-    /// Lets it last until then.
-    pub fn extend(&self, until: Instant) {
-        let span = until.saturating_duration_since(self.start);
-        let nanoseconds = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    /// Lets it last until this moment of [`uptime`].
+    pub fn extend(&self, until: Moment) {
+        let nanoseconds = until.since(Moment::default()).as_nanos();
+        let nanoseconds = u64::try_from(nanoseconds).unwrap_or(UNLIMITED);
         self.until.store(nanoseconds, Ordering::SeqCst);
     }
 
@@ -47,55 +60,78 @@ impl Authority {
         self.until.store(0, Ordering::SeqCst);
     }
 
-    /// Whether this process may act now.
+    /// Whether it lasts now.
     #[must_use]
-    pub fn holds(&self) -> bool {
-        self.start.elapsed().as_nanos() < u128::from(self.until.load(Ordering::SeqCst))
+    pub fn lasts(&self) -> bool {
+        let until = self.until.load(Ordering::SeqCst);
+        until == UNLIMITED || uptime() < Moment::from_start(Duration::from_nanos(until))
     }
 
-    /// Ends when the authority does. Polled before what it guards, it looks at the clock each time, not only when a
-    /// timer rings.
-    pub(crate) async fn ended(&self) {
-        while self.holds() {
-            let until = Duration::from_nanos(self.until.load(Ordering::SeqCst));
-            let mut timer = std::pin::pin!(sleep_until(self.start + until.min(FAR)));
-            poll_fn(|context| {
-                if self.holds() {
-                    timer.as_mut().poll(context)
-                } else {
-                    Poll::Ready(())
-                }
-            })
-            .await;
-        }
+    /// Drives a call as long as the authority lasts. The clock is read before every step of the call, the first included,
+    /// so one that was held up before it went out goes no further.
+    ///
+    /// # Errors
+    /// If the authority ended before the call did.
+    pub async fn cover<T>(&self, call: impl Future<Output = T>) -> Result<T, Lapsed> {
+        let mut call = pin!(call);
+        let mut begun = false;
+        std::future::poll_fn(|context| {
+            if !self.lasts() {
+                return Poll::Ready(Err(Lapsed { begun }));
+            }
+            begun = true;
+            call.as_mut().poll(context).map(Ok)
+        })
+        .await
     }
 }
 
-/// Longer than any call; the runtime's timers cannot go much further.
-const FAR: Duration = Duration::from_hours(24 * 365);
+/// The time since the machine started, its sleep included: a leader whose machine was suspended must find its authority
+/// ended, and the clock of the runtime stands still meanwhile.
+#[must_use]
+pub fn uptime() -> Moment {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
+    let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or_default();
+    Moment::from_start(Duration::new(seconds, nanoseconds))
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn it_holds_until_its_deadline_and_can_be_extended_and_revoked() {
+    #[test]
+    fn it_lasts_until_its_end_and_can_be_taken_away() {
         let authority = Authority::none();
-        assert!(!authority.holds());
-        authority.ended().await;
-        let start = Instant::now();
-        authority.extend(start + Duration::from_millis(40));
-        let clone = authority.clone();
-        let extended = async {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            authority.extend(start + Duration::from_millis(80));
+        assert!(!authority.lasts(), "nobody leads from the start");
+        let shared = authority.clone();
+        authority.extend(uptime() + Duration::from_mins(1));
+        assert!(shared.lasts());
+        authority.extend(uptime().before(Duration::from_nanos(1)));
+        assert!(!shared.lasts(), "it ends by itself");
+        authority.extend(uptime() + Duration::from_mins(1));
+        shared.revoke();
+        assert!(!authority.lasts());
+        assert!(Authority::unlimited().lasts());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_held_up_goes_no_further() {
+        let authority = Authority::none();
+        let untouched = authority.cover(async { panic!("it goes out") }).await;
+        assert_eq!(untouched, Err::<(), _>(Lapsed { begun: false }));
+
+        authority.extend(uptime() + Duration::from_mins(1));
+        let (connected, waiting) = tokio::sync::oneshot::channel::<()>();
+        let call = authority.cover(async {
+            waiting.await.ok();
+            panic!("it goes out")
+        });
+        let end = async {
+            authority.revoke();
+            connected.send(()).unwrap();
         };
-        tokio::join!(clone.ended(), extended);
-        assert!(start.elapsed() >= Duration::from_millis(80));
-        authority.extend(Instant::now() + Duration::from_hours(1));
-        assert!(clone.holds());
-        authority.revoke();
-        assert!(!clone.holds());
-        assert!(Authority::unlimited().holds());
+        let (stopped, ()) = tokio::join!(call, end);
+        assert_eq!(stopped, Err::<(), _>(Lapsed { begun: true }));
     }
 }

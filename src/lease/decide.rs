@@ -1,191 +1,264 @@
-//! What a candidate does next, given what it has seen of the Lease. Pure, and without anybody else's clock: whether
-//! another's lease has expired is judged by how long this process has seen it unchanged.
+//! What to do about the Lease: pure, so that every situation can be made in a test. The only clock is the process's own;
+//! what other processes have written into the Lease about their time is never compared with it.
 
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::plan::Timing;
+
+#[cfg(test)]
+mod tests;
 
 /// The durations of the election.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// How long a lease lasts that is not renewed.
+    /// How long the others leave a leader alone that has not renewed.
     pub duration: Duration,
-    /// How long after the last successful renewal was sent a leader may act.
-    pub deadline: Duration,
-    /// How often a leader renews.
+    /// How long a leader may go on after it sent its last successful renewal.
+    pub renew_deadline: Duration,
+    /// How often a leader renews, how often a standby looks, and how soon what failed is tried again.
     pub interval: Duration,
 }
 
-/// The Lease as somebody wrote it. Two that are equal are the very same writing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Writing {
-    /// Who holds it; empty if it was released.
-    pub holder: String,
-    /// What tells one renewal from the next.
-    pub stamp: String,
-    /// For how long the holder asked.
-    pub duration: Duration,
-}
-
-/// What was last seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sight {
-    /// The Lease, if there is one, and the version that a write must rest on.
-    pub lease: Option<(Writing, String)>,
-    /// When this process first saw this very writing.
-    pub since: Moment,
-}
-
-impl Sight {
-    /// A look at the Lease, after this one.
-    #[must_use]
-    pub fn then(before: Option<&Self>, lease: Option<(Writing, String)>, now: Moment) -> Self {
-        let writing = |sight: &Self| sight.lease.as_ref().map(|(writing, _)| writing.clone());
-        let unchanged = before.filter(|before| {
-            writing(before).as_ref() == lease.as_ref().map(|(writing, _)| writing)
-        });
+impl From<&Timing> for Terms {
+    fn from(timing: &Timing) -> Self {
         Self {
-            since: unchanged.map_or(now, |before| before.since),
-            lease,
+            duration: timing.lease_duration,
+            renew_deadline: timing.renew_deadline,
+            interval: timing.renew_interval,
         }
     }
+}
+
+/// What a Lease says, as far as it matters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Who holds it. Nobody after a release.
+    pub holder: Option<String>,
+    /// Its `resourceVersion`: every change makes another one.
+    pub version: String,
+    /// For how long its holder was promised to be left alone after each renewal.
+    pub duration: Option<Duration>,
 }
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Write the first Lease.
+pub enum Decision {
+    /// Read the Lease from the API server.
+    Look,
+    /// There is none: create it, held by us.
     Create,
-    /// Write the Lease, if it still has this version.
-    Write(String),
-    /// Nothing before then.
+    /// Write ourselves into the Lease, if it still has this version.
+    Acquire {
+        /// The version that the decision rests on.
+        version: String,
+    },
+    /// Renew, if the Lease still has this version.
+    Renew {
+        /// The version that the decision rests on.
+        version: String,
+    },
+    /// Nothing, until this moment or until something is heard.
     Wait(Moment),
-    /// Stop at once: somebody else leads, or may lead soon.
-    Lost,
+    /// End: we lead no longer.
+    StepDown(Lost),
 }
 
-/// Decides. `held` is when the last successful write of this process was sent, while it leads.
-#[must_use]
-pub fn decide(sight: &Sight, own: &str, held: Option<Moment>, now: Moment, terms: &Terms) -> Step {
-    match (held, &sight.lease) {
-        (Some(sent), _) if now >= sent + terms.deadline => Step::Lost,
-        (Some(_), Some((writing, _))) if writing.holder != own => Step::Lost,
-        (Some(sent), _) if now < sent + terms.interval => Step::Wait(sent + terms.interval),
-        (_, None) => Step::Create,
-        (Some(_), Some((_, version))) => Step::Write(version.clone()),
-        (None, Some((writing, version))) => {
-            let expires = sight.since + writing.duration.max(terms.duration);
-            if writing.holder.is_empty() || writing.holder == own || now >= expires {
-                Step::Write(version.clone())
-            } else {
-                Step::Wait(expires)
+/// Why a leader leads no longer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// No renewal that was sent in time has succeeded.
+    #[error("the Lease could not be renewed within {} s", .0.as_secs_f64())]
+    NotRenewed(Duration),
+    /// The Lease names somebody else.
+    #[error("the Lease is held by {0}")]
+    Taken(String),
+    /// The Lease names nobody, or is gone.
+    #[error("the Lease was released or deleted by somebody else")]
+    Removed,
+}
+
+/// One process that would like to lead, with all that it knows of the Lease.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    identity: String,
+    terms: Terms,
+    sight: Option<Sight>,
+    /// Whether what we know is known to be out of date.
+    outdated: bool,
+    /// When to look again although nothing was heard.
+    look_at: Moment,
+    /// No call before that: the one before has failed.
+    not_before: Moment,
+    /// When our last successful write was sent, while we lead.
+    held_since: Option<Moment>,
+}
+
+/// The Lease as this process last saw it.
+#[derive(Debug, Clone)]
+struct Sight {
+    /// `None`: there is no Lease.
+    found: Option<Record>,
+    /// When it is free for us, if this process sees no other version before.
+    free_at: Moment,
+}
+
+impl Candidate {
+    /// A candidate that knows nothing yet. `identity` must be this process's own: not even its next start may have it.
+    #[must_use]
+    pub fn new(identity: String, terms: Terms) -> Self {
+        Self {
+            identity,
+            terms,
+            sight: None,
+            outdated: false,
+            look_at: Moment::default(),
+            not_before: Moment::default(),
+            held_since: None,
+        }
+    }
+
+    /// What to do now.
+    #[must_use]
+    pub fn decide(&self, now: Moment) -> Decision {
+        match self.held_since {
+            Some(sent) => self.keep(sent, now),
+            None => self.contend(now),
+        }
+    }
+
+    fn keep(&self, sent: Moment, now: Moment) -> Decision {
+        let deadline = sent + self.terms.renew_deadline;
+        if now >= deadline {
+            return Decision::StepDown(Lost::NotRenewed(self.terms.renew_deadline));
+        }
+        let record = match self.sight.as_ref().and_then(|sight| sight.found.as_ref()) {
+            Some(record) if self.is_ours(record) => record,
+            Some(Record {
+                holder: Some(holder),
+                ..
+            }) => return Decision::StepDown(Lost::Taken(holder.clone())),
+            Some(_) | None => return Decision::StepDown(Lost::Removed),
+        };
+        let due = if self.outdated {
+            self.not_before
+        } else {
+            self.not_before.max(sent + self.terms.interval)
+        };
+        if now < due {
+            Decision::Wait(due.min(deadline))
+        } else if self.outdated {
+            Decision::Look
+        } else {
+            Decision::Renew {
+                version: record.version.clone(),
             }
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TERMS: Terms = Terms {
-        duration: Duration::from_secs(30),
-        deadline: Duration::from_secs(15),
-        interval: Duration::from_secs(3),
-    };
-
-    fn at(seconds: u64) -> Moment {
-        Moment::from_start(Duration::from_secs(seconds))
-    }
-
-    fn lease(holder: &str, stamp: &str) -> (Writing, String) {
-        let writing = Writing {
-            holder: holder.to_owned(),
-            stamp: stamp.to_owned(),
-            duration: Duration::from_secs(30),
+    fn contend(&self, now: Moment) -> Decision {
+        if now < self.not_before {
+            return Decision::Wait(self.not_before);
+        }
+        let Some(sight) = self.sight.as_ref().filter(|_| !self.outdated) else {
+            return Decision::Look;
         };
-        (writing, format!("v{stamp}"))
-    }
-
-    fn seen(lease: Option<(Writing, String)>, since: u64) -> Sight {
-        Sight {
-            lease,
-            since: at(since),
+        if now >= sight.free_at {
+            return match &sight.found {
+                Some(record) => Decision::Acquire {
+                    version: record.version.clone(),
+                },
+                None => Decision::Create,
+            };
+        }
+        if now >= self.look_at {
+            Decision::Look
+        } else {
+            Decision::Wait(self.look_at.min(sight.free_at))
         }
     }
 
-    #[test]
-    fn a_candidate_takes_what_is_free_released_or_expired_and_nothing_else() {
-        let rows = [
-            (seen(None, 0), 0, Step::Create),
-            (
-                seen(Some(lease("", "1")), 0),
-                0,
-                Step::Write("v1".to_owned()),
-            ),
-            (
-                seen(Some(lease("own", "1")), 0),
-                0,
-                Step::Write("v1".to_owned()),
-            ),
-            (seen(Some(lease("other", "1")), 10), 39, Step::Wait(at(40))),
-            (
-                seen(Some(lease("other", "1")), 10),
-                40,
-                Step::Write("v1".to_owned()),
-            ),
-        ];
-        for (sight, now, step) in rows {
-            assert_eq!(
-                decide(&sight, "own", None, at(now), &TERMS),
-                step,
-                "{sight:?}"
-            );
+    /// A look that began at `began` has shown this; it is `now` at the moment.
+    pub fn saw(&mut self, found: Option<Record>, began: Moment, now: Moment) {
+        self.outdated = false;
+        self.look_at = began + self.terms.interval;
+        self.not_before = Moment::default();
+        let version = |found: &Option<Record>| found.as_ref().map(|record| record.version.clone());
+        if let Some(sight) = &self.sight
+            && version(&sight.found) == version(&found)
+        {
+            return;
         }
+        let rest = match &found {
+            Some(record) => self.promised(record),
+            // Whoever held the Lease that is gone may not have noticed yet.
+            None => self
+                .sight
+                .as_ref()
+                .and_then(|sight| sight.found.as_ref())
+                .map_or(Duration::ZERO, |record| self.promised(record)),
+        };
+        self.sight = Some(Sight {
+            found,
+            free_at: now + rest,
+        });
     }
 
-    #[test]
-    fn a_holder_who_asked_for_longer_gets_longer_and_shorter_is_no_shorter() {
-        for (asked, expires) in [(60, 60), (1, 30)] {
-            let (mut writing, version) = lease("other", "1");
-            writing.duration = Duration::from_secs(asked);
-            let sight = seen(Some((writing, version)), 0);
-            assert_eq!(
-                decide(&sight, "own", None, at(0), &TERMS),
-                Step::Wait(at(expires))
-            );
+    /// How long somebody else has to be left alone.
+    fn promised(&self, record: &Record) -> Duration {
+        if record.holder.is_none() || self.is_ours(record) {
+            return Duration::ZERO;
         }
+        record.duration.unwrap_or(self.terms.duration)
     }
 
-    #[test]
-    fn a_leader_renews_in_time_and_stops_when_it_cannot() {
-        let sight = seen(Some(lease("own", "7")), 0);
-        let leading = |now| decide(&sight, "own", Some(at(100)), at(now), &TERMS);
-        assert_eq!(leading(101), Step::Wait(at(103)));
-        assert_eq!(leading(103), Step::Write("v7".to_owned()));
-        assert_eq!(leading(114), Step::Write("v7".to_owned()));
-        assert_eq!(leading(115), Step::Lost);
-        let deleted = decide(&seen(None, 100), "own", Some(at(100)), at(104), &TERMS);
-        assert_eq!(deleted, Step::Create, "somebody deleted the Lease");
-        let taken = seen(Some(lease("other", "8")), 101);
-        assert_eq!(
-            decide(&taken, "own", Some(at(100)), at(101), &TERMS),
-            Step::Lost
-        );
+    /// A write that was sent at `sent` has succeeded, and this is the Lease now: we lead.
+    pub fn wrote(&mut self, record: Record, sent: Moment) {
+        self.outdated = false;
+        self.not_before = Moment::default();
+        self.held_since = Some(sent);
+        self.sight = Some(Sight {
+            found: Some(record),
+            free_at: sent,
+        });
     }
 
-    #[test]
-    fn a_look_that_shows_the_same_writing_does_not_start_the_count_again() {
-        let first = Sight::then(None, Some(lease("other", "1")), at(5));
-        // Somebody has labelled it: another version, the same writing.
-        let labelled = (lease("other", "1").0, "v99".to_owned());
-        let again = Sight::then(Some(&first), Some(labelled), at(20));
-        assert_eq!(again.since, at(5));
-        assert_eq!(
-            decide(&again, "own", None, at(35), &TERMS),
-            Step::Write("v99".to_owned())
-        );
-        let renewed = Sight::then(Some(&again), Some(lease("other", "2")), at(21));
-        assert_eq!(renewed.since, at(21));
+    /// A write was refused because the Lease has another version than we know.
+    pub fn was_refused(&mut self) {
+        self.outdated = true;
+    }
+
+    /// A call that began at `began` has failed. If it was a write, it may have been made all the same: then the next one
+    /// is refused.
+    pub fn has_failed(&mut self, began: Moment) {
+        self.not_before = began + self.terms.interval;
+    }
+
+    /// Somebody else may have changed the Lease.
+    pub fn has_heard(&mut self) {
+        self.outdated = true;
+    }
+
+    /// Until when this process may begin calls.
+    #[must_use]
+    pub fn leads_until(&self) -> Option<Moment> {
+        self.held_since.map(|sent| sent + self.terms.renew_deadline)
+    }
+
+    /// Who holds the Lease, as far as this process knows.
+    #[must_use]
+    pub fn holder(&self) -> Option<&str> {
+        let found = self.sight.as_ref()?.found.as_ref()?;
+        found.holder.as_deref()
+    }
+
+    /// Our own name.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn is_ours(&self, record: &Record) -> bool {
+        record.holder.as_deref() == Some(&self.identity)
     }
 }

@@ -1,173 +1,408 @@
-//! Several processes, of which one acts.
+//! Several replicas, one of which acts: handing over, taking over, and a leader that is cut off or put to sleep.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use cloudflare_sso_operator::lease::{Candidacy, Candidate, Terms};
-use cloudflare_sso_operator::metrics::Metrics;
-use cloudflare_sso_operator::server::Readiness;
+use cloudflare_sso_operator::lease::{Authority, Elector, Place, Terms};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use harness::{ApiServerProxy, Operator, Treatment};
-use prometheus_client::registry::Registry;
+use harness::{ApiServerProxy, Interception, Operator, Treatment, until};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
+use reqwest::StatusCode;
 use serde_json::json;
-use simulator::{Operation, Permission, Simulator, TokenRequest};
+use simulator::{Failure, Fault, Operation, When};
+use tokio_util::sync::CancellationToken;
 
-use crate::stage::{ACCOUNT, PATIENCE, Stage, quick_knobs};
+use crate::stage::{ACCOUNT, LEASE_NAMESPACE, PATIENCE, Stage, connector_id};
 
-/// The lease of the operators under test; see the stage's durations.
-const LEASE: Duration = Duration::from_secs(9);
-const INTERVAL: Duration = Duration::from_millis(500);
+/// The durations of a leader that nobody has scaled.
+const DEFAULTS: [&str; 6] = [
+    "--lease-duration",
+    "30s",
+    "--renew-deadline",
+    "15s",
+    "--renew-interval",
+    "3s",
+];
+/// Those of the stage; see there.
+const LEASE_DURATION: Duration = Duration::from_secs(9);
+const RENEW_DEADLINE: Duration = Duration::from_secs(6);
+const RENEW_INTERVAL: Duration = Duration::from_millis(500);
 
 #[tokio::test]
 async fn of_two_replicas_one_acts_and_both_are_ready() {
     let stage = Stage::set().await;
-    let leader = stage.operator(&[]).await;
-    let standby = stage.operator(&[]).await;
-    stage.connector("example", "example.com", json!({})).await;
-    stage
-        .until_ready_is("example", "AwaitingVerification")
-        .await;
-    assert!(leads(&leader).await);
-    assert!(!leads(&standby).await);
+    let (leader, standby) = pair(&stage, &[]).await;
+    for n in 0..10 {
+        stage
+            .connector(&format!("c{n}"), &format!("d{n}.example"), json!({}))
+            .await;
+    }
+    for n in 0..10 {
+        stage
+            .until_ready_is(&format!("c{n}"), "AwaitingVerification")
+            .await;
+    }
+    assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 10);
+    assert!(leads(&leader).await && !leads(&standby).await);
     let metrics = standby.metrics().await.unwrap();
     assert!(!metrics.contains("api_requests_total{"), "{metrics}");
-    assert!(standby.get("/readyz").await.unwrap().contains("ok"));
-    assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 1);
+    let standing_by = standby.get("/readyz").await.unwrap();
+    assert_eq!(standing_by, "ok\n");
 }
 
 #[tokio::test]
-async fn asked_to_stop_a_leader_hands_over_in_less_than_two_seconds() {
+async fn a_leader_that_is_asked_to_stop_hands_over_at_once() {
     let stage = Stage::set().await;
-    let defaults = [
-        "--lease-duration",
-        "30s",
-        "--renew-deadline",
-        "15s",
-        "--renew-interval",
-        "3s",
-    ];
-    let mut leader = stage.operator(&defaults).await;
-    let standby = stage.operator(&defaults).await;
-    let status = leader.terminate(PATIENCE).await.unwrap();
-    assert!(status.success(), "{status}");
-    let ended = Instant::now();
-    until_leading(&standby).await;
-    let took = ended.elapsed();
-    assert!(took < Duration::from_secs(2), "{took:?}");
-}
-
-#[tokio::test]
-async fn a_killed_leader_is_followed_when_its_lease_has_expired_and_not_before() {
-    let stage = Stage::set().await;
-    let mut leader = stage.operator(&[]).await;
-    let standby = stage.operator(&[]).await;
-    leader.kill().unwrap();
-    let killed = Instant::now();
-    until_leading(&standby).await;
-    assert!(killed.elapsed() >= LEASE.checked_sub(2 * INTERVAL).unwrap());
+    let (mut leader, standby) = pair(&stage, &DEFAULTS).await;
     stage.connector("example", "example.com", json!({})).await;
     stage
         .until_ready_is("example", "AwaitingVerification")
         .await;
+
+    let status = leader.terminate(PATIENCE).await.unwrap();
+    let ended = Instant::now();
+    assert!(status.success(), "{status}");
+    let last = last_call(&stage);
+    until_called_after(&stage, last).await;
+    let took = ended.elapsed();
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    until_leads(&standby).await;
+    let spec = lease(&stage).get(NAME).await.unwrap().spec.unwrap();
+    assert_eq!(spec.lease_transitions, Some(1));
 }
 
 #[tokio::test]
-async fn a_leader_that_is_cut_off_from_the_api_server_ends_before_another_leads() {
+async fn a_leader_that_is_asked_to_stop_stores_the_id_before_it_hands_over() {
     let stage = Stage::set().await;
-    let elsewhere = another_cloudflare(&stage).await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let mut leader = stage
-        .start_operator_for(&elsewhere, Some(proxy.url()), &[])
-        .await;
-    leader.until_ready(PATIENCE).await.unwrap();
-    let standby = stage.operator(&[]).await;
-    let _cut = proxy.intercept(Treatment::HoldBeforeForwarding, |_| true);
-    let status = leader.process().ended(PATIENCE).await.unwrap();
-    assert!(!status.success(), "it says that something is wrong");
-    assert!(!leads(&standby).await, "the lease has not expired yet");
-    let calls = elsewhere.calls().count();
-    until_leading(&standby).await;
-    assert_eq!(elsewhere.calls().count(), calls);
-}
-
-#[tokio::test]
-async fn a_paused_leader_that_wakes_up_too_late_sends_nothing() {
-    let stage = Stage::set().await;
-    let elsewhere = another_cloudflare(&stage).await;
-    let mut leader = stage.start_operator_for(&elsewhere, None, &[]).await;
-    leader.until_ready(PATIENCE).await.unwrap();
+    let mut flags = vec!["--call-timeout", "10s", "--creation-grace", "15s"];
+    flags.extend(DEFAULTS);
+    let (mut leader, standby) = pair(&stage, &flags).await;
+    let holder = holder(&stage).await;
+    let post = stage.simulator.admin().push_fault(
+        Fault::new(Failure::Hold {
+            when: When::AfterCommit,
+        })
+        .on(Operation::Create),
+    );
     stage.connector("example", "example.com", json!({})).await;
-    elsewhere
-        .until(|world| world.calls().count() > 3, PATIENCE)
+    post.arrived(PATIENCE).await.unwrap();
+
+    let address = leader.address().to_owned();
+    let stopping = async {
+        let status = leader.terminate(PATIENCE).await.unwrap();
+        assert!(status.success(), "{status}");
+    };
+    let answering = async {
+        until(
+            "the signal to be heard",
+            PATIENCE,
+            async || match tokio::net::TcpStream::connect(&address).await {
+                Ok(_) => Err("probes are served"),
+                Err(_) => Ok(()),
+            },
+        )
         .await
         .unwrap();
-    let standby = stage.operator(&[]).await;
-    leader.process().pause().unwrap();
-    until_leading(&standby).await;
-    let calls = elsewhere.calls().count();
-    leader.process().resume().unwrap();
-    let status = leader.process().ended(PATIENCE).await.unwrap();
-    assert!(!status.success(), "{status}");
-    assert_eq!(elsewhere.calls().count(), calls, "nothing was sent");
+        assert_eq!(self::holder(&stage).await, holder, "not released yet");
+        post.release();
+    };
+    tokio::join!(stopping, answering);
+    let object = stage.objects().get("example").await.unwrap();
+    assert!(connector_id(&object).is_some(), "stored before the end");
+    until_leads(&standby).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 1);
+    assert_eq!(stage.simulator.admin().connectors(ACCOUNT).len(), 1);
 }
 
 #[tokio::test]
-async fn of_many_who_want_an_expired_lease_one_gets_it() {
+async fn a_leader_that_is_killed_is_succeeded_when_its_lease_has_expired() {
     let stage = Stage::set().await;
-    let terms = Terms {
-        duration: Duration::from_secs(2),
-        deadline: Duration::from_secs(1),
-        interval: Duration::from_millis(100),
-    };
-    let metrics = Arc::new(Metrics::new(&mut Registry::default()));
+    let (mut leader, standby) = pair(&stage, &[]).await;
+    stage.connector("example", "example.com", json!({})).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+
+    leader.kill().unwrap();
+    let killed = Instant::now();
+    let last = last_call(&stage);
+    until_called_after(&stage, last).await;
+    let took = killed.elapsed();
+    until_leads(&standby).await;
+    // The last renewal may be some time ago.
+    assert!(took + 2 * RENEW_INTERVAL >= LEASE_DURATION, "only {took:?}");
+    let slack = Duration::from_secs(2);
+    assert!(took <= LEASE_DURATION + slack, "it took {took:?}");
+}
+
+#[tokio::test]
+async fn a_leader_without_the_api_server_ends_before_its_successor_starts() {
+    ends_before_its_successor_starts(|proxy| {
+        proxy.refuse();
+        None
+    })
+    .await;
+}
+
+/// It could go on calling Cloudflare, as only the Lease is out of its reach.
+#[tokio::test]
+async fn a_leader_whose_renewals_are_not_answered_ends_before_its_successor_starts() {
+    ends_before_its_successor_starts(|proxy| {
+        let treatment = Treatment::HoldBeforeForwarding;
+        Some(proxy.intercept(treatment, |call| call.path.contains("/leases/")))
+    })
+    .await;
+}
+
+/// Each renewal is made; the leader never learns of it.
+#[tokio::test]
+async fn a_leader_that_loses_every_answer_to_a_renewal_ends_before_its_successor_starts() {
+    ends_before_its_successor_starts(|proxy| {
+        let treatment = Treatment::CutAfterAnswer;
+        Some(proxy.intercept(treatment, |call| call.path.contains("/leases/")))
+    })
+    .await;
+}
+
+/// A client that retried by itself would do so far beyond the deadline.
+#[tokio::test]
+async fn a_leader_whose_renewals_fail_ends_before_its_successor_starts() {
+    ends_before_its_successor_starts(|proxy| {
+        let treatment = Treatment::Answer(StatusCode::SERVICE_UNAVAILABLE);
+        Some(proxy.intercept(treatment, |call| call.path.contains("/leases/")))
+    })
+    .await;
+}
+
+async fn ends_before_its_successor_starts(
+    trouble: impl FnOnce(&ApiServerProxy) -> Option<Interception>,
+) {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let mut leader = stage.operator_through(Some(proxy.url()), &[]).await;
+    until_leads(&leader).await;
+    let standby = stage.operator(&[]).await;
+    stage.connector("example", "example.com", json!({})).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+
+    let trouble = trouble(&proxy);
+    until_ended(&mut leader).await;
+    let last = stage.simulator.calls().last().unwrap().clone();
+    assert!(!leads(&standby).await, "two led at once");
+    let said = leader.output();
+    assert!(said.contains("another replica may lead"), "{said}");
+    drop(trouble);
+
+    until_called_after(&stage, last.sequence).await;
+    until_leads(&standby).await;
+    let next = stage.simulator.calls().after(last.sequence).as_slice()[0].clone();
+    let gap = next.arrived.saturating_sub(last.arrived);
+    assert!(
+        gap + RENEW_DEADLINE + 2 * RENEW_INTERVAL >= LEASE_DURATION,
+        "only {gap:?} between the two"
+    );
+}
+
+#[tokio::test]
+async fn a_leader_that_sleeps_beyond_its_lease_wakes_up_to_say_nothing() {
+    let stage = Stage::set().await;
+    let (mut leader, mut standby) = pair(&stage, &[]).await;
+    for n in 0..10 {
+        stage
+            .connector(&format!("c{n}"), &format!("d{n}.example"), json!({}))
+            .await;
+    }
+    for n in 0..10 {
+        stage
+            .until_ready_is(&format!("c{n}"), "AwaitingVerification")
+            .await;
+    }
+    leader.process().pause().unwrap();
+    until_leads(&standby).await;
+    let last = last_call(&stage);
+    until_called_after(&stage, last).await;
+    // The calls do not say who made them. So the successor sleeps while the old leader is awake.
+    standby.process().pause().unwrap();
+    let (last, before) = (last_call(&stage), lease(&stage).get(NAME).await.unwrap());
+
+    leader.process().resume().unwrap();
+    until_ended(&mut leader).await;
+    let since = stage.simulator.calls().after(last);
+    assert!(since.is_empty(), "{since:#?}");
+    let after = lease(&stage).get(NAME).await.unwrap();
+    assert_eq!(
+        before.metadata.resource_version,
+        after.metadata.resource_version
+    );
+
+    standby.process().resume().unwrap();
+}
+
+#[tokio::test]
+async fn a_leader_whose_lease_is_deleted_ends_and_leads_again_after_a_start() {
+    let stage = Stage::set().await;
+    let mut leader = stage.operator(&DEFAULTS).await;
+    until_leads(&leader).await;
+    lease(&stage)
+        .delete(NAME, &DeleteParams::default())
+        .await
+        .unwrap();
+    until_ended(&mut leader).await;
+    let said = leader.output();
+    assert!(said.contains("released or deleted"), "{said}");
+    assert!(lease(&stage).get_opt(NAME).await.unwrap().is_none());
+    let successor = stage.operator(&DEFAULTS).await;
+    until_leads(&successor).await;
+}
+
+/// The API server creates a Lease that is gone if it is updated; its UID prevents that.
+#[tokio::test]
+async fn a_renewal_that_rests_on_a_deleted_lease_creates_none() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let mut leader = stage.operator_through(Some(proxy.url()), &DEFAULTS).await;
+    until_leads(&leader).await;
+    let renewal = proxy.intercept(Treatment::HoldBeforeForwarding, |call| {
+        call.method == "PUT" && call.path.contains("/leases/")
+    });
+    tokio::time::timeout(PATIENCE, renewal.arrived())
+        .await
+        .unwrap();
+    lease(&stage)
+        .delete(NAME, &DeleteParams::default())
+        .await
+        .unwrap();
+    renewal.release();
+    until_ended(&mut leader).await;
+    let said = leader.output();
+    assert!(said.contains("released or deleted"), "{said}");
+    assert!(lease(&stage).get_opt(NAME).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn twenty_candidates_race_for_an_expired_lease_and_one_wins() {
+    let stage = Stage::set().await;
     for round in 0..5 {
-        let mut authorities = Vec::new();
-        let mut contending = FuturesUnordered::new();
-        for number in 0..20 {
-            let candidacy = Candidacy {
-                namespace: "default".to_owned(),
-                name: "contested".to_owned(),
-                identity: format!("{round}-{number}"),
-            };
-            let client = stage.control_plane.client();
-            let mut candidate = Candidate::new(client, candidacy, terms, Arc::clone(&metrics));
-            authorities.push(candidate.authority());
-            contending.push(async move {
-                candidate.win(&Readiness::default()).await;
-                candidate
-            });
-        }
-        let winner = tokio::time::timeout(PATIENCE, contending.next())
-            .await
-            .unwrap()
-            .unwrap();
-        let acting = authorities.iter().filter(|authority| authority.holds());
-        assert!(acting.count() <= 1);
-        let mine = winner.authority();
-        mine.revoke();
-        // It is not released, so the next round begins with a lease that has to expire.
-        drop(contending);
+        race(&stage, &format!("round-{round}")).await;
     }
 }
 
-/// One that knows the stage's token, so that its calls are those of one process alone.
-async fn another_cloudflare(stage: &Stage) -> Simulator {
-    let simulator = Simulator::start(quick_knobs()).await.unwrap();
-    let admin = simulator.admin();
-    let _other = admin.add_ready_account(ACCOUNT, "elsewhere");
-    let request = TokenRequest::new("good").grant(ACCOUNT, Permission::ALL);
-    let _same = admin.issue_token(request.with_text(&stage.token));
-    simulator
+async fn race(stage: &Stage, name: &str) {
+    const CANDIDATES: usize = 20;
+    let leases = lease(stage);
+    let expired = Lease {
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(LeaseSpec {
+            holder_identity: Some("gone".to_owned()),
+            lease_duration_seconds: Some(1),
+            ..LeaseSpec::default()
+        }),
+    };
+    leases
+        .create(&PostParams::default(), &expired)
+        .await
+        .unwrap();
+    let terms = Terms {
+        duration: Duration::from_mins(2),
+        renew_deadline: Duration::from_mins(1),
+        interval: Duration::from_millis(200),
+    };
+    let end = CancellationToken::new();
+    let won = Arc::new(AtomicBool::new(false));
+    let stand_by = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut candidates: FuturesUnordered<_> = (0..CANDIDATES)
+        .map(|n| {
+            let place = Place {
+                namespace: LEASE_NAMESPACE.to_owned(),
+                name: name.to_owned(),
+                identity: format!("candidate-{n}"),
+            };
+            let client = stage.control_plane.client();
+            let elector = Elector::new(client, place, terms, Authority::none());
+            let (end, won, stand_by) = (end.clone(), Arc::clone(&won), Arc::clone(&stand_by));
+            tokio::spawn(async move {
+                let losing = || {
+                    if won.load(Ordering::SeqCst) {
+                        stand_by.lock().unwrap().insert(n);
+                    }
+                };
+                let leader = elector.win(&end, losing).await;
+                (n, leader)
+            })
+        })
+        .collect();
+    let (winner, leader) = candidates.next().await.unwrap().unwrap();
+    won.store(true, Ordering::SeqCst);
+    let leader = leader.unwrap();
+    until("the others to stand by", PATIENCE, async || {
+        let count = stand_by.lock().unwrap().len();
+        if count == CANDIDATES - 1 {
+            Ok(())
+        } else {
+            Err(count)
+        }
+    })
+    .await
+    .unwrap();
+    end.cancel();
+    while let Some(other) = candidates.next().await {
+        let (other, leader) = other.unwrap();
+        assert!(leader.is_none(), "{winner} and {other} have won");
+    }
+    let holder = || async {
+        leases
+            .get(name)
+            .await
+            .unwrap()
+            .spec
+            .unwrap()
+            .holder_identity
+    };
+    assert_eq!(holder().await, Some(format!("candidate-{winner}")));
+    leader.keep(end).await.unwrap();
+    assert_eq!(holder().await, None, "released");
+}
+
+const NAME: &str = "cloudflare-sso-operator";
+
+/// A leader and a standby, both ready.
+async fn pair(stage: &Stage, flags: &[&str]) -> (Operator, Operator) {
+    let leader = stage.operator(flags).await;
+    until_leads(&leader).await;
+    let standby = stage.operator(flags).await;
+    (leader, standby)
+}
+
+fn lease(stage: &Stage) -> Api<Lease> {
+    Api::namespaced(stage.control_plane.client(), LEASE_NAMESPACE)
+}
+
+async fn holder(stage: &Stage) -> Option<String> {
+    let lease = lease(stage).get(NAME).await.unwrap();
+    lease.spec.unwrap().holder_identity
 }
 
 async fn leads(operator: &Operator) -> bool {
     let metrics = operator.metrics().await.unwrap();
-    metrics.contains("cloudflare_sso_leader 1")
+    metrics
+        .lines()
+        .any(|line| line == "cloudflare_sso_leader 1")
 }
 
-async fn until_leading(operator: &Operator) {
-    harness::until("the other to lead", PATIENCE, async || {
+async fn until_leads(operator: &Operator) {
+    until("the operator to lead", PATIENCE, async || {
         if leads(operator).await {
             Ok(())
         } else {
@@ -176,4 +411,30 @@ async fn until_leading(operator: &Operator) {
     })
     .await
     .unwrap();
+}
+
+/// Waits until it has ended by itself, with a failure.
+async fn until_ended(operator: &mut Operator) {
+    let process = operator.process();
+    let status = until("the process to end", PATIENCE, async || {
+        match process.exit_status().unwrap() {
+            Some(status) => Ok(status),
+            None => Err("it runs"),
+        }
+    })
+    .await
+    .unwrap();
+    assert!(!status.success(), "{status}");
+}
+
+fn last_call(stage: &Stage) -> u64 {
+    stage.simulator.calls().last().unwrap().sequence
+}
+
+async fn until_called_after(stage: &Stage, sequence: u64) {
+    stage
+        .simulator
+        .until(|world| world.calls().after(sequence).count() > 0, PATIENCE)
+        .await
+        .unwrap();
 }

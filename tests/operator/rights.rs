@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use harness::{ApiServerProxy, AuditEvent, Call, Options, Treatment, until};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams,
-    WatchParams,
+    Api, ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams,
+    PostParams, WatchParams,
 };
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{ApiGroup, Discovery, Scope};
@@ -14,7 +15,8 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use crate::stage::{
-    ACCOUNT, NAMESPACE, PATIENCE, SECRET, Stage, code, connector, quick_knobs, repository,
+    ACCOUNT, LEASE_NAMESPACE, NAMESPACE, PATIENCE, SECRET, Stage, code, connector, quick_knobs,
+    repository,
 };
 
 const USER: &str = "system:serviceaccount:cloudflare-sso-system:cloudflare-sso-operator";
@@ -237,18 +239,21 @@ async fn the_token_opens_nothing_else() {
         ("cloudflare-sso.dev", "update", "ssoconnectors"),
         ("cloudflare-sso.dev", "delete", "ssoconnectors"),
         ("", "get", "configmaps"),
-        ("coordination.k8s.io", "get", "leases"),
-        ("coordination.k8s.io", "create", "leases"),
         ("", "get", "pods"),
         ("", "list", "nodes"),
         ("", "create", "events"),
         ("apps", "patch", "deployments"),
         ("apiextensions.k8s.io", "get", "customresourcedefinitions"),
+        ("coordination.k8s.io", "create", "leases"),
+        ("coordination.k8s.io", "get", "leases"),
         ("rbac.authorization.k8s.io", "create", "clusterrolebindings"),
     ] {
         let right = in_group(group, verb, resource);
         assert!(refused.contains(&right), "{right:?} was not tried");
     }
+
+    let leases = Api::<Lease>::namespaced(operator.clone(), LEASE_NAMESPACE);
+    the_token_opens_one_lease_and_no_other(&stage, &leases).await;
 
     // The same token does open what it is for, so the refusals above are about rights.
     let kubeconfig = format!("--kubeconfig={}", kubeconfig.display());
@@ -280,6 +285,35 @@ async fn the_token_opens_nothing_else() {
         );
         assert!(output.stderr.contains(USER), "{output:?}");
     }
+}
+
+/// In the operator's own namespace there is one Lease that it may read and write; it may list and delete none.
+async fn the_token_opens_one_lease_and_no_other(stage: &Stage, leases: &Api<Lease>) {
+    let options = PostParams::default();
+    let everything = Api::<Lease>::namespaced(stage.control_plane.client(), LEASE_NAMESPACE);
+    for (name, opens) in [("cloudflare-sso-operator", true), ("other", false)] {
+        let lease = Lease {
+            metadata: ObjectMeta {
+                name: Some(name.to_owned()),
+                ..ObjectMeta::default()
+            },
+            spec: None,
+        };
+        let lease = everything.create(&options, &lease).await.unwrap();
+        let read = leases.get(name).await.map(drop);
+        let written = leases.replace(name, &options, &lease).await.map(drop);
+        for answer in [read, written] {
+            assert_eq!(answer.is_ok(), opens, "{name}: {answer:?}");
+            assert_eq!(is_forbidden(&answer), !opens, "{name}: {answer:?}");
+        }
+        let deleted = leases.delete(name, &DeleteParams::default()).await;
+        assert!(is_forbidden(&deleted.map(drop)), "{name} is deleted");
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { "a": "b" } } }));
+        let patched = leases.patch(name, &PatchParams::default(), &patch).await;
+        assert!(is_forbidden(&patched.map(drop)), "{name} is patched");
+    }
+    let all = leases.list(&ListParams::default()).await;
+    assert!(is_forbidden(&all.map(drop)));
 }
 
 /// Does with an object what the verb says. The object need not be there: rights are judged first.

@@ -16,6 +16,8 @@ use simulator::{Knobs, Simulator};
 pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 /// The namespace of every test.
 pub(crate) const NAMESPACE: &str = "team";
+/// Where `deploy/` puts the operator and its Lease.
+pub(crate) const LEASE_NAMESPACE: &str = "cloudflare-sso-system";
 /// The Secret with the token.
 pub(crate) const SECRET: &str = "cloudflare-api-token";
 /// How long a condition is waited for. Long, as the machine may be busy; nothing waits for it if all is well.
@@ -25,6 +27,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 const BRISK: [&str; 36] = [
     "--call-timeout",
     "1s",
+    // A leader must live through the hiccups of a busy machine, and whoever follows a killed one waits that long.
     "--lease-duration",
     "9s",
     "--renew-deadline",
@@ -150,10 +153,11 @@ impl Stage {
     ) -> Operator {
         let kubeconfig = self
             .control_plane
-            .service_account_kubeconfig("cloudflare-sso-system", "cloudflare-sso-operator", server)
+            .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", server)
             .await
             .unwrap();
         let mut all: Vec<String> = BRISK.iter().map(ToString::to_string).collect();
+        all.extend(["--lease-namespace", LEASE_NAMESPACE].map(str::to_owned));
         for flag in flags.chunks(2) {
             // A flag may be given once; what the test says counts.
             if let Some(place) = all.iter().position(|known| known == flag[0]) {

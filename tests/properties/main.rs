@@ -8,7 +8,7 @@
 mod cloudflare;
 mod cluster;
 mod endings;
-mod lease;
+mod leadership;
 mod model;
 mod moments;
 mod nevers;

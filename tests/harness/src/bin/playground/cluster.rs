@@ -1,7 +1,7 @@
 //! `playground cluster`: the surroundings, until somebody ends them.
 
 use crate::state::Running;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{OPERATOR_NAMESPACE, Surroundings};
 use crate::{Failure, asked_to_end};
 
 pub(crate) async fn run() -> Result<(), Failure> {
@@ -23,7 +23,7 @@ async fn stay() -> Result<(), Failure> {
     println!("{}\n", surroundings.how_to_look_around());
     println!("Run the operator against it, in the checkout, with the same KUBECONFIG:");
     println!(
-        "  cargo run -- run --cloudflare-base-url {} --poll-unverified 1s\n",
+        "  cargo run -- run --lease-namespace {OPERATOR_NAMESPACE} --cloudflare-base-url {} --poll-unverified 1s\n",
         surroundings.simulator.base_url()
     );
     println!("The first connector:");

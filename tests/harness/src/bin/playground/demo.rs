@@ -20,8 +20,13 @@ const SAMPLE: &str = "deploy/samples/enabled.yaml";
 /// The object in the sample, and its domain.
 const NAME: &str = "example-com";
 const DOMAIN: &str = "example.com";
-/// What is scaled so that the story is told within a minute.
-const OPERATOR_FLAGS: [&str; 2] = ["--poll-unverified", "1s"];
+/// What is scaled so that the story is told within a minute, and where the Lease is: there is no Pod.
+const OPERATOR_FLAGS: [&str; 4] = [
+    "--poll-unverified",
+    "1s",
+    "--lease-namespace",
+    OPERATOR_NAMESPACE,
+];
 
 const STEP_DEADLINE: Duration = Duration::from_secs(20);
 /// Disabling and deleting wait for an heir first.
