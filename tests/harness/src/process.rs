@@ -76,7 +76,8 @@ impl Process {
     /// The deadline passed; the message shows the end of its output.
     pub async fn terminate(&mut self, deadline: Duration) -> Result<ExitStatus, HarnessError> {
         self.signal(Signal::TERM)?;
-        self.ended(deadline).await
+        let awaited = format!("{} to end after SIGTERM", self.name);
+        self.until_ended(&awaited, deadline).await
     }
 
     /// Waits until it has ended by itself.
@@ -85,7 +86,15 @@ impl Process {
     /// The deadline passed; the message shows the end of its output.
     pub async fn ended(&mut self, deadline: Duration) -> Result<ExitStatus, HarnessError> {
         let awaited = format!("{} to end", self.name);
-        let status = until(&awaited, deadline, async || match self.exit_status() {
+        self.until_ended(&awaited, deadline).await
+    }
+
+    async fn until_ended(
+        &mut self,
+        awaited: &str,
+        deadline: Duration,
+    ) -> Result<ExitStatus, HarnessError> {
+        let status = until(awaited, deadline, async || match self.exit_status() {
             Ok(Some(status)) => Ok(status),
             Ok(None) => Err(format!("it runs; the last it said:\n{}", self.tail())),
             Err(error) => Err(error.to_string()),
