@@ -9,7 +9,7 @@
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 use super::enforcement;
-use super::pair::Known;
+use super::pair::{Known, Origin};
 use super::verdict::{Finding, Verdict};
 use super::world::{Begun, Claim, Record, Snapshot};
 use super::{Act, Guard, Look, Plan, Then, World, messages, pace};
@@ -265,12 +265,13 @@ fn bind(world: &World<'_>, connector: &Connector) -> Plan {
 }
 
 /// Whether Cloudflare created the connector when this process, or this object before a restart, tried to. What this
-/// process has tried for another object counts for the grace only: later, somebody may have changed it by hand.
+/// process has itself tried for another object counts for the grace only: later, somebody may have changed it by hand.
 fn is_ours(world: &World<'_>, connector: &Connector) -> bool {
     is_of_this_object(world, connector)
         || world
             .pair
             .open_attempts()
+            .filter(|attempt| attempt.origin == Origin::Made)
             .filter(|attempt| world.now.since(attempt.first_seen) <= world.timing.creation_grace)
             .any(|attempt| was_made_by(world, connector, attempt.time))
 }

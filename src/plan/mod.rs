@@ -53,7 +53,7 @@ use crate::identity::ConnectorId;
 use crate::resource::ManagementPolicy;
 
 pub use memory::{Deletion, Difference, Memory, Trouble, Update};
-pub use pair::{Attempt, Holder, Known, PairMemory};
+pub use pair::{Attempt, Holder, Known, Origin, PairMemory};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Synced, Verdict};
 pub use world::{

@@ -48,7 +48,6 @@ fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
         // A refused token is rested by token, not by object, and a changed one is tried at once.
         Class::Unauthorized => return None,
         Class::Rejected => spread(timing.rejected_retry, &world.desired.uid, trouble.failures),
-        // How long the token rests is kept by token; another one in the Secret need not wait.
         Class::NotSent | Class::Unavailable | Class::RateLimited | Class::Gone => {
             let limit = match trouble.failure.class {
                 // How long the token rests is kept by token; another one in the Secret need not wait.

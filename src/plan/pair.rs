@@ -47,8 +47,19 @@ pub struct Attempt {
     pub time: Timestamp,
     /// When this process first saw it.
     pub first_seen: Moment,
+    /// How this process knows of it.
+    pub origin: Origin,
     /// Whether it certainly created nothing.
     pub void: bool,
+}
+
+/// How a process knows of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// It has made it.
+    Made,
+    /// It has found it in a status: nobody knows how long ago it was made.
+    Found,
 }
 
 /// A connector known beyond doubt.
@@ -67,7 +78,7 @@ impl PairMemory {
     pub fn recall(&mut self, attempts: &[Timestamp], now: Moment) {
         for &time in attempts {
             if !self.attempts.iter().any(|attempt| attempt.time == time) {
-                self.attempting(time, now);
+                self.note(time, now, Origin::Found);
             }
         }
     }
@@ -86,10 +97,15 @@ impl PairMemory {
 
     /// An attempt begins.
     pub fn attempting(&mut self, time: Timestamp, now: Moment) {
+        self.note(time, now, Origin::Made);
+    }
+
+    fn note(&mut self, time: Timestamp, now: Moment, origin: Origin) {
         self.attempts.retain(|attempt| attempt.time != time);
         self.attempts.push(Attempt {
             time,
             first_seen: now,
+            origin,
             void: false,
         });
         self.first_blank = None;

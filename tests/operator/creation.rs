@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::{ApiServerProxy, Interception, Treatment};
+use harness::{ApiServerProxy, Interception, Operator, Treatment};
 use kube::api::DeleteParams;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -103,7 +103,7 @@ async fn killed_after_the_answer_before_the_status_write() {
 #[tokio::test]
 async fn asked_to_stop_while_the_post_is_in_flight() {
     let stage = Stage::set().await;
-    let mut operator = stage
+    let operator = stage
         .operator(&[
             "--call-timeout",
             "10s",
@@ -113,32 +113,17 @@ async fn asked_to_stop_while_the_post_is_in_flight() {
             "18s",
         ])
         .await;
-    let address = operator.address().to_owned();
     let held = hold(&stage, When::AfterCommit);
     stage.connector("example", "example.com", json!({})).await;
     held.arrived(PATIENCE).await.unwrap();
-    let stopping = async {
-        let status = operator.terminate(PATIENCE).await.unwrap();
-        assert!(status.success(), "{status}");
-    };
-    let answering = async {
-        until_no_probes(&address).await;
-        held.release();
-    };
-    tokio::join!(stopping, answering);
-    let object = stage.objects().get("example").await.unwrap();
-    assert!(
-        connector_id(&object).is_some(),
-        "the ID was stored before it ended"
-    );
-    expect_one_connector(&stage, 1).await;
+    expect_the_id_when_it_stops(&stage, operator, || held.release()).await;
 }
 
 #[tokio::test]
 async fn asked_to_stop_while_the_api_server_does_not_take_the_id() {
     let stage = Stage::set().await;
     let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let mut operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let operator = stage.operator_through(Some(proxy.url()), &[]).await;
     let refused = proxy.intercept(Treatment::Answer(StatusCode::SERVICE_UNAVAILABLE), |call| {
         is_status_with(call, "connectorID")
     });
@@ -146,22 +131,7 @@ async fn asked_to_stop_while_the_api_server_does_not_take_the_id() {
     tokio::time::timeout(PATIENCE, refused.arrived())
         .await
         .unwrap();
-    let address = operator.address().to_owned();
-    let stopping = async {
-        let status = operator.terminate(PATIENCE).await.unwrap();
-        assert!(status.success(), "{status}");
-    };
-    let answering = async {
-        until_no_probes(&address).await;
-        refused.release();
-    };
-    tokio::join!(stopping, answering);
-    let object = stage.objects().get("example").await.unwrap();
-    assert!(
-        connector_id(&object).is_some(),
-        "the ID was stored before it ended"
-    );
-    expect_one_connector(&stage, 1).await;
+    expect_the_id_when_it_stops(&stage, operator, || refused.release()).await;
 }
 
 #[tokio::test]
@@ -485,6 +455,26 @@ fn hold(stage: &Stage, when: When) -> FaultHandle {
         .simulator
         .admin()
         .push_fault(Fault::new(Failure::Hold { when }).on(Operation::Create))
+}
+
+/// Asks it to stop, lets what hinders it go once it has heard that, and expects the ID to be stored when it has ended.
+async fn expect_the_id_when_it_stops(stage: &Stage, mut operator: Operator, let_go: impl FnOnce()) {
+    let address = operator.address().to_owned();
+    let stopping = async {
+        let status = operator.terminate(PATIENCE).await.unwrap();
+        assert!(status.success(), "{status}");
+    };
+    let answering = async {
+        until_no_probes(&address).await;
+        let_go();
+    };
+    tokio::join!(stopping, answering);
+    let object = stage.objects().get("example").await.unwrap();
+    assert!(
+        connector_id(&object).is_some(),
+        "the ID was stored before it ended"
+    );
+    expect_one_connector(stage, 1).await;
 }
 
 /// It has heard the signal when it serves no probes any more.

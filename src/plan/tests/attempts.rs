@@ -2,7 +2,7 @@
 
 use super::creation::{creates, waiting};
 use super::*;
-use crate::plan::{Attempt, Holder, Known};
+use crate::plan::{Attempt, Holder, Known, Origin};
 
 #[test]
 fn the_answer_to_the_post_is_bound_at_once_and_held_to_the_same_window() {
@@ -151,6 +151,7 @@ fn an_attempt_of_the_pairs_former_object_binds_and_delays_its_successor() {
         scene.pair.attempts = vec![Attempt {
             time: date(NOW - 60.0),
             first_seen: at(NOW - 60.0),
+            origin: Origin::Made,
             void: false,
         }];
         scene.desired.enabled = Some(true);
@@ -268,4 +269,23 @@ fn the_answer_to_a_post_is_no_news_to_a_successor() {
     pair.departed(OTHER_UID, None, &Memory::default(), at(NOW));
     let known = pair.known.expect("the connector is there");
     assert_eq!(known.created, None, "it is looked at before it is bound");
+}
+
+#[test]
+fn an_attempt_that_was_only_found_in_another_objects_status_makes_nothing_ours() {
+    // It may be days old, and what it has created may have been disabled by hand since.
+    let found = created_on(1000.0, verified(false));
+    let other = Record {
+        attempts: vec![date(1000.0)],
+        ..Record::default()
+    };
+    let plan = waiting()
+        .with(|scene| {
+            scene.desired.enabled = Some(true);
+            scene.pair.recall_another(&other, at(NOW - 3.0));
+        })
+        .listed(list(NOW - 1.0, std::slice::from_ref(&found)))
+        .seen(NOW, found)
+        .plan();
+    assert_eq!(state(&plan), EnforcementState::Held);
 }
