@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, find_condition};
 use harness::{ControlPlane, Operator, OperatorOptions, Options, await_gone, await_object};
-use kube::ResourceExt as _;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
+use kube::{CustomResourceExt as _, ResourceExt as _};
 use reqwest::Url;
 use serde_json::{Value, json};
 use simulator::{Knobs, Simulator};
@@ -89,6 +91,7 @@ impl Stage {
                 .await
                 .unwrap();
         }
+        definition_is_settled(&control_plane).await;
         let simulator = Simulator::start(knobs).await.unwrap();
         let token = simulator.admin().add_ready_account(ACCOUNT, "good");
         let stage = Self {
@@ -238,6 +241,22 @@ impl Stage {
         })
         .await
     }
+}
+
+/// An object that is deleted within the second in which its definition was created keeps its connector, as it may go because
+/// an older definition went; see `definition_stands`. No test means that by accident.
+async fn definition_is_settled(control_plane: &ControlPlane) {
+    let definitions: Api<CustomResourceDefinition> = Api::all(control_plane.client());
+    let definition = definitions.get(SsoConnector::crd_name()).await.unwrap();
+    let created = definition.metadata.creation_timestamp.unwrap().0;
+    harness::until("the next second", PATIENCE, async || {
+        let now = Timestamp::now();
+        (now.as_second() > created.as_second())
+            .then_some(())
+            .ok_or(now)
+    })
+    .await
+    .unwrap();
 }
 
 /// Cloudflare as it usually is, only quicker in looking for TXT records.
