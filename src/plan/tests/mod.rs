@@ -11,6 +11,7 @@ mod deletion;
 mod enforcement;
 mod finalizer;
 mod gone;
+mod ownership;
 mod pace;
 mod policies;
 mod scene;
