@@ -188,7 +188,7 @@ impl<'a> Pass<'a> {
             news: Vec::new(),
         };
         pass.adopt(object).ok_or(unreadable)?;
-        pass.observed.rivals = context.rivals(&pass.object, &pass.pair);
+        pass.recall_rivals(now);
         pass.entry.memory.begins(&pass.desired, &pass.record, now);
         Ok(pass)
     }
@@ -199,12 +199,10 @@ impl<'a> Pass<'a> {
         self.record = Record::read(object.status.as_ref());
         self.entry.bound.clone_from(&self.record.connector);
         self.object = object;
-        if !self.record.attempts.is_empty() {
-            let now = self.context.clock.now();
-            self.context
-                .objects
-                .with_pair(&self.pair, |pair| pair.recall(&self.record.attempts, now));
-        }
+        let now = self.context.clock.now();
+        self.context
+            .objects
+            .with_pair(&self.pair, |pair| pair.recall(&self.record, now));
         Some(())
     }
 
@@ -265,7 +263,7 @@ impl<'a> Pass<'a> {
         for rival in &self.observed.rivals {
             self.context
                 .objects
-                .with_pair(&self.pair, |pair| pair.recall_another(&rival.record, now));
+                .with_pair(&self.pair, |pair| pair.recall(&rival.record, now));
         }
     }
 
@@ -361,6 +359,11 @@ impl<'a> Pass<'a> {
         {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
+                if let (Some(lost), None) = (&self.record.connector, &verdict.record.connector) {
+                    self.context
+                        .objects
+                        .with_pair(&self.pair, |pair| pair.lost(lost));
+                }
                 let object = Arc::new(*object);
                 self.entry.wrote(&object);
                 self.adopt(object).ok_or(Interrupt::Gone)?;
