@@ -13,5 +13,6 @@ mod policies;
 mod rights;
 mod silence;
 mod stage;
+mod transcript;
 mod trouble;
 mod validation;
