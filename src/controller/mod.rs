@@ -19,7 +19,7 @@ mod store;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -30,17 +30,19 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource as _, ResourceExt as _};
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::account::{Listings, Rate, Tokens};
 use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
+use crate::definition::{self, Judgement};
 use crate::identity::{AccountId, EmailDomain};
 use crate::metrics::{Metrics, PassOutcome};
 use crate::plan::Timing;
+use crate::readiness::{Readiness, Role};
 use crate::resource::SsoConnector;
-use crate::server::Readiness;
 use objects::{Name, Objects};
 
 /// How many objects are worked on at once, which also bounds the connections to Cloudflare.
@@ -67,8 +69,10 @@ pub struct Context {
     tokens: Tokens,
     listings: Listings,
     objects: Objects,
+    /// What is thought of the definition.
+    judgements: Receiver<Judgement>,
     /// The objects as the watch has brought them, once there is one.
-    cache: OnceLock<Store<DeserializeGuard<SsoConnector>>>,
+    cache: Mutex<Option<Store<DeserializeGuard<SsoConnector>>>>,
 }
 
 // Neither the client nor the recorder has a `Debug` of its own.
@@ -89,6 +93,7 @@ impl Context {
         timing: Timing,
         rate: Rate,
         metrics: Arc<Metrics>,
+        judgements: Receiver<Judgement>,
     ) -> Self {
         let reporter = Reporter {
             controller: "cloudflare-sso-operator".to_owned(),
@@ -105,13 +110,18 @@ impl Context {
             tokens: Tokens::new(rate),
             listings: Listings::default(),
             objects: Objects::default(),
-            cache: OnceLock::new(),
+            judgements,
+            cache: Mutex::default(),
         }
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Option<Store<DeserializeGuard<SsoConnector>>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The other objects for the account and domain, as the watch has brought them.
     fn others(&self, account: &AccountId, domain: &EmailDomain, uid: &str) -> Vec<SsoConnector> {
-        let all = self.cache.get().map(Store::state).unwrap_or_default();
+        let all = self.cache().as_ref().map(Store::state).unwrap_or_default();
         let is_other = |object: &&SsoConnector| {
             object.spec.account_id == account.to_string()
                 && object.spec.email_domain == domain.to_string()
@@ -122,7 +132,8 @@ impl Context {
     }
 }
 
-/// Works on all `SsoConnector` objects until `shutdown`, and then finishes the passes that are under way.
+/// Works on all `SsoConnector` objects, whenever their definition allows it, until `shutdown`, and then finishes the passes
+/// that are under way.
 ///
 /// `watch` is a client without a read timeout: a watch is silent for minutes.
 pub async fn run(
@@ -131,13 +142,28 @@ pub async fn run(
     readiness: Readiness,
     shutdown: CancellationToken,
 ) {
+    let judgements = context.judgements.clone();
+    let settling = context.timing.definition_settling;
+    definition::shifts(judgements, settling, shutdown, |end| {
+        shift(watch.clone(), Arc::clone(&context), readiness.clone(), end)
+    })
+    .await;
+}
+
+/// Lists all objects and works on them until `shutdown`.
+async fn shift(
+    watch: Client,
+    context: Arc<Context>,
+    readiness: Readiness,
+    shutdown: CancellationToken,
+) {
+    readiness.enter(Role::Learns);
     let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(watch);
     let controller = Controller::new(objects, watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.clone().cancelled_owned());
     let store = controller.store();
-    // There is one watch for each context.
-    let _first = context.cache.set(controller.store());
+    *context.cache() = Some(controller.store());
     let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown.clone());
     let work = controller
         .run(
@@ -162,7 +188,7 @@ async fn stopped_before_ready(
 ) {
     let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
     if let Some(Ok(())) = known {
-        readiness.set(true);
+        readiness.enter(Role::Leads);
         std::future::pending::<()>().await;
     }
 }
@@ -250,6 +276,11 @@ async fn tidy(
     store: Store<DeserializeGuard<SsoConnector>>,
     shutdown: CancellationToken,
 ) {
+    // Before the first list nothing is known to be gone.
+    let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
+    if !matches!(known, Some(Ok(()))) {
+        return;
+    }
     let mut ticks = tokio::time::interval(Duration::from_secs(10));
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         for name in context.objects.names() {

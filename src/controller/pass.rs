@@ -15,6 +15,7 @@ use super::objects::{Entry, Name, Pair};
 use super::store::{self, KubernetesFailure, Store, Written};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
+use crate::definition::Unjudged;
 use crate::plan::{
     Act, Activity, Definition, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then,
     Verdict, World, plan,
@@ -265,15 +266,31 @@ impl<'a> Pass<'a> {
         }
     }
 
-    async fn read_definition(&mut self) -> Result<(), Interrupt> {
+    /// Reads the version of the definition; it must be the one that was judged to stand, unless it goes away.
+    async fn read_definition(&mut self) -> Result<(), KubernetesFailure> {
+        let found = store::definition(&self.context.client).await?;
         let deleted = self.object.metadata.deletion_timestamp.as_ref();
-        let stands = store::definition_stands(&self.context.client, deleted).await?;
-        self.observed.definition = if stands {
-            Definition::Stands
-        } else {
-            Definition::GoesAway
-        };
+        let judgement = self.context.judgements.borrow();
+        self.observed.definition = judgement.confirmed_by(found.as_ref(), deleted)?;
         Ok(())
+    }
+
+    /// The object may be written only now, and only while this holds. It is asked before the record, not between the
+    /// record and its call: under an older definition the record itself would do the damage, a call that is not made
+    /// leaves no record behind, and what is recorded on this ground is acted on at once.
+    async fn confirm_definition(&mut self) -> Result<Definition, KubernetesFailure> {
+        let just_read = std::mem::take(&mut self.observed.object_confirmed);
+        if !just_read {
+            self.read_definition().await?;
+        }
+        Ok(self.observed.definition)
+    }
+
+    async fn definition_must_stand(&mut self) -> Result<(), KubernetesFailure> {
+        match self.confirm_definition().await? {
+            Definition::Stands => Ok(()),
+            Definition::Unread | Definition::GoesAway => Err(Unjudged.into()),
+        }
     }
 
     /// Records, then acts.
@@ -351,6 +368,7 @@ impl<'a> Pass<'a> {
         if status == *before && !acts {
             return Ok(None);
         }
+        self.definition_must_stand().await?;
         match Store::of(&self.context.client, &self.object)
             .status(&status, guard)
             .await?
@@ -366,6 +384,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn mark(&mut self) -> Result<Option<End>, Interrupt> {
+        self.definition_must_stand().await?;
         match Store::of(&self.context.client, &self.object).mark().await? {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
@@ -377,7 +396,9 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Lets the object go, also under a definition that goes away.
     async fn release(&mut self) -> Result<End, KubernetesFailure> {
+        self.confirm_definition().await?;
         match Store::of(&self.context.client, &self.object)
             .release()
             .await?

@@ -9,12 +9,13 @@ use json_patch::{
 };
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, CustomResourceExt as _, ResourceExt as _};
 use serde_json::{Value, json};
 use tracing::warn;
 
+use crate::definition::Unjudged;
 use crate::plan::Guard;
 use crate::resource::{FINALIZER, SsoConnector, SsoConnectorStatus};
 
@@ -39,6 +40,9 @@ pub(super) enum KubernetesFailure {
     /// It did not answer in time.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     Timeout,
+    /// What is stored in it may lose fields.
+    #[error(transparent)]
+    Definition(#[from] Unjudged),
     /// Our own value has no JSON form.
     #[error("a status cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -51,7 +55,7 @@ impl KubernetesFailure {
             Self::Client(failure) => {
                 matches!(failure.as_ref(), kube::Error::Api(status) if status.is_forbidden())
             }
-            Self::Timeout | Self::Json(_) => false,
+            Self::Timeout | Self::Definition(_) | Self::Json(_) => false,
         }
     }
 }
@@ -179,27 +183,14 @@ pub(super) async fn is_terminating(
     }
 }
 
-/// Whether the definition of `SsoConnector` stays, and is the one that was there when the object was deleted. One that was
-/// removed by force and applied again is younger than the deletions that its removal has caused. Kubernetes counts whole
-/// seconds, so one of the same second may be younger, too.
+/// The metadata of the definition of `SsoConnector` as they are now; `None` if there is none.
 ///
 /// # Errors
 /// If the API server cannot be asked.
-pub(super) async fn definition_stands(
-    client: &Client,
-    object_deleted: Option<&Time>,
-) -> Result<bool, KubernetesFailure> {
+pub(super) async fn definition(client: &Client) -> Result<Option<ObjectMeta>, KubernetesFailure> {
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let name = SsoConnector::crd_name();
-    let Some(found) = within(definitions.get_metadata_opt(name)).await? else {
-        return Ok(false);
-    };
-    let created = found.metadata.creation_timestamp;
-    let younger = match (created, object_deleted) {
-        (Some(created), Some(deleted)) => created.0 >= deleted.0,
-        (None, _) | (_, None) => false,
-    };
-    Ok(found.metadata.deletion_timestamp.is_none() && !younger)
+    let found = within(definitions.get_metadata_opt(SsoConnector::crd_name())).await?;
+    Ok(found.map(|found| found.metadata))
 }
 
 /// A call to the API server, bounded in time.
