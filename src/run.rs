@@ -139,10 +139,11 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         let timing = arguments.timing;
         let judging = definition::watch(clients.definition, judge, Arc::clone(&metrics));
         let judging = tokio::spawn(judging);
-        let context = Context::new(clients.work, cloudflare, timing, rate, metrics, judgements);
+        let context = Context::new(clients.work, cloudflare, timing, rate, metrics);
         let work = controller::run(
             clients.objects,
             Arc::new(context),
+            judgements,
             readiness,
             shutdown.clone(),
         );

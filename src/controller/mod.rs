@@ -37,7 +37,7 @@ use tracing::{debug, error, warn};
 use crate::account::{Listings, Rate, Tokens};
 use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
-use crate::definition::{self, Judgement};
+use crate::definition::{self, Judgement, Shift};
 use crate::identity::{AccountId, EmailDomain};
 use crate::metrics::{Metrics, PassOutcome};
 use crate::plan::Timing;
@@ -69,8 +69,6 @@ pub struct Context {
     tokens: Tokens,
     listings: Listings,
     objects: Objects,
-    /// What is thought of the definition.
-    judgements: Receiver<Judgement>,
     /// The objects as the watch has brought them, once there is one.
     cache: Mutex<Option<Store<DeserializeGuard<SsoConnector>>>>,
 }
@@ -93,7 +91,6 @@ impl Context {
         timing: Timing,
         rate: Rate,
         metrics: Arc<Metrics>,
-        judgements: Receiver<Judgement>,
     ) -> Self {
         let reporter = Reporter {
             controller: "cloudflare-sso-operator".to_owned(),
@@ -110,7 +107,6 @@ impl Context {
             tokens: Tokens::new(rate),
             listings: Listings::default(),
             objects: Objects::default(),
-            judgements,
             cache: Mutex::default(),
         }
     }
@@ -139,25 +135,26 @@ impl Context {
 pub async fn run(
     watch: Client,
     context: Arc<Context>,
+    judgements: Receiver<Judgement>,
     readiness: Readiness,
     shutdown: CancellationToken,
 ) {
-    let judgements = context.judgements.clone();
     let settling = context.timing.definition_settling;
-    definition::shifts(judgements, settling, shutdown, |end| {
-        shift(watch.clone(), Arc::clone(&context), readiness.clone(), end)
+    definition::shifts(judgements, settling, shutdown, |shift| {
+        work(
+            watch.clone(),
+            Arc::clone(&context),
+            readiness.clone(),
+            shift,
+        )
     })
     .await;
 }
 
-/// Lists all objects and works on them until `shutdown`.
-async fn shift(
-    watch: Client,
-    context: Arc<Context>,
-    readiness: Readiness,
-    shutdown: CancellationToken,
-) {
+/// Lists all objects and works on them until the shift ends.
+async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift: Shift) {
     readiness.enter(Role::Learns);
+    let shutdown = shift.end().clone();
     let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(watch);
     let controller = Controller::new(objects, watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
@@ -167,7 +164,7 @@ async fn shift(
     let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown.clone());
     let work = controller
         .run(
-            reconcile,
+            move |object, context| reconcile(object, context, shift.clone()),
             |_, never, _| match *never {},
             Arc::clone(&context),
         )
@@ -196,7 +193,11 @@ async fn stopped_before_ready(
 type GuardedObject = Arc<DeserializeGuard<SsoConnector>>;
 
 /// Makes a pass. It never fails: a pass gives its own back-off, since a watch event would cancel the controller's.
-async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Action, Infallible> {
+async fn reconcile(
+    object: GuardedObject,
+    context: Arc<Context>,
+    shift: Shift,
+) -> Result<Action, Infallible> {
     let object = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
         Err(invalid) => {
@@ -208,7 +209,7 @@ async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Actio
     let name = name_of(&object);
     let entry = context.objects.entry(&name);
     let mut entry = entry.lock_owned().await;
-    let result = pass::run(&context, object, &name, &mut entry).await;
+    let result = pass::run(&context, &shift, object, &name, &mut entry).await;
     match result {
         Ok(pass::End::Rest(span)) => {
             context.metrics.passed(PassOutcome::Done);

@@ -15,10 +15,10 @@ use super::objects::{Entry, Name, Pair};
 use super::store::{self, KubernetesFailure, Store, Written};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
-use crate::definition::Unjudged;
+use crate::definition::Shift;
 use crate::plan::{
-    Act, Activity, Definition, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then,
-    Verdict, World, plan,
+    Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
+    plan,
 };
 use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
 
@@ -55,6 +55,7 @@ impl From<KubernetesFailure> for Interrupt {
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
     pub(super) context: &'a Context,
+    shift: &'a Shift,
     pub(super) entry: &'a mut Entry,
     pub(super) object: Arc<SsoConnector>,
     pub(super) desired: Desired,
@@ -77,11 +78,12 @@ pub(super) struct Pass<'a> {
 /// If the API server cannot be worked with.
 pub(super) async fn run(
     context: &Context,
+    shift: &Shift,
     cached: Arc<SsoConnector>,
     name: &Name,
     entry: &mut Entry,
 ) -> Result<End, KubernetesFailure> {
-    let mut pass = match Pass::begin(context, cached, name, entry) {
+    let mut pass = match Pass::begin(context, shift, cached, name, entry) {
         Ok(pass) => pass,
         Err(end) => return Ok(end),
     };
@@ -136,6 +138,7 @@ impl<'a> Pass<'a> {
     /// Without a pass, if the object cannot be read, or if the copy is known to be out of date.
     fn begin(
         context: &'a Context,
+        shift: &'a Shift,
         cached: Arc<SsoConnector>,
         name: &Name,
         entry: &'a mut Entry,
@@ -174,6 +177,7 @@ impl<'a> Pass<'a> {
         }
         let mut pass = Self {
             context,
+            shift,
             entry,
             object: Arc::clone(&object),
             desired,
@@ -203,6 +207,10 @@ impl<'a> Pass<'a> {
                 .with_pair(&self.pair, |pair| pair.recall(&self.record.attempts, now));
         }
         Some(())
+    }
+
+    fn store(&self) -> Store<'_> {
+        Store::of(&self.context.client, self.shift, &self.object)
     }
 
     fn world<'w>(&'w self, pair: &'w crate::plan::PairMemory) -> World<'w> {
@@ -241,14 +249,13 @@ impl<'a> Pass<'a> {
                     Namespace::Stays
                 };
             }
-            Look::Definition => self.read_definition().await?,
+            Look::Definition => self.observed.definition = self.store().definition().await?,
             Look::Object => {
-                let current = Store::of(&self.context.client, &self.object).read().await?;
+                let current = self.store().read().await?;
                 let current = current
                     .filter(|current| current.uid() == self.object.uid())
                     .ok_or(Interrupt::Gone)?;
                 self.adopt(Arc::new(current)).ok_or(Interrupt::Gone)?;
-                self.read_definition().await?;
                 self.observed.object_confirmed = true;
             }
         }
@@ -263,33 +270,6 @@ impl<'a> Pass<'a> {
             self.context
                 .objects
                 .with_pair(&self.pair, |pair| pair.recall_another(&record, now));
-        }
-    }
-
-    /// Reads the version of the definition; it must be the one that was judged to stand, unless it goes away.
-    async fn read_definition(&mut self) -> Result<(), KubernetesFailure> {
-        let found = store::definition(&self.context.client).await?;
-        let deleted = self.object.metadata.deletion_timestamp.as_ref();
-        let judgement = self.context.judgements.borrow();
-        self.observed.definition = judgement.confirmed_by(found.as_ref(), deleted)?;
-        Ok(())
-    }
-
-    /// The object may be written only now, and only while this holds. It is asked before the record, not between the
-    /// record and its call: under an older definition the record itself would do the damage, a call that is not made
-    /// leaves no record behind, and what is recorded on this ground is acted on at once.
-    async fn confirm_definition(&mut self) -> Result<Definition, KubernetesFailure> {
-        let just_read = std::mem::take(&mut self.observed.object_confirmed);
-        if !just_read {
-            self.read_definition().await?;
-        }
-        Ok(self.observed.definition)
-    }
-
-    async fn definition_must_stand(&mut self) -> Result<(), KubernetesFailure> {
-        match self.confirm_definition().await? {
-            Definition::Stands => Ok(()),
-            Definition::Unread | Definition::GoesAway => Err(Unjudged.into()),
         }
     }
 
@@ -368,11 +348,7 @@ impl<'a> Pass<'a> {
         if status == *before && !acts {
             return Ok(None);
         }
-        self.definition_must_stand().await?;
-        match Store::of(&self.context.client, &self.object)
-            .status(&status, guard)
-            .await?
-        {
+        match self.store().status(&status, guard).await? {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
                 let object = Arc::new(*object);
@@ -384,8 +360,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn mark(&mut self) -> Result<Option<End>, Interrupt> {
-        self.definition_must_stand().await?;
-        match Store::of(&self.context.client, &self.object).mark().await? {
+        match self.store().mark().await? {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
                 let object = Arc::new(*object);
@@ -396,13 +371,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Lets the object go, also under a definition that goes away.
     async fn release(&mut self) -> Result<End, KubernetesFailure> {
-        self.confirm_definition().await?;
-        match Store::of(&self.context.client, &self.object)
-            .release()
-            .await?
-        {
+        match self.store().release().await? {
             Written::Conflict => Ok(End::Conflict),
             Written::Stored(object) => {
                 self.entry.wrote(&Arc::new(*object));

@@ -16,5 +16,5 @@ mod shift;
 mod watch;
 
 pub use judgement::{Judgement, Revision, Unjudged};
-pub use shift::shifts;
+pub use shift::{Shift, shifts};
 pub use watch::watch;

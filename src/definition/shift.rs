@@ -6,10 +6,12 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 
-use super::{Judgement, Revision};
+use super::{Judgement, Revision, Unjudged};
+use crate::plan::Definition;
 
 /// What a shift rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,41 @@ impl Ground {
     }
 }
 
+/// A time in which objects are worked on.
+#[derive(Debug, Clone)]
+pub struct Shift {
+    ground: Ground,
+    judgements: Receiver<Judgement>,
+    end: CancellationToken,
+}
+
+impl Shift {
+    /// Cancelled when the shift shall end: nothing new is begun, and what is under way is finished.
+    #[must_use]
+    pub const fn end(&self) -> &CancellationToken {
+        &self.end
+    }
+
+    /// What the definition means for an object that was deleted then, now that its metadata was read once more; see
+    /// [`Judgement::confirmed_by`].
+    ///
+    /// # Errors
+    /// If it is another one than was judged to stand, or than this shift's copies were read under.
+    pub fn confirm(
+        &self,
+        found: Option<&ObjectMeta>,
+        object_deleted: Option<&Time>,
+    ) -> Result<Definition, Unjudged> {
+        let judgement = self.judgements.borrow();
+        let judgement = if self.ground.bears(&judgement) {
+            &*judgement
+        } else {
+            &Judgement::Unread
+        };
+        judgement.confirmed_by(found, object_deleted)
+    }
+}
+
 /// Runs `work` whenever the definition allows it, until `shutdown`. A shift is asked to end when its definition is
 /// replaced, and the next begins when it has ended.
 ///
@@ -51,7 +88,7 @@ pub async fn shifts<W: Future<Output = ()>>(
     mut judgements: Receiver<Judgement>,
     settling: Duration,
     shutdown: CancellationToken,
-    mut work: impl FnMut(CancellationToken) -> W,
+    mut work: impl FnMut(Shift) -> W,
 ) {
     let mut has_changed = false;
     loop {
@@ -60,16 +97,21 @@ pub async fn shifts<W: Future<Output = ()>>(
             return;
         };
         has_changed = true;
-        let end = shutdown.child_token();
+        let shift = Shift {
+            ground: ground.clone(),
+            judgements: judgements.clone(),
+            end: shutdown.child_token(),
+        };
+        let end = shift.end.clone();
         let superseded = async {
             if replaced(&mut judgements, &ground).await.is_some() {
                 end.cancel();
             }
         };
-        let mut shift = std::pin::pin!(work(end.clone()));
+        let mut work = std::pin::pin!(work(shift));
         tokio::select! {
-            () = &mut shift => {}
-            () = superseded => shift.await,
+            () = &mut work => {}
+            () = superseded => work.await,
         }
     }
 }
@@ -151,6 +193,30 @@ mod tests {
         assert_eq!(of(&Judgement::Absent), None);
     }
 
+    #[test]
+    fn what_a_shift_has_read_under_one_definition_is_not_confirmed_under_the_next() {
+        let (judge, judgements) = watch::channel(stands(1, "a"));
+        let shift = Shift {
+            ground: Ground::of(&stands(1, "a")).unwrap(),
+            judgements,
+            end: CancellationToken::new(),
+        };
+        let found = |generation: i64, version: &str| ObjectMeta {
+            uid: Some("definition".to_owned()),
+            generation: Some(generation),
+            resource_version: Some(version.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let confirm = |found: &ObjectMeta| shift.confirm(Some(found), None);
+        assert_eq!(confirm(&found(1, "a")), Ok(Definition::Stands));
+        assert_eq!(confirm(&found(1, "b")), Err(Unjudged));
+        judge.send_replace(stands(1, "b"));
+        assert_eq!(confirm(&found(1, "b")), Ok(Definition::Stands), "labels");
+        judge.send_replace(stands(3, "c"));
+        assert_eq!(confirm(&found(3, "c")), Err(Unjudged), "another content");
+        assert_eq!(shift.confirm(None, None), Ok(Definition::GoesAway));
+    }
+
     /// Plays these judgements, and returns in which of them a shift began and ended. A lasting one lasts until it is
     /// settled, the others for a moment.
     async fn played(judgements: &[(Judgement, bool)]) -> Vec<(usize, usize)> {
@@ -158,11 +224,11 @@ mod tests {
         let shutdown = CancellationToken::new();
         let step = AtomicUsize::new(0);
         let shifts_seen = Mutex::new(Vec::new());
-        let work = |end: CancellationToken| {
+        let work = |shift: Shift| {
             let (step, shifts_seen) = (&step, &shifts_seen);
             let begun = step.load(Ordering::Relaxed);
             async move {
-                end.cancelled().await;
+                shift.end().cancelled().await;
                 let ended = step.load(Ordering::Relaxed);
                 shifts_seen.lock().unwrap().push((begun, ended));
             }

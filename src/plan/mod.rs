@@ -101,7 +101,7 @@ pub enum Look {
     Namespace,
     /// What becomes of the definition.
     Definition,
-    /// The object itself and its definition, from the API server instead of the cache.
+    /// The object itself, from the API server instead of the cache.
     Object,
 }
 

@@ -281,7 +281,7 @@ pub struct Observed {
     pub namespace: Namespace,
     /// What becomes of the definition.
     pub definition: Definition,
-    /// Whether object and definition were read from the API server, not from the cache, after everything else was seen.
+    /// Whether the object was read from the API server, not from the cache, after everything else was seen.
     pub object_confirmed: bool,
 }
 
