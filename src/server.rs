@@ -48,8 +48,9 @@ fn ready(readiness: &Readiness) -> Response {
     if obstacles.is_empty() {
         return "ok\n".into_response();
     }
-    let lines: String = obstacles.iter().map(|line| format!("{line}\n")).collect();
-    (StatusCode::SERVICE_UNAVAILABLE, lines).into_response()
+    let lines: Vec<_> = obstacles.iter().map(ToString::to_string).collect();
+    let body = lines.join("\n") + "\n";
+    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
 fn metrics(registry: &Registry) -> Response {

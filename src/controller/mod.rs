@@ -153,7 +153,6 @@ pub async fn run(
 
 /// Lists all objects and works on them until the shift ends.
 async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift: Shift) {
-    readiness.enter(Role::Learns);
     let shutdown = shift.end().clone();
     let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(watch);
     let controller = Controller::new(objects, watcher::Config::default())
@@ -173,14 +172,16 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
     tokio::select! {
         _ = all => {}
         // The controller does not end before its first list; but then nothing is under way that must be finished.
-        () = stopped_before_ready(store, readiness, shutdown) => {}
+        () = stopped_before_ready(store, &readiness, shutdown) => {}
     }
+    // What was known is of no use in the next shift.
+    readiness.enter(Role::Learns);
 }
 
 /// Says when the objects are known. Ends only if the operator is asked to stop before that.
 async fn stopped_before_ready(
     store: Store<DeserializeGuard<SsoConnector>>,
-    readiness: Readiness,
+    readiness: &Readiness,
     shutdown: CancellationToken,
 ) {
     let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;

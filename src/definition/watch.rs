@@ -45,7 +45,7 @@ fn announce(before: &Judgement, now: &Judgement) {
         (_, Judgement::Stands(_)) => info!("{now}; going on"),
         (before, now) if before == now => {}
         (_, _) => {
-            warn!("CrdOutdated: {now}; nothing is written and nothing is changed at Cloudflare")
+            warn!("CrdOutdated: {now}; nothing is written and nothing is changed at Cloudflare");
         }
     }
 }

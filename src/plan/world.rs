@@ -326,7 +326,7 @@ pub enum Definition {
     /// Not looked at.
     #[default]
     Unread,
-    /// It stays, and it was there when the object was deleted.
+    /// It stays, knows every field that the operator knows, and was there when the object was deleted.
     Stands,
     /// It is going away, or is another one than when the object was deleted: the object goes because the definition went,
     /// and nobody has decided anything about its connector.
