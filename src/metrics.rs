@@ -22,6 +22,7 @@ pub struct Metrics {
     paused_tokens: Gauge,
     external_changes: Family<ReasonLabels, Counter>,
     watch_failures: Counter,
+    definition_outdated: Gauge,
     leader: Gauge,
 }
 
@@ -70,6 +71,7 @@ impl Metrics {
             paused_tokens: Gauge::default(),
             external_changes: Family::default(),
             watch_failures: Counter::default(),
+            definition_outdated: Gauge::default(),
             leader: Gauge::default(),
         };
         let own = registry.sub_registry_with_prefix("cloudflare_sso");
@@ -105,8 +107,13 @@ impl Metrics {
         );
         own.register(
             "watch_failures",
-            "Failures of the watch on SsoConnector objects",
+            "Failures of the watches on SsoConnector objects and on their definition",
             metrics.watch_failures.clone(),
+        );
+        own.register(
+            "crd_outdated",
+            "Whether the definition in the cluster keeps the operator from working (CrdOutdated): 1, or not: 0",
+            metrics.definition_outdated.clone(),
         );
         own.register(
             "leader",
@@ -184,8 +191,13 @@ impl Metrics {
             .set(i64::try_from(tokens).unwrap_or(i64::MAX));
     }
 
-    /// The watch failed.
+    /// A watch failed.
     pub fn watch_failed(&self) {
         self.watch_failures.inc();
+    }
+
+    /// The definition stands, or nothing is done under it.
+    pub fn definition_stands(&self, stands: bool) {
+        self.definition_outdated.set(i64::from(!stands));
     }
 }

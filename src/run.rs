@@ -8,6 +8,7 @@ use std::time::Duration;
 use kube::client::ClientBuilder;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 use tracing_subscriber::EnvFilter;
@@ -15,12 +16,16 @@ use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::cli::{LogFormat, RunArgs};
+use crate::clock::Clock;
 use crate::cloudflare::{BuildError, Client as Cloudflare, ClientOptions};
+use crate::contact::{Contact, Noted};
 use crate::controller::{self, Context};
+use crate::definition::{self, Judgement};
 use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, WritesUnder};
 use crate::metrics::Metrics;
 use crate::plan::UnsafeTiming;
-use crate::server::{self, Readiness};
+use crate::readiness::{Readiness, Role};
+use crate::server;
 
 /// How long connecting to Cloudflare or to the API server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -68,12 +73,19 @@ pub enum RunError {
     LeaseUnkept(#[from] tokio::task::JoinError),
 }
 
-/// A client for the watch, which may be silent for minutes; one for everything else that the controller does, which may
+/// A client for each watch, which may be silent for minutes; one for everything else that the controller does, which may
 /// not; and one for the Lease alone. None retries: what failed is tried again with all that is known then.
 struct Clients {
-    watch: kube::Client,
+    objects: kube::Client,
+    definition: kube::Client,
     work: kube::Client,
     lease: kube::Client,
+}
+
+/// How well the watches get through.
+struct Contacts {
+    objects: Contact,
+    definition: Contact,
 }
 
 /// Runs the operator until SIGTERM or SIGINT; passes that are under way are finished, and the Lease is released.
@@ -93,7 +105,18 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
 
     let mut registry = Registry::default();
     let metrics = Arc::new(Metrics::new(&mut registry));
-    let readiness = Readiness::default();
+    let clock = Clock::start();
+    let contacts = Contacts {
+        objects: Contact::new(clock),
+        definition: Contact::new(clock),
+    };
+    let (judge, judgements) = watch::channel(Judgement::default());
+    let readiness = Readiness::new(
+        judgements.clone(),
+        contacts.objects.clone(),
+        contacts.definition.clone(),
+        arguments.timing.watch_failure_limit,
+    );
     let address = arguments.listen;
     let serving = server::serve(address, registry, readiness.clone(), shutdown.clone())
         .await
@@ -101,25 +124,31 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     let serving = tokio::spawn(serving);
 
     let authority = Authority::none();
-    let clients = clients(&authority).await?;
+    let clients = clients(&authority, contacts).await?;
     let cloudflare = cloudflare(&arguments, &authority)?;
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
     let elector = Elector::new(clients.lease, place, (&arguments.timing).into(), authority);
-    let won = elector.win(&shutdown, || readiness.set(true)).await;
+    let won = elector
+        .win(&shutdown, || readiness.enter(Role::StandsBy))
+        .await;
     if let Some(leader) = won {
         // Ready is from now on who knows the objects.
-        readiness.set(false);
+        readiness.enter(Role::Learns);
         metrics.leads(true);
         let rate = arguments.rate();
         let timing = arguments.timing;
+        let judging = definition::watch(clients.definition, judge, Arc::clone(&metrics));
+        let judging = tokio::spawn(judging);
         let context = Context::new(clients.work, cloudflare, timing, rate, metrics);
         let work = controller::run(
-            clients.watch,
+            clients.objects,
             Arc::new(context),
+            judgements,
             readiness,
             shutdown.clone(),
         );
         lead(leader, work).await?;
+        judging.abort();
     }
     shutdown.cancel();
     if let Ok(Err(cause)) = serving.await {
@@ -157,6 +186,7 @@ fn cloudflare(arguments: &RunArgs, authority: &Authority) -> Result<Cloudflare, 
 
 async fn clients(
     authority: &Authority,
+    contacts: Contacts,
 ) -> Result<Clients, Box<dyn std::error::Error + Send + Sync>> {
     let mut config = if std::env::var_os("KUBECONFIG").is_some() {
         kube::Config::infer().await?
@@ -165,7 +195,12 @@ async fn clients(
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.default_retry = false;
-    let watch = kube::Client::try_from(config.clone())?;
+    let objects = ClientBuilder::try_from(config.clone())?
+        .with_layer(&Noted(contacts.objects))
+        .build();
+    let definition = ClientBuilder::try_from(config.clone())?
+        .with_layer(&Noted(contacts.definition))
+        .build();
     // It watches, too, and bounds each of its calls itself.
     let lease = kube::Client::try_from(config.clone())?;
     config.read_timeout = Some(READ_TIMEOUT);
@@ -173,7 +208,12 @@ async fn clients(
     let work = ClientBuilder::try_from(config)?
         .with_layer(&WritesUnder(authority.clone()))
         .build();
-    Ok(Clients { watch, work, lease })
+    Ok(Clients {
+        objects,
+        definition,
+        work,
+        lease,
+    })
 }
 
 fn log(arguments: &RunArgs) -> Result<(), RunError> {

@@ -4,7 +4,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::http::{StatusCode, header};
@@ -15,20 +14,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Whether the operator has seen the world and works, or stands by to do so.
-#[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// From now on, ready or not.
-    pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use crate::readiness::Readiness;
 
 /// Serves until `shutdown`.
 ///
@@ -58,12 +44,13 @@ pub async fn serve(
 }
 
 fn ready(readiness: &Readiness) -> Response {
-    if readiness.get() {
-        "ok\n".into_response()
-    } else {
-        let why = "waiting for the API server: for the Lease, or as the leader for the first list of SsoConnector objects\n";
-        (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+    let obstacles = readiness.obstacles();
+    if obstacles.is_empty() {
+        return "ok\n".into_response();
     }
+    let lines: Vec<_> = obstacles.iter().map(ToString::to_string).collect();
+    let body = lines.join("\n") + "\n";
+    (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
 }
 
 fn metrics(registry: &Registry) -> Response {

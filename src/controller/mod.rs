@@ -8,6 +8,7 @@
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
 //! | [`store`] | writes status and finalizer, each under its precondition |
 //! | [`announce`] | Events for what has changed |
+//! | [`rivals`] | finds the other objects for an object's account and domain |
 //! | [`objects`] | what the process remembers, by object and by pair |
 
 mod announce;
@@ -15,11 +16,12 @@ mod credentials;
 mod exchange;
 mod objects;
 mod pass;
+mod rivals;
 mod store;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -30,18 +32,19 @@ use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource as _, ResourceExt as _};
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::account::{Listings, Rate, Tokens};
 use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
+use crate::definition::{self, Judgement, Shift};
 use crate::metrics::{Metrics, PassOutcome};
-use crate::plan::{Desired, Record, Rival, Timing};
+use crate::plan::Timing;
+use crate::readiness::{Readiness, Role};
 use crate::resource::SsoConnector;
-use crate::server::Readiness;
-use objects::{Name, Objects, Pair};
-use store::KubernetesFailure;
+use objects::{Name, Objects};
 
 /// How many objects are worked on at once, which also bounds the connections to Cloudflare.
 const CONCURRENCY: u16 = 8;
@@ -68,7 +71,7 @@ pub struct Context {
     listings: Listings,
     objects: Objects,
     /// The objects as the watch has brought them, once there is one.
-    cache: OnceLock<Store<DeserializeGuard<SsoConnector>>>,
+    cache: Mutex<Option<Store<DeserializeGuard<SsoConnector>>>>,
 }
 
 // Neither the client nor the recorder has a `Debug` of its own.
@@ -105,72 +108,51 @@ impl Context {
             tokens: Tokens::new(rate),
             listings: Listings::default(),
             objects: Objects::default(),
-            cache: OnceLock::new(),
+            cache: Mutex::default(),
         }
     }
 
-    /// The other objects for the pair of this one, as the watch has brought them.
-    fn rivals(&self, object: &SsoConnector, pair: &Pair) -> Vec<Rival> {
-        let all = self.cache.get().map(Store::state).unwrap_or_default();
-        let readable = all.iter().filter_map(|other| other.0.as_ref().ok());
-        self.rivals_among(object, pair, readable)
-    }
-
-    /// The other objects for the pair of this one, as the API server has them now.
-    async fn rivals_now(
-        &self,
-        object: &SsoConnector,
-        pair: &Pair,
-    ) -> Result<Vec<Rival>, KubernetesFailure> {
-        let all = store::objects_for(&self.client, &pair.1).await?;
-        Ok(self.rivals_among(object, pair, all.iter()))
-    }
-
-    fn rivals_among<'o>(
-        &self,
-        object: &SsoConnector,
-        (account, domain): &Pair,
-        all: impl Iterator<Item = &'o SsoConnector>,
-    ) -> Vec<Rival> {
-        let is_rival = |other: &&SsoConnector| {
-            other.spec.account_id == account.as_str()
-                && other.spec.email_domain == domain.as_str()
-                && other.metadata.uid != object.metadata.uid
-        };
-        let rival = |other: &SsoConnector| {
-            let desired = Desired::parse(other).ok()?;
-            let is_near = other.metadata.namespace == object.metadata.namespace;
-            Some(Rival {
-                record: Record::read(other.status.as_ref()),
-                access: self.objects.access(&desired.uid),
-                name: is_near.then(|| other.name_any()),
-                desired,
-            })
-        };
-        all.filter(is_rival).filter_map(rival).collect()
+    fn cache(&self) -> MutexGuard<'_, Option<Store<DeserializeGuard<SsoConnector>>>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Works on all `SsoConnector` objects until `shutdown`, and then finishes the passes that are under way.
+/// Works on all `SsoConnector` objects, whenever their definition allows it, until `shutdown`, and then finishes the passes
+/// that are under way.
 ///
 /// `watch` is a client without a read timeout: a watch is silent for minutes.
 pub async fn run(
     watch: Client,
     context: Arc<Context>,
+    judgements: Receiver<Judgement>,
     readiness: Readiness,
     shutdown: CancellationToken,
 ) {
+    let settling = context.timing.definition_settling;
+    definition::shifts(judgements, settling, shutdown, |shift| {
+        work(
+            watch.clone(),
+            Arc::clone(&context),
+            readiness.clone(),
+            shift,
+        )
+    })
+    .await;
+}
+
+/// Lists all objects and works on them until the shift ends.
+async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift: Shift) {
+    let shutdown = shift.end().clone();
     let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(watch);
     let controller = Controller::new(objects, watcher::Config::default())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.clone().cancelled_owned());
     let store = controller.store();
-    // There is one watch for each context.
-    let _first = context.cache.set(controller.store());
+    *context.cache() = Some(controller.store());
     let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown.clone());
     let work = controller
         .run(
-            reconcile,
+            move |object, context| reconcile(object, context, shift.clone()),
             |_, never, _| match *never {},
             Arc::clone(&context),
         )
@@ -179,19 +161,21 @@ pub async fn run(
     tokio::select! {
         _ = all => {}
         // The controller does not end before its first list; but then nothing is under way that must be finished.
-        () = stopped_before_ready(store, readiness, shutdown) => {}
+        () = stopped_before_ready(store, &readiness, shutdown) => {}
     }
+    // What was known is of no use in the next shift.
+    readiness.enter(Role::Learns);
 }
 
 /// Says when the objects are known. Ends only if the operator is asked to stop before that.
 async fn stopped_before_ready(
     store: Store<DeserializeGuard<SsoConnector>>,
-    readiness: Readiness,
+    readiness: &Readiness,
     shutdown: CancellationToken,
 ) {
     let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
     if let Some(Ok(())) = known {
-        readiness.set(true);
+        readiness.enter(Role::Leads);
         std::future::pending::<()>().await;
     }
 }
@@ -199,7 +183,11 @@ async fn stopped_before_ready(
 type GuardedObject = Arc<DeserializeGuard<SsoConnector>>;
 
 /// Makes a pass. It never fails: a pass gives its own back-off, since a watch event would cancel the controller's.
-async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Action, Infallible> {
+async fn reconcile(
+    object: GuardedObject,
+    context: Arc<Context>,
+    shift: Shift,
+) -> Result<Action, Infallible> {
     let object = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
         Err(invalid) => {
@@ -211,7 +199,7 @@ async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Actio
     let name = name_of(&object);
     let entry = context.objects.entry(&name);
     let mut entry = entry.lock_owned().await;
-    let result = pass::run(&context, object, &name, &mut entry).await;
+    let result = pass::run(&context, &shift, object, &name, &mut entry).await;
     match result {
         Ok(pass::End::Rest(span)) => {
             context.metrics.passed(PassOutcome::Done);
@@ -279,6 +267,11 @@ async fn tidy(
     store: Store<DeserializeGuard<SsoConnector>>,
     shutdown: CancellationToken,
 ) {
+    // Before the first list nothing is known to be gone.
+    let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
+    if !matches!(known, Some(Ok(()))) {
+        return;
+    }
     let mut ticks = tokio::time::interval(Duration::from_secs(10));
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         for name in context.objects.names() {

@@ -15,9 +15,10 @@ use super::objects::{Entry, Name, Pair};
 use super::store::{self, KubernetesFailure, Store, Written};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
+use crate::definition::Shift;
 use crate::plan::{
-    Act, Activity, Definition, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then,
-    Verdict, World, plan,
+    Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
+    plan,
 };
 use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
 
@@ -54,6 +55,7 @@ impl From<KubernetesFailure> for Interrupt {
 #[derive(Debug)]
 pub(super) struct Pass<'a> {
     pub(super) context: &'a Context,
+    shift: &'a Shift,
     pub(super) entry: &'a mut Entry,
     pub(super) object: Arc<SsoConnector>,
     pub(super) desired: Desired,
@@ -76,11 +78,12 @@ pub(super) struct Pass<'a> {
 /// If the API server cannot be worked with.
 pub(super) async fn run(
     context: &Context,
+    shift: &Shift,
     cached: Arc<SsoConnector>,
     name: &Name,
     entry: &mut Entry,
 ) -> Result<End, KubernetesFailure> {
-    let mut pass = match Pass::begin(context, cached, name, entry) {
+    let mut pass = match Pass::begin(context, shift, cached, name, entry) {
         Ok(pass) => pass,
         Err(end) => return Ok(end),
     };
@@ -138,6 +141,7 @@ impl<'a> Pass<'a> {
     /// Without a pass, if the object cannot be read, or if the copy is known to be out of date.
     fn begin(
         context: &'a Context,
+        shift: &'a Shift,
         cached: Arc<SsoConnector>,
         name: &Name,
         entry: &'a mut Entry,
@@ -176,6 +180,7 @@ impl<'a> Pass<'a> {
         }
         let mut pass = Self {
             context,
+            shift,
             entry,
             object: Arc::clone(&object),
             desired,
@@ -204,6 +209,10 @@ impl<'a> Pass<'a> {
             .objects
             .with_pair(&self.pair, |pair| pair.recall(&self.record, now));
         Some(())
+    }
+
+    fn store(&self) -> Store<'_> {
+        Store::of(&self.context.client, self.shift, &self.object)
     }
 
     fn world<'w>(&'w self, pair: &'w crate::plan::PairMemory) -> World<'w> {
@@ -242,15 +251,14 @@ impl<'a> Pass<'a> {
                     Namespace::Stays
                 };
             }
-            Look::Definition => self.read_definition().await?,
+            Look::Definition => self.observed.definition = self.store().definition().await?,
             Look::Object => {
-                let current = Store::of(&self.context.client, &self.object).read().await?;
+                let current = self.store().read().await?;
                 let current = current
                     .filter(|current| current.uid() == self.object.uid())
                     .ok_or(Interrupt::Gone)?;
                 self.adopt(Arc::new(current)).ok_or(Interrupt::Gone)?;
                 self.observed.rivals = self.context.rivals_now(&self.object, &self.pair).await?;
-                self.read_definition().await?;
                 self.observed.object_confirmed = true;
             }
         }
@@ -265,17 +273,6 @@ impl<'a> Pass<'a> {
                 .objects
                 .with_pair(&self.pair, |pair| pair.recall(&rival.record, now));
         }
-    }
-
-    async fn read_definition(&mut self) -> Result<(), Interrupt> {
-        let deleted = self.object.metadata.deletion_timestamp.as_ref();
-        let stands = store::definition_stands(&self.context.client, deleted).await?;
-        self.observed.definition = if stands {
-            Definition::Stands
-        } else {
-            Definition::GoesAway
-        };
-        Ok(())
     }
 
     /// Records, then acts.
@@ -353,10 +350,7 @@ impl<'a> Pass<'a> {
         if status == *before && !acts {
             return Ok(None);
         }
-        match Store::of(&self.context.client, &self.object)
-            .status(&status, guard)
-            .await?
-        {
+        match self.store().status(&status, guard).await? {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
                 if let (Some(lost), None) = (&self.record.connector, &verdict.record.connector) {
@@ -373,7 +367,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn mark(&mut self) -> Result<Option<End>, Interrupt> {
-        match Store::of(&self.context.client, &self.object).mark().await? {
+        match self.store().mark().await? {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
                 let object = Arc::new(*object);
@@ -385,10 +379,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn release(&mut self) -> Result<End, KubernetesFailure> {
-        match Store::of(&self.context.client, &self.object)
-            .release()
-            .await?
-        {
+        match self.store().release().await? {
             Written::Conflict => Ok(End::Conflict),
             Written::Stored(object) => {
                 self.entry.wrote(&Arc::new(*object));

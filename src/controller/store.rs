@@ -1,5 +1,6 @@
 //! Writes to the API server. Every write is a JSON patch that tests what the decision rests on, so a decision taken on
-//! an old copy is refused, and so is one about another object of the same name.
+//! an old copy is refused, and so is one about another object of the same name. And right before every write the definition
+//! must be the one that was judged to stand: under an older one the API server would drop fields for good.
 
 use std::time::Duration;
 
@@ -9,15 +10,15 @@ use json_patch::{
 };
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::core::DeserializeGuard;
 use kube::{Client, CustomResourceExt as _, ResourceExt as _};
 use serde_json::{Value, json};
 use tracing::warn;
 
+use crate::definition::{Shift, Unjudged};
 use crate::identity::EmailDomain;
-use crate::plan::Guard;
+use crate::plan::{Definition, Guard};
 use crate::resource::{FINALIZER, SsoConnector, SsoConnectorStatus};
 
 /// How long a call to the API server may take.
@@ -41,6 +42,9 @@ pub(super) enum KubernetesFailure {
     /// It did not answer in time.
     #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
     Timeout,
+    /// What is stored in it may lose fields.
+    #[error(transparent)]
+    Definition(#[from] Unjudged),
     /// Our own value has no JSON form.
     #[error("a status cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -53,7 +57,7 @@ impl KubernetesFailure {
             Self::Client(failure) => {
                 matches!(failure.as_ref(), kube::Error::Api(status) if status.is_forbidden())
             }
-            Self::Timeout | Self::Json(_) => false,
+            Self::Timeout | Self::Definition(_) | Self::Json(_) => false,
         }
     }
 }
@@ -71,15 +75,19 @@ pub(super) enum Written {
 #[derive(Debug)]
 pub(super) struct Store<'a> {
     api: Api<SsoConnector>,
+    definitions: Api<CustomResourceDefinition>,
+    shift: &'a Shift,
     object: &'a SsoConnector,
 }
 
 impl<'a> Store<'a> {
-    /// The object, to be written to.
-    pub(super) fn of(client: &Client, object: &'a SsoConnector) -> Self {
+    /// The object, to be written to in this shift.
+    pub(super) fn of(client: &Client, shift: &'a Shift, object: &'a SsoConnector) -> Self {
         let namespace = object.namespace().unwrap_or_default();
         Self {
             api: Api::namespaced(client.clone(), &namespace),
+            definitions: Api::all(client.clone()),
+            shift,
             object,
         }
     }
@@ -87,6 +95,25 @@ impl<'a> Store<'a> {
     /// Reads the object from the API server itself; `None` if it is not there.
     pub(super) async fn read(&self) -> Result<Option<SsoConnector>, KubernetesFailure> {
         within(self.api.get_opt(&self.object.name_any())).await
+    }
+
+    /// What the definition means for the object right now.
+    pub(super) async fn definition(&self) -> Result<Definition, KubernetesFailure> {
+        let name = SsoConnector::crd_name();
+        let found = within(self.definitions.get_metadata_opt(name)).await?;
+        let found = found.map(|found| found.metadata);
+        let deleted = self.object.metadata.deletion_timestamp.as_ref();
+        Ok(self.shift.confirm(found.as_ref(), deleted)?)
+    }
+
+    /// Right before each write. That makes it right before each call to Cloudflare, too, as a record is written before it and
+    /// the call follows at once: between record and call it would be too late, as under an older definition the record itself
+    /// does the damage; and a call that is not made leaves no record behind.
+    async fn definition_must_stand(&self) -> Result<(), KubernetesFailure> {
+        match self.definition().await? {
+            Definition::Stands => Ok(()),
+            Definition::Unread | Definition::GoesAway => Err(Unjudged.into()),
+        }
     }
 
     /// Writes the whole status. The ID of a connector that was just created is offered again for some seconds: this may
@@ -103,29 +130,39 @@ impl<'a> Store<'a> {
             Guard::SameVersion => 1,
             Guard::SameAttempts => TRIES_TO_STORE_AN_ID,
         };
-        let name = self.object.name_any();
         let mut wait = FIRST_WAIT_TO_STORE_AN_ID;
         for _ in 1..tries {
-            match written(within(self.api.patch_status(&name, &manager(), &patch)).await) {
-                Err(failure) => warn!(name, cause = %failure, "the ID is not stored yet"),
+            match self.patch_status(&patch).await {
+                Err(failure) => {
+                    let name = self.object.name_any();
+                    warn!(name, cause = %failure, "the ID is not stored yet");
+                }
                 stored => return stored,
             }
             tokio::time::sleep(wait).await;
             wait *= 2;
         }
-        written(within(self.api.patch_status(&name, &manager(), &patch)).await)
+        self.patch_status(&patch).await
+    }
+
+    async fn patch_status(&self, patch: &Patch<()>) -> Result<Written, KubernetesFailure> {
+        self.definition_must_stand().await?;
+        let name = self.object.name_any();
+        written(within(self.api.patch_status(&name, &manager(), patch)).await)
     }
 
     /// Puts the finalizer on.
     pub(super) async fn mark(&self) -> Result<Written, KubernetesFailure> {
+        self.definition_must_stand().await?;
         let mut finalizers = self.object.finalizers().to_vec();
         finalizers.push(FINALIZER.to_owned());
         self.finalizers(add("/metadata/finalizers", json!(finalizers)))
             .await
     }
 
-    /// Takes the finalizer off.
+    /// Takes the finalizer off, also while the definition goes away.
     pub(super) async fn release(&self) -> Result<Written, KubernetesFailure> {
+        self.definition().await?;
         let others: Vec<_> = self
             .object
             .finalizers()
@@ -195,29 +232,6 @@ pub(super) async fn is_terminating(
         Err(failure) if failure.is_forbidden() => Ok(false),
         found => Ok(found?.is_some_and(|found| found.metadata.deletion_timestamp.is_some())),
     }
-}
-
-/// Whether the definition of `SsoConnector` stays, and is the one that was there when the object was deleted. One that was
-/// removed by force and applied again is younger than the deletions that its removal has caused. Kubernetes counts whole
-/// seconds, so one of the same second may be younger, too.
-///
-/// # Errors
-/// If the API server cannot be asked.
-pub(super) async fn definition_stands(
-    client: &Client,
-    object_deleted: Option<&Time>,
-) -> Result<bool, KubernetesFailure> {
-    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    let name = SsoConnector::crd_name();
-    let Some(found) = within(definitions.get_metadata_opt(name)).await? else {
-        return Ok(false);
-    };
-    let created = found.metadata.creation_timestamp;
-    let younger = match (created, object_deleted) {
-        (Some(created), Some(deleted)) => created.0 >= deleted.0,
-        (None, _) | (_, None) => false,
-    };
-    Ok(found.metadata.deletion_timestamp.is_none() && !younger)
 }
 
 /// A call to the API server, bounded in time.

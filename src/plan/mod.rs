@@ -103,7 +103,7 @@ pub enum Look {
     Namespace,
     /// What becomes of the definition.
     Definition,
-    /// The object itself, its rivals and its definition, from the API server instead of the cache.
+    /// The object itself and its rivals, from the API server instead of the cache.
     Object,
 }
 

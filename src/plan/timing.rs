@@ -104,6 +104,14 @@ pub struct Timing {
     #[arg(long, value_parser = duration, default_value = "3s", value_name = "DURATION")]
     pub renew_interval: Duration,
 
+    /// How long after the definition was changed nothing is done, as each API server takes a moment to go by it
+    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
+    pub definition_settling: Duration,
+
+    /// How long a watch may fail before the operator is not ready
+    #[arg(long, value_parser = duration, default_value = "2m", value_name = "DURATION")]
+    pub watch_failure_limit: Duration,
+
     /// How long a token rests after Cloudflare asked for fewer calls without saying for how long
     #[arg(long, value_parser = duration, default_value = "1m", value_name = "DURATION")]
     pub default_pause: Duration,
@@ -209,6 +217,8 @@ impl Default for Timing {
             lease_duration: seconds(30),
             renew_deadline: seconds(15),
             renew_interval: seconds(3),
+            definition_settling: seconds(5),
+            watch_failure_limit: seconds(120),
             default_pause: seconds(60),
         }
     }

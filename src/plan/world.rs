@@ -286,8 +286,7 @@ pub struct Observed {
     pub namespace: Namespace,
     /// What becomes of the definition.
     pub definition: Definition,
-    /// Whether object, rivals and definition were read from the API server, not from the cache, after everything else was
-    /// seen.
+    /// Whether the object and its rivals were read from the API server, not from the cache, after everything else was seen.
     pub object_confirmed: bool,
 }
 
@@ -370,7 +369,7 @@ pub enum Definition {
     /// Not looked at.
     #[default]
     Unread,
-    /// It stays, and it was there when the object was deleted.
+    /// It stays, knows every field that the operator knows, and was there when the object was deleted.
     Stands,
     /// It is going away, or is another one than when the object was deleted: the object goes because the definition went,
     /// and nobody has decided anything about its connector.

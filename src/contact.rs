@@ -1,0 +1,158 @@
+//! Whether a watch gets through to the API server. A watch that works says nothing while nothing happens, and one that
+//! is begun again brings nothing either; so what counts is the answer to the call that begins it, as its client sees it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use kube::client::Body;
+use tower::{BoxError, Layer, Service};
+
+use crate::clock::{Clock, Moment};
+
+/// Since when a client's calls have brought no good answer, shared with the client.
+#[derive(Debug, Clone)]
+pub struct Contact {
+    clock: Clock,
+    asking_since: Arc<Mutex<Option<Moment>>>,
+}
+
+impl Contact {
+    /// Contact of a client that has not called yet.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            asking_since: Arc::default(),
+        }
+    }
+
+    /// For how long calls have been made without a good answer; zero while all is well.
+    #[must_use]
+    pub fn lost_for(&self) -> Duration {
+        let since = *self.lock();
+        since.map_or(Duration::ZERO, |since| self.clock.now().since(since))
+    }
+
+    fn asks(&self) {
+        let now = self.clock.now();
+        self.lock().get_or_insert(now);
+    }
+
+    fn answered(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Moment>> {
+        self.asking_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A layer for [`kube::client::ClientBuilder`] that keeps a [`Contact`] up to date.
+#[derive(Debug, Clone)]
+pub struct Noted(pub Contact);
+
+/// A client's service with that layer on.
+#[derive(Debug, Clone)]
+pub struct Noting<S> {
+    service: S,
+    contact: Contact,
+}
+
+impl<S> Layer<S> for Noted {
+    type Service = Noting<S>;
+
+    fn layer(&self, service: S) -> Noting<S> {
+        Noting {
+            service,
+            contact: self.0.clone(),
+        }
+    }
+}
+
+impl<S, B> Service<http::Request<Body>> for Noting<S>
+where
+    S: Service<
+            http::Request<Body>,
+            Response = http::Response<B>,
+            Error: Into<BoxError>,
+            Future: Send + 'static,
+        >,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<S::Response, BoxError>>;
+
+    fn poll_ready(
+        &mut self,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), BoxError>> {
+        self.service.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        self.contact.asks();
+        let call = self.service.call(request);
+        let contact = self.contact.clone();
+        Box::pin(async move {
+            let answer = call.await.map_err(Into::into)?;
+            if answer.status().is_success() {
+                contact.answered();
+            }
+            Ok(answer)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Ready, ready};
+    use std::task::{Context, Poll};
+
+    use super::*;
+
+    /// Answers with a status, or not at all.
+    struct Server(Option<u16>);
+
+    impl Service<http::Request<Body>> for Server {
+        type Response = http::Response<()>;
+        type Error = std::io::Error;
+        type Future = Ready<Result<http::Response<()>, std::io::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+            let answer = http::Response::builder();
+            ready(self.0.map_or_else(
+                || Err(std::io::Error::other("refused")),
+                |status| Ok(answer.status(status).body(()).unwrap()),
+            ))
+        }
+    }
+
+    #[tokio::test]
+    async fn contact_is_lost_from_the_first_call_in_vain_to_the_next_good_answer() {
+        let contact = Contact::new(Clock::start());
+        assert_eq!(contact.lost_for(), Duration::ZERO);
+        let mut since = None;
+        for (status, lost) in [
+            (Some(200), false),
+            (Some(500), true),
+            (None, true),
+            (Some(403), true),
+            (Some(200), false),
+        ] {
+            let mut client = Noted(contact.clone()).layer(Server(status));
+            let _answer = client.call(http::Request::new(Body::empty())).await;
+            let asking_since = *contact.lock();
+            assert_eq!(asking_since.is_some(), lost, "{status:?}");
+            let first = since.filter(|_| lost).or(asking_since);
+            assert_eq!(asking_since, first, "the first failure counts");
+            since = asking_since;
+        }
+    }
+}
