@@ -20,6 +20,7 @@ use crate::controller::{self, Context};
 use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, WritesUnder};
 use crate::metrics::Metrics;
 use crate::plan::UnsafeTiming;
+use crate::rights::{self, Setting};
 use crate::server::{self, Readiness};
 
 /// How long connecting to Cloudflare or to the API server may take.
@@ -104,6 +105,19 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     let clients = clients(&authority).await?;
     let cloudflare = cloudflare(&arguments, &authority)?;
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
+    let rights = rights::needed(Setting {
+        scope: &[],
+        lease_namespace: Some(&place.namespace),
+        lease_name: &place.name,
+    });
+    tokio::spawn(rights::keep_asking(
+        // Asking writes nothing, so a replica that stands by may ask, too.
+        clients.watch.clone(),
+        rights,
+        arguments.rights_interval,
+        Arc::clone(&metrics),
+        shutdown.clone(),
+    ));
     let elector = Elector::new(clients.lease, place, (&arguments.timing).into(), authority);
     let won = elector.win(&shutdown, || readiness.set(true)).await;
     if let Some(leader) = won {

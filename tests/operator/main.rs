@@ -2,12 +2,16 @@
 //! control plane. Only Cloudflare is simulated. Each test has a stage of its own, so tests share nothing.
 
 mod break_glass;
+mod check;
+mod command;
 mod creation;
 mod credentials;
 mod definition;
 mod enforcement;
+mod export;
 mod journey;
 mod leadership;
+mod missing_rights;
 mod policies;
 mod rights;
 mod silence;
