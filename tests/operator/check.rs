@@ -95,7 +95,7 @@ async fn a_token_that_is_not_good_is_told_what_it_needs() {
     let stage = Stage::set().await;
     let skip = ["--skip-kubernetes"];
     let nowhere = Path::new("/nowhere");
-    let writes_only = TokenRequest::new("writes").grant(ACCOUNT, [Permission::Write]);
+    let writes_only = TokenRequest::new("writes").grant(ACCOUNT, [Permission::SsoConnectorWrite]);
     let writes_only = stage.simulator.admin().issue_token(writes_only);
     for token in ["another-t0ken", &writes_only] {
         let refused = check(&stage, nowhere, token, &skip).await;

@@ -6,7 +6,8 @@ use std::path::Path;
 use cloudflare_sso_operator::resource::{ConditionType, ManagementPolicy, SsoConnector};
 use kube::ResourceExt as _;
 use kube::api::ListParams;
-use simulator::{ConnectorDraft, Fault, Operation, VerificationStatus};
+use simulator::knobs::{PageParameter, Switch};
+use simulator::{ConnectorDraft, Failure, Fault, Operation, VerificationStatus};
 
 use crate::command::{Ended, command};
 use crate::stage::{ACCOUNT, NAMESPACE, Stage, condition, connector_id, quick_knobs};
@@ -30,7 +31,7 @@ fn existing(stage: &Stage, domain: &str, status: VerificationStatus, enabled: bo
 async fn every_connector_becomes_an_object_that_shows_it_and_changes_nothing() {
     use VerificationStatus::{Awaiting, Failed, Other, Pending, Verified};
     let mut knobs = quick_knobs();
-    knobs.result_info = simulator::Switch::On;
+    knobs.result_info = Switch::On;
     knobs.page_size = std::num::NonZeroUsize::new(3);
     let stage = Stage::with(harness::Options::default(), knobs).await;
     let _operator = stage.operator(&[]).await;
@@ -175,9 +176,9 @@ async fn an_export_that_is_not_whole_is_none() {
 
     // Every page is the first one, so the third connector is never seen.
     stage.simulator.admin().turn_knobs(|knobs| {
-        knobs.result_info = simulator::Switch::On;
+        knobs.result_info = Switch::On;
         knobs.page_size = std::num::NonZeroUsize::new(2);
-        knobs.page_parameter = simulator::PageParameter::Ignored;
+        knobs.page_parameter = PageParameter::Ignored;
     });
     fails(&export(&stage, &stage.token, &[]).await, "incomplete");
     stage
@@ -185,9 +186,7 @@ async fn an_export_that_is_not_whole_is_none() {
         .admin()
         .turn_knobs(|knobs| knobs.page_size = None);
 
-    let broken = Fault::new(simulator::Effect::status(500))
-        .on(Operation::List)
-        .times(1);
+    let broken = Fault::new(Failure::html(500)).on(Operation::List);
     stage.simulator.admin().push_fault(broken);
     fails(&export(&stage, &stage.token, &[]).await, "HTTP 500");
     fails(
