@@ -34,13 +34,16 @@ pub enum Command {
     /// Print the connectors of an account as SsoConnector manifests that change nothing
     ///
     /// Each manifest says managementPolicy: Observe, so that applying it as it is changes nothing at Cloudflare, and its
-    /// comments say how to take the connector over. Exit code 0: all connectors that can be declared were printed,
-    /// perhaps none; 1: they could not be read; 2: wrong usage.
+    /// comments say how to take the connector over.
+    ///
+    /// Exit code 0: every connector that an object can name was printed, perhaps none; 1: they could not be read; 2: wrong
+    /// usage.
     Export(Box<ExportArgs>),
     /// Check the API token, the API server, the custom resource definition and the rights of the operator
     ///
-    /// Changes nothing. Prints one line for each check, and what to do about what failed. Exit code 0: nothing failed; 1:
-    /// something failed; 2: wrong usage.
+    /// Changes nothing. Prints one line for each check, and what to do about what failed.
+    ///
+    /// Exit code 0: nothing failed; 1: something failed; 2: wrong usage.
     Check(Box<CheckArgs>),
 }
 
@@ -110,7 +113,7 @@ pub struct CloudflareArgs {
     #[arg(long, env = "CLOUDFLARE_BASE_URL", default_value = BaseUrl::CLOUDFLARE, value_name = "URL")]
     pub cloudflare_base_url: BaseUrl,
 
-    /// A file that holds the API token; without it, the token is in the environment variable CLOUDFLARE_API_TOKEN
+    /// A file that holds the API token; without it, the token is in the environment variable `CLOUDFLARE_API_TOKEN`
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }

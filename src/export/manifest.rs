@@ -180,7 +180,7 @@ fn yaml(object: &SsoConnector) -> Result<String, Error> {
 }
 
 fn comment(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("# {line}\n")).collect()
+    lines.iter().flat_map(|line| ["# ", line, "\n"]).collect()
 }
 
 #[cfg(test)]
@@ -291,7 +291,7 @@ mod tests {
             "yes",
         ];
         let exported = render(&arguments(&flags), &[connector(&id('0'), "1.e5")]).unwrap();
-        let value: Value = serde_json::to_value(&objects(&exported)).unwrap();
+        let value: Value = serde_json::to_value(objects(&exported)).unwrap();
         let spec = json!({
             "accountID": ACCOUNT, "emailDomain": "1.e5", "connectorID": id('0'),
             "managementPolicy": "Observe", "apiTokenSecretRef": { "name": "1e3", "key": "yes" },

@@ -73,7 +73,7 @@ pub struct Rule {
     pub verbs: &'static [Verb],
     /// Where.
     pub place: Place,
-    /// Why, in words that go on after "needed for" or a colon.
+    /// Why; a sentence fragment for people.
     pub why: &'static str,
 }
 

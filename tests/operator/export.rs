@@ -1,10 +1,10 @@
 //! `export`: what an account has becomes objects that show it and change nothing.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use cloudflare_sso_operator::resource::{ConditionType, ManagementPolicy, SsoConnector};
-use kube::ResourceExt as _;
 use kube::api::ListParams;
 use simulator::knobs::{PageParameter, Switch};
 use simulator::{ConnectorDraft, Failure, Fault, Operation, VerificationStatus};
@@ -27,31 +27,33 @@ fn existing(stage: &Stage, domain: &str, status: VerificationStatus, enabled: bo
     stage.simulator.admin().create_connector(draft).id
 }
 
-#[tokio::test]
-async fn every_connector_becomes_an_object_that_shows_it_and_changes_nothing() {
+/// What a connector is expected to become.
+struct Expected {
+    id: String,
+    /// The name of the object; without a dot, the ID follows.
+    name: &'static str,
+    /// Of its Ready condition.
+    reason: &'static str,
+}
+
+fn connectors_in_every_state(stage: &Stage) -> Vec<Expected> {
     use VerificationStatus::{Awaiting, Failed, Other, Pending, Verified};
-    let mut knobs = quick_knobs();
-    knobs.result_info = Switch::On;
-    knobs.page_size = std::num::NonZeroUsize::new(3);
-    let stage = Stage::with(harness::Options::default(), knobs).await;
-    let _operator = stage.operator(&[]).await;
-    let expired = || Other("expired: # \"soon\"".to_owned());
-    // The name of the object, or what it begins with, and the reason of its Ready condition.
-    let mut expected = Vec::new();
-    for (domain, status, enabled, name, reason) in [
+    const AWAITING: &str = "AwaitingVerification";
+    let odd = Other("expired: # \"soon\"".to_owned());
+    [
         (
             "awaiting.example",
             Awaiting,
             false,
             "awaiting.example",
-            "AwaitingVerification",
+            AWAITING,
         ),
         (
             "pending.example",
             Pending,
             false,
             "pending.example",
-            "AwaitingVerification",
+            AWAITING,
         ),
         (
             "failed.example",
@@ -60,13 +62,7 @@ async fn every_connector_becomes_an_object_that_shows_it_and_changes_nothing() {
             "failed.example",
             "VerificationFailed",
         ),
-        (
-            "unknown.example",
-            expired(),
-            true,
-            "unknown.example",
-            "AwaitingVerification",
-        ),
+        ("unknown.example", odd, true, "unknown.example", AWAITING),
         ("off.example", Verified, false, "off.example", "Available"),
         ("on.example", Verified, true, "on.example", "Available"),
         (
@@ -87,37 +83,43 @@ async fn every_connector_becomes_an_object_that_shows_it_and_changes_nothing() {
             "twice.example",
             Verified,
             true,
-            "twice-example-",
+            "twice-example",
             "Available",
         ),
-        (
-            "TWICE.example",
-            Awaiting,
-            false,
-            "twice-example-",
-            "AwaitingVerification",
-        ),
-    ] {
-        expected.push((existing(&stage, domain, status, enabled), name, reason));
-    }
+        ("TWICE.example", Awaiting, false, "twice-example", AWAITING),
+    ]
+    .into_iter()
+    .map(|(domain, status, enabled, name, reason)| Expected {
+        id: existing(stage, domain, status, enabled),
+        name,
+        reason,
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn every_connector_becomes_an_object_that_shows_it_and_changes_nothing() {
+    let mut knobs = quick_knobs();
+    knobs.result_info = Switch::On;
+    knobs.page_size = NonZeroUsize::new(3);
+    let stage = Stage::with(harness::Options::default(), knobs).await;
+    let _operator = stage.operator(&[]).await;
+    let expected = connectors_in_every_state(&stage);
+    let odd_domain = "no domain\n---\nkind: x";
+    let unnameable = existing(&stage, odd_domain, VerificationStatus::Verified, true);
     let before = stage.simulator.admin().connectors(ACCOUNT);
-    let unnameable = existing(&stage, "no domain\n---\nkind: x", Verified, true);
 
     let flags = ["--namespace", NAMESPACE];
     let exported = export(&stage, &stage.token, &flags).await;
     assert_eq!(exported.code, Some(0), "{exported:#?}");
     assert_eq!(exported.stderr.lines().count(), 1, "{exported:#?}");
     assert!(exported.stderr.contains(&unnameable), "{exported:#?}");
-    assert!(
-        exported
-            .stdout
-            .contains(&format!("# left out: connector {unnameable} "))
-    );
+    let comment = format!("# left out: connector {unnameable} ");
+    assert!(exported.stdout.contains(&comment), "{exported:#?}");
 
-    let input = &exported.stdout;
     let applied = stage
         .control_plane
-        .kubectl_with_input(&["apply", "--filename=-"], input)
+        .kubectl_with_input(&["apply", "--filename=-"], &exported.stdout)
         .await
         .unwrap()
         .success()
@@ -125,32 +127,24 @@ async fn every_connector_becomes_an_object_that_shows_it_and_changes_nothing() {
     assert_eq!(applied.lines().count(), expected.len(), "{applied}");
     let objects = stage.objects().list(&ListParams::default()).await.unwrap();
     assert_eq!(objects.items.len(), expected.len());
-    for object in objects {
-        let id = object.spec.connector_id.clone();
-        let (id, name, reason) = expected
-            .iter()
-            .find(|(awaited, ..)| Some(awaited) == id.as_ref())
-            .unwrap();
-        let object_name = object.name_any();
-        match name.strip_suffix('-') {
-            Some(_) => assert_eq!(object_name, format!("{name}{id}")),
-            None => assert_eq!(object_name, *name),
-        }
-        assert_eq!(
-            object.spec.management_policy,
-            Some(ManagementPolicy::Observe)
-        );
-        let settled = stage.until_ready_is(&object_name, reason).await;
-        assert_eq!(connector_id(&settled).as_ref(), Some(id), "{object_name}");
-        shows_what_cloudflare_has(&stage, &settled);
+    for Expected { id, name, reason } in expected {
+        let name = match name.contains('.') {
+            true => name.to_owned(),
+            false => format!("{name}-{id}"),
+        };
+        let object = stage.until_ready_is(&name, reason).await;
+        assert_eq!(connector_id(&object), Some(id), "{name}");
+        shows_what_cloudflare_has(&stage, &object);
     }
     assert_eq!(stage.simulator.calls().mutations().count(), 0);
-    let after: Vec<_> = stage.simulator.admin().connectors(ACCOUNT);
-    assert_eq!(after[..before.len()], before, "nothing was touched");
+    assert_eq!(stage.simulator.admin().connectors(ACCOUNT), before);
 }
 
 fn shows_what_cloudflare_has(stage: &Stage, object: &SsoConnector) {
     let id = connector_id(object).unwrap();
+    assert_eq!(object.spec.connector_id.as_ref(), Some(&id));
+    let policy = object.spec.management_policy;
+    assert_eq!(policy, Some(ManagementPolicy::Observe), "{id}");
     let connector = stage.simulator.admin().connector(&id).unwrap();
     let status = object.status.as_ref().unwrap();
     assert_eq!(status.enabled, Some(connector.enabled), "{id}");
@@ -177,7 +171,7 @@ async fn an_export_that_is_not_whole_is_none() {
     // Every page is the first one, so the third connector is never seen.
     stage.simulator.admin().turn_knobs(|knobs| {
         knobs.result_info = Switch::On;
-        knobs.page_size = std::num::NonZeroUsize::new(2);
+        knobs.page_size = NonZeroUsize::new(2);
         knobs.page_parameter = PageParameter::Ignored;
     });
     fails(&export(&stage, &stage.token, &[]).await, "incomplete");
