@@ -10,7 +10,9 @@ use simulator::knobs::{PageParameter, Switch};
 use simulator::{ConnectorDraft, Failure, Fault, Operation, VerificationStatus};
 
 use crate::command::{Ended, command};
-use crate::stage::{ACCOUNT, NAMESPACE, Stage, condition, connector_id, quick_knobs};
+use crate::stage::{
+    ACCOUNT, NAMESPACE, Stage, condition, connector_id, has_finalizer, quick_knobs,
+};
 
 /// Runs `export` for the account.
 async fn export(stage: &Stage, token: &str, further: &[&str]) -> Ended {
@@ -128,9 +130,10 @@ async fn every_connector_becomes_an_object_that_shows_it_and_changes_nothing() {
     let objects = stage.objects().list(&ListParams::default()).await.unwrap();
     assert_eq!(objects.items.len(), expected.len());
     for Expected { id, name, reason } in expected {
-        let name = match name.contains('.') {
-            true => name.to_owned(),
-            false => format!("{name}-{id}"),
+        let name = if name.contains('.') {
+            name.to_owned()
+        } else {
+            format!("{name}-{id}")
         };
         let object = stage.until_ready_is(&name, reason).await;
         assert_eq!(connector_id(&object), Some(id), "{name}");
@@ -149,7 +152,7 @@ fn shows_what_cloudflare_has(stage: &Stage, object: &SsoConnector) {
     let status = object.status.as_ref().unwrap();
     assert_eq!(status.enabled, Some(connector.enabled), "{id}");
     assert_eq!(condition(object, ConditionType::Synced).0, "True", "{id}");
-    assert!(object.finalizers().is_empty(), "{id}");
+    assert!(!has_finalizer(object), "{id}");
 }
 
 #[tokio::test]
