@@ -64,7 +64,8 @@ pub(super) async fn publish(context: &Context, object: &SsoConnector, news: &New
 }
 
 /// Reason and message of each condition that is there now and was not so before. Several conditions may say the same
-/// thing, and that Cloudflare can be worked with is news only after it could not.
+/// thing, what another condition has said all the time is no news, and that Cloudflare can be worked with is news only
+/// after it could not.
 fn changes(before: &SsoConnectorStatus, after: &SsoConnectorStatus) -> Vec<(String, String)> {
     let mut changes: Vec<(String, String)> = Vec::new();
     let first_success = find_condition(&before.conditions, ConditionType::Synced)
@@ -72,9 +73,8 @@ fn changes(before: &SsoConnectorStatus, after: &SsoConnectorStatus) -> Vec<(Stri
         .then_some("True");
     for condition in &after.conditions {
         let known = before.conditions.iter().any(|old| {
-            old.type_ == condition.type_
-                && old.status == condition.status
-                && old.reason == condition.reason
+            let unchanged = old.type_ == condition.type_ && old.status == condition.status;
+            old.reason == condition.reason && (unchanged || old.message == condition.message)
         });
         let no_news = condition.type_ == ConditionType::Synced.as_str()
             && first_success == Some(condition.status.as_str());

@@ -36,12 +36,12 @@ use tracing::{debug, error, warn};
 use crate::account::{Listings, Rate, Tokens};
 use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
-use crate::identity::{AccountId, EmailDomain};
+use crate::kubernetes::KubernetesFailure;
 use crate::metrics::{Metrics, PassOutcome};
-use crate::plan::Timing;
+use crate::plan::{Desired, Record, Rival, Timing};
 use crate::resource::SsoConnector;
 use crate::server::Readiness;
-use objects::{Name, Objects};
+use objects::{Name, Objects, Pair};
 
 /// How many objects are worked on at once, which also bounds the connections to Cloudflare.
 const CONCURRENCY: u16 = 8;
@@ -109,16 +109,45 @@ impl Context {
         }
     }
 
-    /// The other objects for the account and domain, as the watch has brought them.
-    fn others(&self, account: &AccountId, domain: &EmailDomain, uid: &str) -> Vec<SsoConnector> {
+    /// The other objects for the pair of this one, as the watch has brought them.
+    fn rivals(&self, object: &SsoConnector, pair: &Pair) -> Vec<Rival> {
         let all = self.cache.get().map(Store::state).unwrap_or_default();
-        let is_other = |object: &&SsoConnector| {
-            object.spec.account_id == account.to_string()
-                && object.spec.email_domain == domain.to_string()
-                && object.metadata.uid.as_deref() != Some(uid)
+        let readable = all.iter().filter_map(|other| other.0.as_ref().ok());
+        self.rivals_among(object, pair, readable)
+    }
+
+    /// The other objects for the pair of this one, as the API server has them now.
+    async fn rivals_now(
+        &self,
+        object: &SsoConnector,
+        pair: &Pair,
+    ) -> Result<Vec<Rival>, KubernetesFailure> {
+        let all = store::objects_for(&self.client, &pair.1).await?;
+        Ok(self.rivals_among(object, pair, all.iter()))
+    }
+
+    fn rivals_among<'o>(
+        &self,
+        object: &SsoConnector,
+        (account, domain): &Pair,
+        all: impl Iterator<Item = &'o SsoConnector>,
+    ) -> Vec<Rival> {
+        let is_rival = |other: &&SsoConnector| {
+            other.spec.account_id == account.as_str()
+                && other.spec.email_domain == domain.as_str()
+                && other.metadata.uid != object.metadata.uid
         };
-        let readable = all.iter().filter_map(|object| object.0.as_ref().ok());
-        readable.filter(is_other).cloned().collect()
+        let rival = |other: &SsoConnector| {
+            let desired = Desired::parse(other).ok()?;
+            let is_near = other.metadata.namespace == object.metadata.namespace;
+            Some(Rival {
+                record: Record::read(other.status.as_ref()),
+                access: self.objects.access(&desired.uid),
+                name: is_near.then(|| other.name_any()),
+                desired,
+            })
+        };
+        all.filter(is_rival).filter_map(rival).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::cloudflare::ApiToken;
 use crate::identity::{AccountId, ConnectorId, EmailDomain};
-use crate::plan::{Claim, Memory, PairMemory};
+use crate::plan::{Access, Claim, Memory, PairMemory};
 use crate::resource::{ApiTokenSecretRef, Reason, SsoConnector};
 
 /// An account and a domain: what a connector is for.
@@ -48,11 +48,18 @@ impl Entry {
     }
 }
 
+/// An object that is there.
+#[derive(Debug)]
+struct Presence {
+    pair: Pair,
+    access: Access,
+}
+
 /// Every object and every pair.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
     entries: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Entry>>>>,
-    alive: Mutex<HashMap<String, Pair>>,
+    alive: Mutex<HashMap<String, Presence>>,
     pairs: Mutex<HashMap<Pair, PairMemory>>,
 }
 
@@ -74,7 +81,26 @@ impl Objects {
 
     /// The object of that UID is there.
     pub(super) fn arrived(&self, uid: &str, pair: &Pair) {
-        lock(&self.alive).insert(uid.to_owned(), pair.clone());
+        let mut alive = lock(&self.alive);
+        let presence = alive.entry(uid.to_owned()).or_insert_with(|| Presence {
+            pair: pair.clone(),
+            access: Access::Untried,
+        });
+        presence.pair.clone_from(pair);
+    }
+
+    /// Whether the object's token may look at its account is known.
+    pub(super) fn tried(&self, uid: &str, access: Access) {
+        if let Some(presence) = lock(&self.alive).get_mut(uid) {
+            presence.access = access;
+        }
+    }
+
+    /// Whether the object's token may look at its account.
+    pub(super) fn access(&self, uid: &str) -> Access {
+        let alive = lock(&self.alive);
+        let presence = alive.get(uid);
+        presence.map_or(Access::Untried, |presence| presence.access)
     }
 
     /// The object of the entry is gone.
@@ -122,7 +148,7 @@ impl Objects {
     /// Forgets the pairs of which nobody needs to know any more.
     pub(super) fn sweep(&self, now: Moment, grace: Duration) {
         let alive = lock(&self.alive);
-        let needed: HashSet<&Pair> = alive.values().collect();
+        let needed: HashSet<&Pair> = alive.values().map(|presence| &presence.pair).collect();
         lock(&self.pairs)
             .retain(|pair, memory| needed.contains(pair) || !memory.is_spent(now, grace));
     }

@@ -87,6 +87,9 @@ pub(super) async fn run(
     };
     let end = pass.advance().await;
     pass.leave_queue();
+    if let Some(access) = pass.observed.access() {
+        context.objects.tried(&pass.desired.uid, access);
+    }
     pass.announce().await;
     end
 }
@@ -186,6 +189,7 @@ impl<'a> Pass<'a> {
             news: Vec::new(),
         };
         pass.adopt(object).ok_or(unreadable)?;
+        pass.recall_rivals(now);
         pass.entry.memory.begins(&pass.desired, &pass.record, now);
         Ok(pass)
     }
@@ -196,12 +200,10 @@ impl<'a> Pass<'a> {
         self.record = Record::read(object.status.as_ref());
         self.entry.bound.clone_from(&self.record.connector);
         self.object = object;
-        if !self.record.attempts.is_empty() {
-            let now = self.context.clock.now();
-            self.context
-                .objects
-                .with_pair(&self.pair, |pair| pair.recall(&self.record.attempts, now));
-        }
+        let now = self.context.clock.now();
+        self.context
+            .objects
+            .with_pair(&self.pair, |pair| pair.recall(&self.record, now));
         Some(())
     }
 
@@ -224,7 +226,7 @@ impl<'a> Pass<'a> {
             Look::Credentials => self.read_credentials().await?,
             Look::Claim => {
                 let now = self.context.clock.now();
-                self.recall_others(now);
+                self.recall_rivals(now);
                 self.observed.claim =
                     self.context
                         .objects
@@ -248,6 +250,7 @@ impl<'a> Pass<'a> {
                     .filter(|current| current.uid() == self.object.uid())
                     .ok_or(Interrupt::Gone)?;
                 self.adopt(Arc::new(current)).ok_or(Interrupt::Gone)?;
+                self.observed.rivals = self.context.rivals_now(&self.object, &self.pair).await?;
                 self.read_definition().await?;
                 self.observed.object_confirmed = true;
             }
@@ -256,13 +259,12 @@ impl<'a> Pass<'a> {
     }
 
     /// What other objects of the pair have stored, before this process or in it: none of it may be created again.
-    fn recall_others(&self, now: Moment) {
-        let (account, domain) = &self.pair;
-        for other in self.context.others(account, domain, &self.desired.uid) {
-            let record = Record::read(other.status.as_ref());
+    fn recall_rivals(&mut self, now: Moment) {
+        self.observed.rivals = self.context.rivals(&self.object, &self.pair);
+        for rival in &self.observed.rivals {
             self.context
                 .objects
-                .with_pair(&self.pair, |pair| pair.recall_another(&record, now));
+                .with_pair(&self.pair, |pair| pair.recall(&rival.record, now));
         }
     }
 
@@ -358,6 +360,11 @@ impl<'a> Pass<'a> {
         {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
+                if let (Some(lost), None) = (&self.record.connector, &verdict.record.connector) {
+                    self.context
+                        .objects
+                        .with_pair(&self.pair, |pair| pair.lost(lost));
+                }
                 let object = Arc::new(*object);
                 self.entry.wrote(&object);
                 self.adopt(object).ok_or(Interrupt::Gone)?;

@@ -10,11 +10,13 @@ use json_patch::{
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::core::DeserializeGuard;
 use kube::{Client, CustomResourceExt as _, ResourceExt as _};
 use serde_json::{Value, json};
 use tracing::warn;
 
+use crate::identity::EmailDomain;
 use crate::kubernetes::{KubernetesFailure, within};
 use crate::plan::Guard;
 use crate::resource::{FINALIZER, SsoConnector, SsoConnectorStatus};
@@ -134,6 +136,22 @@ impl<'a> Store<'a> {
         };
         Ok(vec![same_object, same])
     }
+}
+
+/// The objects for the domain, in whatever namespace and account, as the API server itself has them. Those that cannot be
+/// read are left out.
+///
+/// # Errors
+/// If the API server cannot be asked.
+pub(super) async fn objects_for(
+    client: &Client,
+    domain: &EmailDomain,
+) -> Result<Vec<SsoConnector>, KubernetesFailure> {
+    let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(client.clone());
+    let parameters = ListParams::default().fields(&format!("spec.emailDomain={domain}"));
+    let found = within(objects.list(&parameters)).await?;
+    let readable = found.items.into_iter().filter_map(|object| object.0.ok());
+    Ok(readable.collect())
 }
 
 /// Whether the namespace is being deleted. One that cannot be read counts as staying.

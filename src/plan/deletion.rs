@@ -2,9 +2,11 @@
 //! writing, and in the order that Cloudflare documents: disable, confirm, delete.
 //!
 //! It is reached only by an object that is going away, carries the finalizer and says `Delete`; see
-//! [`super::finalizer`]. Right before each destructive call the object is read again from the API server.
+//! [`super::finalizer`]. Right before each destructive call the object and its rivals are
+//! read again from the API server.
 
 use super::creation::is_of_this_object;
+use super::ownership::{self, Heir};
 use super::verdict::{Finding, Verdict};
 use super::world::Record;
 use super::{Act, Deletion, Guard, Look, Plan, Then, World, enforcement, gone, messages};
@@ -14,6 +16,10 @@ use crate::identity::ConnectorId;
 use crate::resource::Reason;
 
 pub(super) fn plan(world: &World<'_>) -> Plan {
+    if ownership::heir(world) == Heir::Untried {
+        let next = world.now + world.timing.deletion_delay;
+        return resting(world, messages::awaiting_heir(), next);
+    }
     match &world.record.connector {
         Some(id) => take_down(world, id),
         None => find_ours(world),

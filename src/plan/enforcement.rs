@@ -147,15 +147,29 @@ fn unconfirmed_until(world: &World<'_>, seen: Moment) -> Option<Moment> {
 /// The record with an enforcement that speaks of this object and of the value that is wanted now.
 fn normalised(world: &World<'_>, record: &Record, connector: &Connector) -> Record {
     // Without a state of its own it is judged like a connector that is bound now.
-    recorded(world, record).unwrap_or_else(|| Record {
+    let record = recorded(world, record).unwrap_or_else(|| Record {
         enforcement: Some(initial(world, connector, false)),
         handled_enable_at: world.desired.enable_at.clone(),
         ..record.clone()
-    })
+    });
+    match world.desired.enabled {
+        None => with_state(world, record, EnforcementState::Armed),
+        Some(_) => record,
+    }
 }
 
-/// The same for a connector that is gone: a lost state then is an emergency exit that somebody took.
+/// The same for a connector that is gone: a lost state then is an emergency exit that somebody took. Where nothing is
+/// wanted any more there is nothing to hold, but what somebody has deleted is not created again for that.
 pub(super) fn normalised_without_connector(world: &World<'_>, record: &Record) -> Record {
+    let was_applied = |known: &Enforcement| {
+        known.object_uid == world.desired.uid && known.state != EnforcementState::Armed
+    };
+    let record = match world.desired.enabled {
+        None if record.enforcement.as_ref().is_some_and(was_applied) => {
+            &with_state(world, record.clone(), EnforcementState::Held)
+        }
+        None | Some(_) => record,
+    };
     recorded(world, record).unwrap_or_else(|| match world.desired.enabled {
         None => with_state(world, record.clone(), EnforcementState::Armed),
         Some(_) => held(world, record),
@@ -193,9 +207,7 @@ pub(super) fn carried_hold(world: &World<'_>) -> Option<Record> {
 /// The state in which a connector is bound, a hold that has outlived the one before included.
 pub(super) fn at_binding(world: &World<'_>, connector: &Connector, ours: bool) -> Enforcement {
     match carried_hold(world) {
-        Some(_) if world.desired.enabled != Some(is_enabled(connector)) => {
-            enforcement(world, after_external_change(world))
-        }
+        Some(_) if differs(world, connector) => enforcement(world, after_external_change(world)),
         Some(_) | None => initial(world, connector, ours),
     }
 }

@@ -1,6 +1,7 @@
 //! The finalizer is on the object exactly while deleting the object must delete the connector, so nothing else can ever
 //! hang in deletion. Whoever does not need it leaves without any call and without credentials.
 
+use super::ownership::{self, Heir};
 use super::world::{Activity, Definition};
 use super::{Look, Plan, World};
 
@@ -10,7 +11,7 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let suspended = desired.activity == Activity::Suspended;
     match (desired.terminating, desired.finalizer) {
         (true, false) => Some(Plan::Leave),
-        (true, true) if !wanted || suspended || nothing_was_created(world) => Some(Plan::Release),
+        (true, true) if !wanted || suspended || is_not_needed(world) => Some(Plan::Release),
         (true, true) => match world.observed.definition {
             Definition::Unread => Some(Plan::Look(Look::Definition)),
             Definition::GoesAway => Some(Plan::Release),
@@ -22,14 +23,9 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     }
 }
 
-/// Neither bound to a connector, nor could one have been created for this object.
-fn nothing_was_created(world: &World<'_>) -> bool {
-    let open = world.record.attempts.iter().any(|time| {
-        !world
-            .pair
-            .attempts
-            .iter()
-            .any(|attempt| attempt.time == *time && attempt.void)
-    });
-    world.record.connector.is_none() && !open
+/// There is no connector to take down, or it is another object's, or becomes another object's.
+fn is_not_needed(world: &World<'_>) -> bool {
+    !ownership::holds(world.record, world.pair)
+        || ownership::owner_elsewhere(world).is_some()
+        || ownership::heir(world) == Heir::Ready
 }

@@ -60,11 +60,8 @@ pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> 
         ExternalChangePolicy::Enforce => EnforcementState::Armed,
     };
     match state {
-        state if world.desired.named.is_some() => {
-            let record = match state {
-                EnforcementState::Armed => record,
-                _ => enforcement::held(world, &record),
-            };
+        _ if world.desired.named.is_some() => {
+            let record = enforcement::held(world, &record);
             let problem = Finding::new(Reason::ConnectorNotFound, messages::named_not_found(id));
             Plan::rest(Verdict::gone(record, problem), timing.poll_settled)
         }

@@ -38,7 +38,18 @@ pub(super) fn no_proof(gap: &str) -> String {
 
 pub(super) fn ambiguous(count: usize) -> String {
     format!(
-        "Cloudflare has {count} connectors for this domain in this account, and nothing tells which one is meant. Delete all but one of them in the Cloudflare dashboard."
+        "Cloudflare has {count} connectors for this domain in this account, and nothing tells which one is meant. Delete all but one of them in the Cloudflare dashboard, or name the one in spec.connectorID."
+    )
+}
+
+/// Objects of other namespaces are not named.
+pub(super) fn duplicate(domain: &EmailDomain, owner: Option<&str>) -> String {
+    let owner = match owner {
+        Some(name) => format!("SsoConnector {name} of this namespace"),
+        None => "Another SsoConnector object".to_owned(),
+    };
+    format!(
+        "{owner} manages {domain} in this account already. Nothing is done for this one; it takes over as soon as the other is gone or only observes."
     )
 }
 
@@ -246,6 +257,10 @@ pub(super) fn trouble(cause: &str) -> String {
 
 pub(super) fn deleting() -> String {
     "Disabling and deleting the connector at Cloudflare, as deletionPolicy is Delete.".to_owned()
+}
+
+pub(super) fn awaiting_heir() -> String {
+    "Another SsoConnector object for this domain was applied. Finding out whether it takes the connector over.".to_owned()
 }
 
 pub(super) fn deletion_unconfirmed() -> String {

@@ -12,6 +12,7 @@
 //! | [`suspension`] | who is left alone |
 //! | [`pace`] | how long to wait after a failure |
 //! | [`credentials`] | what the API token allows |
+//! | [`ownership`] | which of several objects for one domain acts, and who inherits its connector |
 //! | [`creation`] | whether to create or to bind what exists |
 //! | [`upkeep`] | what to do for a connector that the object is bound to, with [`verification`], [`enforcement`] and [`wording`] |
 //! | [`observation`] | what is shown of a connector that is only observed |
@@ -29,6 +30,7 @@ mod gone;
 mod memory;
 mod messages;
 mod observation;
+mod ownership;
 mod pace;
 mod pair;
 mod status;
@@ -57,8 +59,8 @@ pub use pair::{Attempt, Holder, Known, Origin, PairMemory};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Synced, Verdict};
 pub use world::{
-    Activity, Begun, Claim, Credentials, Definition, Desired, Edition, Namespace, Observed, Pause,
-    Record, Sighting, Snapshot, Standing, Unreadable, World,
+    Access, Activity, Begun, Claim, Credentials, Definition, Desired, Edition, Namespace, Observed,
+    Pause, Record, Rival, Sighting, Snapshot, Standing, Unreadable, World,
 };
 
 /// What to do next for one object.
@@ -101,7 +103,7 @@ pub enum Look {
     Namespace,
     /// What becomes of the definition.
     Definition,
-    /// The object itself and its definition, from the API server instead of the cache.
+    /// The object itself, its rivals and its definition, from the API server instead of the cache.
     Object,
 }
 
@@ -208,6 +210,7 @@ pub fn plan(world: &World<'_>) -> Plan {
         .or_else(|| suspension::plan(world))
         .or_else(|| pace::plan(world))
         .or_else(|| credentials::plan(world))
+        .or_else(|| ownership::plan(world))
         .unwrap_or_else(|| look_after(world));
     handled(
         world,

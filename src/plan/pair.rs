@@ -74,19 +74,14 @@ pub struct Known {
 }
 
 impl PairMemory {
-    /// Takes note of attempts found in a status.
-    pub fn recall(&mut self, attempts: &[Timestamp], now: Moment) {
-        for &time in attempts {
+    /// Takes note of what an object of the pair has stored, perhaps in another process: its attempts, and its connector,
+    /// which a list may not show yet when the object is gone.
+    pub fn recall(&mut self, record: &Record, now: Moment) {
+        for &time in &record.attempts {
             if !self.attempts.iter().any(|attempt| attempt.time == time) {
                 self.note(time, now, Origin::Found);
             }
         }
-    }
-
-    /// Takes note of what another object of the pair has stored: its attempts, and its connector, which a list may not show
-    /// yet.
-    pub fn recall_another(&mut self, record: &Record, now: Moment) {
-        self.recall(&record.attempts, now);
         if let Some(id) = &record.connector
             && self.known.is_none()
             && !self.deleted.iter().any(|(deleted, _)| deleted == id)
@@ -161,6 +156,11 @@ impl PairMemory {
         self.deleted.push((id, now));
         let surplus = self.deleted.len().saturating_sub(KEPT_DELETIONS);
         self.deleted.drain(..surplus);
+    }
+
+    /// A connector is proved not to exist any more.
+    pub fn lost(&mut self, id: &ConnectorId) {
+        self.known.take_if(|known| known.id == *id);
     }
 
     /// Whether we have deleted the connector so recently that reads may still show it.

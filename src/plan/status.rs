@@ -156,12 +156,10 @@ fn enabled(record: &Record, connector: &Connector, desired: &Desired) -> (Truth,
     let enabled = enforcement::is_enabled(connector);
     let truth = if enabled { Truth::True } else { Truth::False };
     let verified = verification::is_verified(connector);
-    let wanted = match desired.management {
-        ManagementPolicy::Manage => desired.enabled,
-        ManagementPolicy::Observe => None,
-    };
-    let held = desired.management == ManagementPolicy::Manage
-        && enforcement::state(record) == EnforcementState::Held;
+    // Nothing is wanted of a connector that goes.
+    let applied = desired.management == ManagementPolicy::Manage && !desired.terminating;
+    let wanted = desired.enabled.filter(|_| applied);
+    let held = applied && enforcement::state(record) == EnforcementState::Held;
     let finding = match wanted {
         _ if held => Finding::new(Reason::HeldByExternalChange, messages::held(enabled)),
         Some(true) if !enabled && verified => applying(true),

@@ -48,6 +48,8 @@ impl World<'_> {
 pub struct Desired {
     /// The object's UID.
     pub uid: String,
+    /// When the object was created, by the API server's clock.
+    pub created: Option<Timestamp>,
     /// The generation of its spec.
     pub generation: i64,
     /// The account of the connector.
@@ -110,6 +112,7 @@ impl Desired {
         let name = |field| move |cause| Unreadable::Name { field, cause };
         Ok(Self {
             uid: object.uid().ok_or(Unreadable::NoUid)?,
+            created: object.creation_timestamp().map(|created| created.0),
             generation: object.metadata.generation.unwrap_or_default(),
             account: spec.account_id.parse().map_err(name("accountID"))?,
             domain: spec.email_domain.parse().map_err(name("emailDomain"))?,
@@ -277,12 +280,53 @@ pub struct Observed {
     pub claim: Claim,
     /// The newest list of the account's connectors.
     pub listing: Option<Arc<Snapshot>>,
+    /// The other objects for the account and domain.
+    pub rivals: Vec<Rival>,
     /// What becomes of the namespace.
     pub namespace: Namespace,
     /// What becomes of the definition.
     pub definition: Definition,
-    /// Whether object and definition were read from the API server, not from the cache, after everything else was seen.
+    /// Whether object, rivals and definition were read from the API server, not from the cache, after everything else was
+    /// seen.
     pub object_confirmed: bool,
+}
+
+impl Observed {
+    /// What was found out of the token's access to the account, if the token was looked at.
+    #[must_use]
+    pub const fn access(&self) -> Option<Access> {
+        match (&self.credentials, &self.listing) {
+            (Credentials::Unread, _) => None,
+            (Credentials::Unusable { .. }, _) => Some(Access::Refused),
+            (_, Some(_)) => Some(Access::Listed),
+            (_, None) => Some(Access::Untried),
+        }
+    }
+}
+
+/// Another object for the same account and domain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rival {
+    /// What it asks for.
+    pub desired: Desired,
+    /// What its status remembers.
+    pub record: Record,
+    /// Whether its token may look at the account.
+    pub access: Access,
+    /// Its name, if it may be told: objects of other namespaces are nobody's business.
+    pub name: Option<String>,
+}
+
+/// Whether the token of an object may look at the account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Access {
+    /// That has not been tried.
+    #[default]
+    Untried,
+    /// The account was listed with it.
+    Listed,
+    /// There is no usable token.
+    Refused,
 }
 
 /// The state of the API token.

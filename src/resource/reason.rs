@@ -55,6 +55,8 @@ pub enum Reason {
     Rejected,
     /// The connector at Cloudflare is for another domain.
     ConnectorMismatch,
+    /// Another object manages the domain in the account.
+    DuplicateDomain,
     /// Several connectors exist for the domain.
     AmbiguousMatch,
     /// The connector does not exist.
@@ -109,6 +111,7 @@ impl Reason {
             Self::CloudflareUnavailable => "CloudflareUnavailable",
             Self::Rejected => "Rejected",
             Self::ConnectorMismatch => "ConnectorMismatch",
+            Self::DuplicateDomain => "DuplicateDomain",
             Self::AmbiguousMatch => "AmbiguousMatch",
             Self::ConnectorNotFound => "ConnectorNotFound",
             Self::AdoptionRefused => "AdoptionRefused",
@@ -119,7 +122,7 @@ impl Reason {
     }
 
     /// Every reason.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Reconciling,
         Self::Creating,
         Self::Enabling,
@@ -144,6 +147,7 @@ impl Reason {
         Self::CloudflareUnavailable,
         Self::Rejected,
         Self::ConnectorMismatch,
+        Self::DuplicateDomain,
         Self::AmbiguousMatch,
         Self::ConnectorNotFound,
         Self::AdoptionRefused,
@@ -183,6 +187,7 @@ impl Reason {
             | Self::Unauthorized
             | Self::Rejected
             | Self::ConnectorMismatch
+            | Self::DuplicateDomain
             | Self::AmbiguousMatch
             | Self::AdoptionRefused
             | Self::ConnectorNotFound => Progress::Stalled,

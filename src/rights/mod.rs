@@ -80,7 +80,7 @@ pub struct Rule {
 /// Everything that the operator needs, and nothing else.
 pub const RULES: [Rule; 9] = [
     Rule {
-        why: "to see the objects; `get` right before a destructive call",
+        why: "to see the objects; `get` and `list` right before a destructive call, for the object and for an heir",
         ..Rule::on(
             GROUP,
             "ssoconnectors",

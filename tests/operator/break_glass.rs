@@ -1,23 +1,105 @@
 //! An emergency: somebody disables SSO by hand, and whatever else happens, the operator does not lock the door again.
 
-use cloudflare_sso_operator::resource::{ConditionType, EnforcementState, SsoConnector};
-use kube::api::{Patch, PatchParams};
+use cloudflare_sso_operator::resource::{ConditionType, EnforcementState, SsoConnectorStatus};
+use harness::Operator;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use simulator::{Call, Failure, Fault, Operation, When};
 
-use crate::enforcement::{enabled_connector, expect_enabling_patches, polls};
-use crate::stage::{PATIENCE, Stage, condition};
+use crate::enforcement::{enabled_connector, expect_enabling_patches, polls, verified_connector};
+use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, current};
+
+const HELD: &str = "HeldByExternalChange";
+const DELETED: &str = "DeletedExternally";
 
 #[tokio::test]
 async fn nothing_but_a_request_enables_again_what_was_disabled_in_an_emergency() {
     let stage = Stage::set().await;
-    let mut operator = stage.operator(&[]).await;
+    let operator = stage.operator(&[]).await;
     let id = enabled_connector(&stage).await;
     let satisfied = stage.objects().get("example").await.unwrap().status;
     let admin = stage.simulator.admin();
     admin.set_enabled(&id, false).unwrap();
-    until_held(&stage).await;
 
-    polls(&stage, 20).await;
+    let operator = expect_that_nothing_ends(&stage, operator, HELD).await;
+    let last = wipe_and_restore(&stage, operator, satisfied).await;
+    polls(&stage, 5).await;
+    expect_enabling_patches(&stage, 1);
+    assert!(!admin.connector(&id).unwrap().enabled);
+    assert_eq!(events(&stage, HELD).await, 3, "one for each hold");
+
+    stage
+        .annotate("example", "cloudflare-sso.dev/enable-at", "now")
+        .await;
+    stage.until_ready_is("example", "Available").await;
+    expect_enabling_patches(&stage, 2);
+    drop(last);
+}
+
+#[tokio::test]
+async fn nothing_but_a_request_disables_again_what_was_enabled_by_hand() {
+    let stage = Stage::set().await;
+    let operator = stage.operator(&[]).await;
+    let id = verified_connector(&stage, json!({ "enabled": false })).await;
+    stage.until_ready_is("example", "Available").await;
+    let satisfied = stage.objects().get("example").await.unwrap().status;
+    let admin = stage.simulator.admin();
+    admin.set_enabled(&id, true).unwrap();
+
+    let operator = expect_that_nothing_ends(&stage, operator, HELD).await;
+    let last = wipe_and_restore(&stage, operator, satisfied).await;
+    polls(&stage, 5).await;
+    assert_eq!(switches(&stage), 0);
+    assert!(admin.connector(&id).unwrap().enabled);
+    assert_eq!(events(&stage, HELD).await, 3, "one for each hold");
+
+    stage
+        .annotate("example", "cloudflare-sso.dev/enable-at", "now")
+        .await;
+    stage.until_ready_is("example", "Available").await;
+    assert_eq!(switches(&stage), 1);
+    assert!(!admin.connector(&id).unwrap().enabled);
+    drop(last);
+}
+
+#[tokio::test]
+async fn nothing_but_a_request_creates_again_what_was_deleted_by_hand() {
+    let stage = Stage::set().await;
+    // A settled object is looked at anew each second, so what was seen may be as old as that.
+    let operator = stage.operator(&["--observation-limit", "1s"]).await;
+    let id = enabled_connector(&stage).await;
+    let admin = stage.simulator.admin();
+    admin.delete_connector(&id).unwrap();
+
+    let mut operator = expect_that_nothing_ends(&stage, operator, DELETED).await;
+    // With the status the knowledge is lost that there ever was a connector, so it is back before the operator is.
+    let held = stage.objects().get("example").await.unwrap().status;
+    operator.terminate(PATIENCE).await.unwrap();
+    put_status(&stage, Value::Null).await;
+    put_status(&stage, json!(held)).await;
+    let _last = stage.operator(&[]).await;
+    polls(&stage, 5).await;
+    until_held(&stage, DELETED).await;
+    let creates = || stage.simulator.calls().of(Operation::Create).count();
+    assert_eq!(creates(), 1);
+    assert!(admin.connectors(ACCOUNT).is_empty());
+    assert_eq!(events(&stage, DELETED).await, 1);
+
+    stage
+        .annotate("example", "cloudflare-sso.dev/enable-at", "now")
+        .await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    assert_eq!(creates(), 2);
+}
+
+/// Twenty polls, twenty edits that are none of its business, a suspension, a look that was asked for, and a restart: one
+/// hold, one Event, one count. Returns the operator that was started again.
+async fn expect_that_nothing_ends(stage: &Stage, mut operator: Operator, hold: &str) -> Operator {
+    until_held(stage, hold).await;
+    polls(stage, 20).await;
     for n in 0..10 {
         let label = format!("edit={n}");
         stage
@@ -26,23 +108,9 @@ async fn nothing_but_a_request_enables_again_what_was_disabled_in_an_emergency()
         let wording = json!({ "useFedrampLanguage": n % 2 == 0 });
         stage.patch_spec("example", wording).await;
     }
-    let wording = |stage: &Stage| {
-        stage
-            .simulator
-            .admin()
-            .connector(&id)
-            .unwrap()
-            .use_fedramp_language
-    };
-    harness::until("the last edit to be applied", PATIENCE, async || {
-        if wording(&stage) {
-            Err("not yet")
-        } else {
-            Ok(())
-        }
-    })
-    .await
-    .unwrap();
+    stage
+        .until("example", "the last edit to be looked at", current)
+        .await;
 
     stage
         .patch_spec("example", json!({ "suspend": true }))
@@ -51,7 +119,7 @@ async fn nothing_but_a_request_enables_again_what_was_disabled_in_an_emergency()
     stage
         .patch_spec("example", json!({ "suspend": null }))
         .await;
-    until_held(&stage).await;
+    until_held(stage, hold).await;
 
     stage
         .annotate("example", "cloudflare-sso.dev/reconcile-at", "now")
@@ -62,38 +130,70 @@ async fn nothing_but_a_request_enables_again_what_was_disabled_in_an_emergency()
             status.last_handled_reconcile_at.as_deref() == Some("now")
         })
         .await;
-    until_held(&stage).await;
+    until_held(stage, hold).await;
+    let counted = format!("cloudflare_sso_external_changes_total{{reason=\"{hold}\"}} 1");
+    let metrics = operator.metrics().await.unwrap();
+    assert!(metrics.contains(&counted), "{metrics}");
 
     operator.terminate(PATIENCE).await.unwrap();
-    put_status(&stage, Value::Null).await;
     operator = stage.operator(&[]).await;
-    until_held(&stage).await;
-    operator.terminate(PATIENCE).await.unwrap();
-    put_status(&stage, json!(satisfied)).await;
-    let _last = stage.operator(&[]).await;
-    until_held(&stage).await;
-    polls(&stage, 5).await;
+    polls(stage, 5).await;
+    until_held(stage, hold).await;
+    assert_eq!(events(stage, hold).await, 1);
+    operator
+}
 
-    expect_enabling_patches(&stage, 1);
-    assert!(!admin.connector(&id).unwrap().enabled);
-    stage
-        .annotate("example", "cloudflare-sso.dev/enable-at", "now")
-        .await;
-    stage.until_ready_is("example", "Available").await;
-    expect_enabling_patches(&stage, 2);
+/// The status is lost, as in a rebuilt cluster, and then an old one is restored, from before the hold: each a hold anew.
+async fn wipe_and_restore(
+    stage: &Stage,
+    mut operator: Operator,
+    old: Option<SsoConnectorStatus>,
+) -> Operator {
+    operator.terminate(PATIENCE).await.unwrap();
+    put_status(stage, Value::Null).await;
+    operator = stage.operator(&[]).await;
+    until_held(stage, HELD).await;
+    operator.terminate(PATIENCE).await.unwrap();
+    put_status(stage, json!(old)).await;
+    operator = stage.operator(&[]).await;
+    until_held(stage, HELD).await;
+    operator
+}
+
+/// How many Events with this reason the object has.
+async fn events(stage: &Stage, reason: &str) -> i32 {
+    let events: Api<Event> = Api::namespaced(stage.control_plane.client(), "team");
+    let all = events.list(&ListParams::default()).await.unwrap();
+    let told = all
+        .items
+        .iter()
+        .filter(|event| event.reason.as_deref() == Some(reason));
+    told.map(|event| event.series.as_ref().map_or(1, |series| series.count))
+        .sum()
+}
+
+/// How many calls have changed `enabled`.
+fn switches(stage: &Stage) -> usize {
+    let updates = stage.simulator.calls().of(Operation::Update);
+    let switching = |call: &Call| {
+        call.body
+            .as_ref()
+            .is_some_and(|body| body.get("enabled").is_some())
+    };
+    updates.filter(switching).count()
 }
 
 #[tokio::test]
 async fn what_was_deleted_while_it_was_being_enabled_is_not_created_again() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
-    let id = crate::enforcement::verified_connector(&stage, json!({})).await;
+    let id = verified_connector(&stage, json!({})).await;
     let admin = stage.simulator.admin();
     let held = admin.push_fault(
-        simulator::Fault::new(simulator::Failure::Hold {
-            when: simulator::When::BeforeCommit,
+        Fault::new(Failure::Hold {
+            when: When::BeforeCommit,
         })
-        .on(simulator::Operation::Update),
+        .on(Operation::Update),
     );
     stage
         .patch_spec("example", json!({ "enabled": true }))
@@ -104,20 +204,20 @@ async fn what_was_deleted_while_it_was_being_enabled_is_not_created_again() {
     let object = stage.until_ready_is("example", "DeletedExternally").await;
     assert_eq!(condition(&object, ConditionType::Stalled).0, "True");
     polls(&stage, 1).await;
-    let creates = stage.simulator.calls().of(simulator::Operation::Create);
+    let creates = stage.simulator.calls().of(Operation::Create);
     assert_eq!(creates.count(), 1);
-    assert!(admin.connectors(crate::stage::ACCOUNT).is_empty());
+    assert!(admin.connectors(ACCOUNT).is_empty());
 }
 
-async fn until_held(stage: &Stage) -> SsoConnector {
+async fn until_held(stage: &Stage, hold: &str) {
     stage
         .until("example", "to be held", |object| {
             let status = object.status.as_ref();
             let enforcement = status.and_then(|status| status.enforcement.as_ref());
-            condition(object, ConditionType::Ready).1 == "HeldByExternalChange"
+            condition(object, ConditionType::Ready).1 == hold
                 && enforcement.is_some_and(|known| known.state == EnforcementState::Held)
         })
-        .await
+        .await;
 }
 
 /// Puts a status in place of the stored one, as a restored backup does.

@@ -90,7 +90,8 @@ fn end(model: &Model) -> Result<(), String> {
             awaits_a_person(object, item)
         }
         ("HeldByExternalChange", Some(item)) => {
-            let differs = Some(item.is_enabled()) != object.spec.enabled;
+            let wanted = object.spec.enabled;
+            let differs = wanted.is_some_and(|wanted| wanted != item.is_enabled());
             differs && has_reason_to_hold(model, object)
         }
         ("DeletedExternally", None) => {
@@ -113,7 +114,7 @@ fn has_reason_to_hold(model: &Model, object: &SsoConnector) -> bool {
     let handled = status.and_then(|status| status.last_handled_enable_at.as_ref());
     let annotations = object.metadata.annotations.as_ref();
     let asked = annotations.and_then(|all| all.get(ENABLE_AT));
-    object.spec.enabled.is_some() && asked == handled && model.ledger.excuse
+    asked == handled && model.ledger.excuse
 }
 
 fn is_as_asked(object: &SsoConnector, item: &Item) -> bool {

@@ -228,9 +228,7 @@ impl Model {
         pass.record = Record::read(object.status.as_ref());
         self.process.entry.bound.clone_from(&pass.record.connector);
         pass.object = object;
-        if !pass.record.attempts.is_empty() {
-            self.process.pair.recall(&pass.record.attempts, now);
-        }
+        self.process.pair.recall(&pass.record, now);
         self.ledger.saw_attempts(&pass.record.attempts, self.now);
     }
 
@@ -431,6 +429,9 @@ impl Model {
                 nevers::never_lose_an_id(self, &before, &status);
                 if status.connector_id.is_some() {
                     self.ledger.attempts.clear();
+                }
+                if let (Some(lost), None) = (&pass.record.connector, &verdict.record.connector) {
+                    self.process.pair.lost(lost);
                 }
                 self.process.entry.written = Some(object.clone());
                 self.adopt(pass, object);

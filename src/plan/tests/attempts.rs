@@ -244,7 +244,7 @@ fn what_another_object_of_the_pair_has_stored_is_not_created_again() {
         ..Record::default()
     };
     let blank = || waiting().listed(list(NOW - 1.0, &[]));
-    let open = blank().with(|scene| scene.pair.recall_another(&other, at(NOW - 3.0)));
+    let open = blank().with(|scene| scene.pair.recall(&other, at(NOW - 3.0)));
     assert_eq!(
         act(&open.plan()),
         None,
@@ -252,7 +252,7 @@ fn what_another_object_of_the_pair_has_stored_is_not_created_again() {
     );
     other.attempts.clear();
     other.connector = Some(id());
-    let bound = blank().with(|scene| scene.pair.recall_another(&other, at(NOW - 3.0)));
+    let bound = blank().with(|scene| scene.pair.recall(&other, at(NOW - 3.0)));
     assert_eq!(bound.plan(), look_closer(), "a list may not show it yet");
 }
 
@@ -282,7 +282,7 @@ fn an_attempt_that_was_only_found_in_another_objects_status_makes_nothing_ours()
     let plan = waiting()
         .with(|scene| {
             scene.desired.enabled = Some(true);
-            scene.pair.recall_another(&other, at(NOW - 3.0));
+            scene.pair.recall(&other, at(NOW - 3.0));
         })
         .listed(list(NOW - 1.0, std::slice::from_ref(&found)))
         .seen(NOW, found)

@@ -73,12 +73,25 @@ fn deleted_externally_ends_as_every_hold_ends() {
         verdict(&asked).record.handled_enable_at.as_deref(),
         Some("tuesday")
     );
-    for wanted in [None, Some(false)] {
-        let changed = scene.clone().with(|scene| scene.desired.enabled = wanted);
-        assert!(unbound(&changed.plan()), "{wanted:?}");
-    }
+    let changed = scene
+        .clone()
+        .with(|scene| scene.desired.enabled = Some(false));
+    assert!(unbound(&changed.plan()));
     let edited = scene.with(|scene| scene.desired.generation += 1);
     assert_eq!(reason(&edited.plan()), Some(Reason::DeletedExternally));
+}
+
+#[test]
+fn taking_enabled_away_does_not_bring_back_what_somebody_deleted() {
+    for state in [Satisfied, Held, Applying] {
+        let mut scene = gone(Some(true), state, 60.0).with(|scene| scene.desired.enabled = None);
+        let plan = scene.plan();
+        assert_eq!(reason(&plan), Some(Reason::DeletedExternally), "{state:?}");
+        scene.record = verdict(&plan).record.clone();
+        assert_eq!(scene.plan(), plan, "nor does it later");
+        scene.desired.enable_at = Some("now".to_owned());
+        assert!(unbound(&scene.plan()), "but asking for it does");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A [`scene::Scene`] is a world that a test fills in with a few words; what it leaves out is the ordinary case. The process's
 //! clock and Cloudflare's show the same seconds here: [`at`] is a point on the first, [`date`] on the second.
 
+mod absent;
 mod attempts;
 mod break_glass;
 mod creation;
@@ -11,6 +12,7 @@ mod deletion;
 mod enforcement;
 mod finalizer;
 mod gone;
+mod ownership;
 mod pace;
 mod policies;
 mod scene;

@@ -261,7 +261,7 @@ fn a_name_that_is_not_the_bound_connectors_stops_everything() {
 
 #[test]
 fn a_named_connector_that_is_gone_is_reported_and_never_created_again() {
-    for (state, left) in [(Armed, Armed), (Satisfied, Held), (Held, Held)] {
+    for state in [Armed, Satisfied, Held] {
         let mut scene = naming(Scene::bound(Some(true), state), id());
         let plan = loop {
             let plan = scene.pass(&Cloudflare::default());
@@ -271,8 +271,11 @@ fn a_named_connector_that_is_gone_is_reported_and_never_created_again() {
             scene.now += rest(&plan).as_secs_f64();
         };
         assert_eq!(reason(&plan), Some(Reason::ConnectorNotFound), "{state:?}");
-        assert_eq!(super::state(&plan), left, "{state:?}");
+        assert_eq!(super::state(&plan), Held, "{state:?}");
         assert_eq!(verdict(&plan).record.connector, Some(id()));
+        scene.record = verdict(&plan).record.clone();
+        scene.desired.named = None;
+        assert_eq!(reason(&scene.plan()), Some(Reason::DeletedExternally));
     }
 }
 

@@ -23,6 +23,7 @@ impl Scene {
         Self {
             desired: Desired {
                 uid: UID.to_owned(),
+                created: Some(date(1000.0)),
                 generation: 3,
                 account: "1234567890abcdef1234567890abcdef".parse().unwrap(),
                 domain: DOMAIN.parse().unwrap(),

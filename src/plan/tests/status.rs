@@ -344,3 +344,20 @@ fn no_enabling_no_rejected_in_enabled() {
         "Enabled"
     );
 }
+
+#[test]
+fn while_it_is_taken_down_nothing_is_said_of_enabling_it() {
+    for (state, connector, said) in [
+        (Satisfied, verified(false), Reason::Disabled),
+        (Held, verified(false), Reason::Disabled),
+        (Satisfied, verified(true), Reason::Enabled),
+    ] {
+        let scene = Scene::bound(Some(true), state)
+            .deleting()
+            .seen(NOW, connector)
+            .with(|scene| scene.observed.object_confirmed = true);
+        let status = status_of(&scene);
+        let enabled = condition(&status, ConditionType::Enabled).unwrap();
+        assert_eq!(enabled.reason, said.as_str(), "{state:?}");
+    }
+}
