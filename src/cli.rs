@@ -1,12 +1,15 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::account::Rate;
 use crate::cloudflare::BaseUrl;
-use crate::plan::Timing;
+use crate::identity::{AccountId, EmailDomain};
+use crate::plan::{Timing, duration};
 
 /// Declarative Cloudflare dashboard SSO for Kubernetes
 ///
@@ -28,6 +31,20 @@ pub enum Command {
     Run(Box<RunArgs>),
     /// Print the custom resource definition as YAML
     Crd,
+    /// Print the connectors of an account as SsoConnector manifests that change nothing
+    ///
+    /// Each manifest says managementPolicy: Observe, so that applying it as it is changes nothing at Cloudflare, and its
+    /// comments say how to take the connector over.
+    ///
+    /// Exit code 0: every connector that an object can name was printed, perhaps none; 1: they could not be read; 2: wrong
+    /// usage.
+    Export(Box<ExportArgs>),
+    /// Check the API token, the API server, the custom resource definition and the rights of the operator
+    ///
+    /// Changes nothing. Prints one line for each check, and what to do about what failed.
+    ///
+    /// Exit code 0: nothing failed; 1: something failed; 2: wrong usage.
+    Check(Box<CheckArgs>),
 }
 
 /// How the operator runs.
@@ -80,9 +97,86 @@ pub struct RunArgs {
     )]
     pub lease_name: String,
 
+    /// How often the API server is asked whether the operator has all the rights that it needs
+    #[arg(long, value_parser = some_time, default_value = "5m", value_name = "DURATION")]
+    pub rights_interval: Duration,
+
     /// The durations of all decisions
     #[command(flatten)]
     pub timing: Timing,
+}
+
+/// How Cloudflare is asked on behalf of a person.
+#[derive(Args, Debug, Clone)]
+pub struct CloudflareArgs {
+    /// Where the Cloudflare API is
+    #[arg(long, env = "CLOUDFLARE_BASE_URL", default_value = BaseUrl::CLOUDFLARE, value_name = "URL")]
+    pub cloudflare_base_url: BaseUrl,
+
+    /// A file that holds the API token; without it, the token is in the environment variable `CLOUDFLARE_API_TOKEN`
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// What is exported, and how the manifests name what is theirs.
+#[derive(Args, Debug, Clone)]
+pub struct ExportArgs {
+    /// The account whose connectors are exported
+    #[arg(long, value_name = "ID")]
+    pub account: AccountId,
+
+    /// Only the connectors of this domain; may be repeated
+    #[arg(long, value_name = "DOMAIN")]
+    pub domain: Vec<EmailDomain>,
+
+    /// The namespace that stands in the manifests; without it, whoever applies them chooses
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+
+    /// The Secret with the API token that the manifests refer to; it is not written
+    #[arg(long, default_value = "cloudflare-api-token", value_name = "NAME")]
+    pub secret_name: String,
+
+    /// The key in that Secret; without it, the manifests name none, which means api-token
+    #[arg(long, value_name = "KEY")]
+    pub secret_key: Option<String>,
+
+    /// How Cloudflare is asked
+    #[command(flatten)]
+    pub cloudflare: CloudflareArgs,
+}
+
+/// What is checked.
+#[derive(Args, Debug, Clone)]
+pub struct CheckArgs {
+    /// An account that the API token is for; may be repeated. Without it, or without a token, Cloudflare is not asked
+    #[arg(long, value_name = "ID")]
+    pub account: Vec<AccountId>,
+
+    /// How Cloudflare is asked
+    #[command(flatten)]
+    pub cloudflare: CloudflareArgs,
+
+    /// Ask nothing of the API server
+    #[arg(long)]
+    pub skip_kubernetes: bool,
+
+    /// The user whose rights are checked, such as system:serviceaccount:NAMESPACE:NAME; without it, the one of the kubeconfig
+    #[arg(long = "as", value_name = "USER")]
+    pub impersonate: Option<String>,
+
+    /// The namespace of the operator's Lease; in a Pod, by default, the Pod's own. Where it is unknown, the rights to the Lease are not checked
+    #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
+    pub lease_namespace: Option<String>,
+
+    /// The name of that Lease
+    #[arg(
+        long,
+        env = "LEASE_NAME",
+        default_value = "cloudflare-sso-operator",
+        value_name = "NAME"
+    )]
+    pub lease_name: String,
 }
 
 /// How log lines are written.
@@ -111,6 +205,13 @@ impl RunArgs {
             per_second: self.calls_per_second,
             burst: self.call_burst,
         }
+    }
+}
+
+fn some_time(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        time => Ok(time),
     }
 }
 

@@ -47,6 +47,8 @@ fn is_invisible(character: char) -> bool {
             | '\u{2060}'..='\u{206f}'
             | '\u{feff}'
             | '\u{fff9}'..='\u{fffb}'
+            // No characters at all: a YAML file with one of them is refused.
+            | '\u{fffe}'..='\u{ffff}'
             | '\u{e0000}'..='\u{e007f}')
 }
 

@@ -30,8 +30,7 @@ impl FromStr for AccountId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() == 32 && text.bytes().all(hex) {
+        if is_32_hexadecimal_digits(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidName::AccountId)
@@ -57,11 +56,38 @@ impl FromStr for ConnectorId {
     }
 }
 
+impl ConnectorId {
+    /// Whether an object can name it: the definition admits only the form that Cloudflare documents.
+    #[must_use]
+    pub fn fits_a_spec(&self) -> bool {
+        is_32_hexadecimal_digits(&self.0)
+    }
+}
+
+fn is_32_hexadecimal_digits(text: &str) -> bool {
+    let hexadecimal = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    text.len() == 32 && text.bytes().all(hexadecimal)
+}
+
 /// An e-mail domain as lower-case A-labels without a final dot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailDomain(String);
 
 impl EmailDomain {
+    /// The domain that Cloudflare reports in whatever spelling; [`is_named`](Self::is_named) holds of the two.
+    ///
+    /// # Errors
+    /// If no object can name it.
+    pub fn from_reported(reported: &str) -> Result<Self, InvalidName> {
+        let name = reported.strip_suffix('.').unwrap_or(reported);
+        if name.is_ascii() {
+            return name.to_ascii_lowercase().parse();
+        }
+        idna::domain_to_ascii(name)
+            .map_err(|_| InvalidName::EmailDomain)?
+            .parse()
+    }
+
     /// Whether a name that Cloudflare reports is this domain: case and one final dot do not count, and a name in
     /// another script is compared by its A-labels.
     ///
@@ -187,6 +213,18 @@ mod tests {
             "Bücher.example.",
         ] {
             assert!(domain.is_named(same), "{same}");
+            assert_eq!(EmailDomain::from_reported(same), Ok(domain.clone()));
+        }
+        for bad in [
+            "",
+            ".",
+            "example.com..",
+            "a b.com",
+            "localhost",
+            "bücher",
+            "a\n.com",
+        ] {
+            assert!(EmailDomain::from_reported(bad).is_err(), "{bad}");
         }
         assert!(!domain.is_named("bucher.example"));
         assert!(!domain.is_named("sub.xn--bcher-kva.example"));

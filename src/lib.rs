@@ -8,18 +8,23 @@
 //! which is pure; [`controller`] is the shell around it.
 
 pub mod account;
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod cloudflare;
 pub mod contact;
 pub mod controller;
 pub mod definition;
+pub mod export;
 pub mod foreign_text;
+pub mod given_token;
 pub mod identity;
+pub mod kubernetes;
 pub mod lease;
 pub mod metrics;
 pub mod plan;
 pub mod readiness;
 pub mod resource;
+pub mod rights;
 pub mod run;
 pub mod server;

@@ -4,31 +4,55 @@ use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use cloudflare_sso_operator::cli::{Cli, Command};
-use cloudflare_sso_operator::{resource, run};
+use cloudflare_sso_operator::cli::{Cli, Command, ExportArgs};
+use cloudflare_sso_operator::{check, export, resource, run};
+
+/// What a person reads when something fails.
+type Complaint = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let result = match Cli::parse().asked() {
-        Command::Run(arguments) => run::run(*arguments)
-            .await
-            .map_err(|failure| failure.to_string()),
-        Command::Crd => print_definition().map_err(|failure| failure.to_string()),
+        Command::Run(arguments) => run::run(*arguments).await.map_err(Complaint::from),
+        Command::Crd => resource::yaml()
+            .map_err(Complaint::from)
+            .and_then(|text| print(&text)),
+        Command::Export(arguments) => print_export(&arguments).await,
+        Command::Check(arguments) => {
+            let report = check::check(&arguments).await;
+            match print(&report.to_string()) {
+                Ok(()) if !report.passes() => return ExitCode::FAILURE,
+                printed => printed,
+            }
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            // Nobody is left to tell if this cannot be written.
-            let _ = writeln!(io::stderr(), "cloudflare-sso-operator: {message}");
+        Err(complaint) => {
+            say(&complaint);
             // At once, and not only when everything that still runs has come to its end: another operator may lead by now.
             std::process::exit(1)
         }
     }
 }
 
+async fn print_export(arguments: &ExportArgs) -> Result<(), Complaint> {
+    let exported = export::export(arguments).await?;
+    exported.remarks.iter().for_each(say);
+    print(&exported.manifests)
+}
+
+fn say(line: &impl ToString) {
+    // Nobody is left to tell if this cannot be written.
+    let _ = writeln!(
+        io::stderr(),
+        "cloudflare-sso-operator: {}",
+        line.to_string()
+    );
+}
+
 /// Whoever reads may stop reading: `crd | head` is no failure.
-fn print_definition() -> Result<(), Box<dyn std::error::Error>> {
-    let text = resource::yaml()?;
+fn print(text: &str) -> Result<(), Complaint> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(failure) if failure.kind() != ErrorKind::BrokenPipe => Err(failure.into()),
         Ok(()) | Err(_) => Ok(()),

@@ -24,6 +24,7 @@ pub struct Metrics {
     watch_failures: Counter,
     definition_outdated: Gauge,
     leader: Gauge,
+    missing_rights: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -73,6 +74,7 @@ impl Metrics {
             watch_failures: Counter::default(),
             definition_outdated: Gauge::default(),
             leader: Gauge::default(),
+            missing_rights: Gauge::default(),
         };
         let own = registry.sub_registry_with_prefix("cloudflare_sso");
         own.register(
@@ -120,12 +122,23 @@ impl Metrics {
             "Whether this replica leads: 1, or stands by: 0",
             metrics.leader.clone(),
         );
+        own.register(
+            "missing_rights",
+            "Rights in the cluster that this replica needs and lacks, when it last asked",
+            metrics.missing_rights.clone(),
+        );
         metrics
     }
 
     /// This process leads, or does not.
     pub fn leads(&self, leads: bool) {
         self.leader.set(i64::from(leads));
+    }
+
+    /// This process lacks so many of the rights that it needs.
+    pub fn lacks(&self, rights: usize) {
+        self.missing_rights
+            .set(i64::try_from(rights).unwrap_or(i64::MAX));
     }
 
     /// A pass ended.

@@ -25,6 +25,7 @@ use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, W
 use crate::metrics::Metrics;
 use crate::plan::UnsafeTiming;
 use crate::readiness::{Readiness, Role};
+use crate::rights::{self, Setting};
 use crate::server;
 
 /// How long connecting to Cloudflare or to the API server may take.
@@ -79,6 +80,7 @@ struct Clients {
     objects: kube::Client,
     definition: kube::Client,
     work: kube::Client,
+    rights: kube::Client,
     lease: kube::Client,
 }
 
@@ -127,6 +129,18 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     let clients = clients(&authority, contacts).await?;
     let cloudflare = cloudflare(&arguments, &authority)?;
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
+    let rights = rights::needed(Setting {
+        scope: &[],
+        lease_namespace: Some(&place.namespace),
+        lease_name: &place.name,
+    });
+    tokio::spawn(rights::keep_asking(
+        clients.rights,
+        rights,
+        arguments.rights_interval,
+        Arc::clone(&metrics),
+        shutdown.clone(),
+    ));
     let elector = Elector::new(clients.lease, place, (&arguments.timing).into(), authority);
     let won = elector
         .win(&shutdown, || readiness.enter(Role::StandsBy))
@@ -205,6 +219,8 @@ async fn clients(
     let lease = kube::Client::try_from(config.clone())?;
     config.read_timeout = Some(READ_TIMEOUT);
     config.reset_reader_on_write = true;
+    // Asking for rights changes nothing, so a replica that stands by may ask, too.
+    let rights = kube::Client::try_from(config.clone())?;
     let work = ClientBuilder::try_from(config)?
         .with_layer(&WritesUnder(authority.clone()))
         .build();
@@ -212,6 +228,7 @@ async fn clients(
         objects,
         definition,
         work,
+        rights,
         lease,
     })
 }

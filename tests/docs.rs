@@ -9,7 +9,8 @@ use clap::{Arg, CommandFactory as _};
 use cloudflare_sso_operator::cli::Cli;
 use cloudflare_sso_operator::cloudflare::Endpoint;
 use cloudflare_sso_operator::metrics::{Metrics, PassOutcome};
-use cloudflare_sso_operator::resource::{Progress, Reason};
+use cloudflare_sso_operator::resource::{GROUP, Progress, Reason};
+use cloudflare_sso_operator::rights::{Named, Place, RULES, Rule};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
@@ -87,16 +88,31 @@ fn the_architecture_has_a_row_for_every_module_and_every_kind_of_test() {
 #[test]
 fn the_flags_are_documented_as_the_command_line_has_them() {
     let command = Cli::command();
-    let run = command.find_subcommand("run").unwrap();
-    let rows: Vec<String> = run.get_arguments().map(flag_row).collect();
     let text = read(OPERATING);
-    let documented: Vec<&str> = text
-        .lines()
-        .filter(|line| line.starts_with("| `--"))
-        .collect();
+    for (subcommand, heading) in [
+        ("run", "## Flags"),
+        ("check", "## Checking"),
+        ("export", "## Exporting what exists"),
+    ] {
+        let arguments = command.find_subcommand(subcommand).unwrap().get_arguments();
+        let rows: Vec<String> = arguments.map(flag_row).collect();
+        let documented = rows_below(&text, heading, "| `--");
+        assert!(
+            documented == rows,
+            "the table below {heading} in {OPERATING} must be:\n\n| flag | default | environment | meaning |\n|---|---|---|---|\n{}\n",
+            rows.join("\n")
+        );
+    }
+}
+
+#[test]
+fn the_rights_are_documented_as_the_operator_needs_them() {
+    let rows: Vec<String> = RULES.iter().map(right_row).collect();
+    let text = read(OPERATING);
+    let documented = rows_below(&text, "## Rights", "| `");
     assert!(
         documented == rows,
-        "the table in {OPERATING} must be:\n\n| flag | default | environment | meaning |\n|---|---|---|---|\n{}\n",
+        "the table of rights in {OPERATING} must be:\n\n| resource | verbs | why |\n|---|---|---|\n{}\n",
         rows.join("\n")
     );
 }
@@ -259,13 +275,48 @@ fn entries(folder: &str) -> Vec<String> {
         .collect()
 }
 
+/// The lines between this heading and the next that begin so.
+fn rows_below<'a>(text: &'a str, heading: &str, beginning: &str) -> Vec<&'a str> {
+    text.lines()
+        .skip_while(|line| *line != heading)
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "))
+        .filter(|line| line.starts_with(beginning))
+        .collect()
+}
+
+/// Verbs on a resource as a row of the table.
+fn right_row(rule: &Rule) -> String {
+    let mut resource = match rule.subresource {
+        Some(subresource) => format!("`{}/{subresource}`", rule.resource),
+        None => format!("`{}`", rule.resource),
+    };
+    if !rule.group.is_empty() && rule.group != GROUP {
+        resource = format!("{resource} (`{}`)", rule.group);
+    }
+    match rule.named {
+        Named::Any => {}
+        Named::Definition => resource += ", of the one name",
+        Named::Lease => resource += ", by name",
+    }
+    match rule.place {
+        Place::Cluster | Place::Watched => {}
+        Place::Lease => resource += ", in the operator's own namespace",
+    }
+    let verbs: Vec<&str> = rule.verbs.iter().map(|verb| verb.as_str()).collect();
+    format!("| {resource} | {} | {} |", verbs.join(", "), rule.why)
+}
+
 /// A flag as a row of the table.
 fn flag_row(flag: &Arg) -> String {
-    let name = flag.get_long().unwrap();
-    let value = flag.get_value_names().unwrap()[0].as_str();
+    let takes_value = flag.get_action().takes_values();
+    let mut name = format!("--{}", flag.get_long().unwrap());
+    if takes_value {
+        name = format!("{name} {}", flag.get_value_names().unwrap()[0]);
+    }
     let default = match flag.get_default_values() {
-        [default, ..] => format!("`{}` ", default.to_str().unwrap()),
-        [] => String::new(),
+        [default, ..] if takes_value => format!("`{}` ", default.to_str().unwrap()),
+        [..] => String::new(),
     };
     let environment = flag
         .get_env()
@@ -277,10 +328,10 @@ fn flag_row(flag: &Arg) -> String {
         .iter()
         .map(|choice| format!("`{}`", choice.get_name()))
         .collect();
-    if !choices.is_empty() {
+    if takes_value && !choices.is_empty() {
         meaning = format!("{meaning}: {}", choices.join(" or "));
     }
-    format!("| `--{name} {value}` | {default}| {environment}| {meaning} |")
+    format!("| `{name}` | {default}| {environment}| {meaning} |")
 }
 
 /// Name, type and help of every metric.

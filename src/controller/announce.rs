@@ -6,7 +6,7 @@ use kube::runtime::events::{Event, EventType};
 use tracing::debug;
 
 use super::Context;
-use super::store::within;
+use crate::kubernetes::within;
 use crate::plan::{Finding, Outcome, Verdict};
 use crate::resource::{ConditionType, Reason, SsoConnector, SsoConnectorStatus, find_condition};
 

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::Api;
 
-use super::store::{KubernetesFailure, within};
 use crate::cloudflare::ApiToken;
+use crate::kubernetes::{KubernetesFailure, within};
 use crate::resource::{ApiTokenSecretRef, DEFAULT_SECRET_KEY};
 
 /// What reading the token came to.

@@ -12,10 +12,11 @@ use tracing::{debug, info, warn};
 use super::Context;
 use super::announce::{self, News};
 use super::objects::{Entry, Name, Pair};
-use super::store::{self, KubernetesFailure, Store, Written};
+use super::store::{self, Store, Written};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
 use crate::definition::Shift;
+use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
     Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
     plan,

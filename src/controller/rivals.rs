@@ -6,7 +6,8 @@ use kube::runtime::reflector::Store;
 
 use super::Context;
 use super::objects::Pair;
-use super::store::{self, KubernetesFailure};
+use super::store;
+use crate::kubernetes::KubernetesFailure;
 use crate::plan::{Desired, Record, Rival};
 use crate::resource::SsoConnector;
 

@@ -18,11 +18,9 @@ use tracing::warn;
 
 use crate::definition::{Shift, Unjudged};
 use crate::identity::EmailDomain;
+use crate::kubernetes::{KubernetesFailure, within};
 use crate::plan::{Definition, Guard};
 use crate::resource::{FINALIZER, SsoConnector, SsoConnectorStatus};
-
-/// How long a call to the API server may take.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How often the ID of a connector that was just created is offered to the API server in one pass.
 const TRIES_TO_STORE_AN_ID: u32 = 6;
@@ -32,35 +30,6 @@ const FIRST_WAIT_TO_STORE_AN_ID: Duration = Duration::from_millis(200);
 
 /// Who we are in `metadata.managedFields`.
 const FIELD_MANAGER: &str = "cloudflare-sso-operator";
-
-/// Why something could not be read from or written to the API server.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum KubernetesFailure {
-    /// It answered with an error, or not at all.
-    #[error("{}", describe(.0))]
-    Client(#[source] Box<kube::Error>),
-    /// It did not answer in time.
-    #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
-    Timeout,
-    /// What is stored in it may lose fields.
-    #[error(transparent)]
-    Definition(#[from] Unjudged),
-    /// Our own value has no JSON form.
-    #[error("a status cannot be written as JSON: {0}")]
-    Json(#[from] serde_json::Error),
-}
-
-impl KubernetesFailure {
-    /// Whether the operator lacks the right.
-    pub(super) fn is_forbidden(&self) -> bool {
-        match self {
-            Self::Client(failure) => {
-                matches!(failure.as_ref(), kube::Error::Api(status) if status.is_forbidden())
-            }
-            Self::Timeout | Self::Definition(_) | Self::Json(_) => false,
-        }
-    }
-}
 
 /// What became of a write.
 #[derive(Debug)]
@@ -234,17 +203,6 @@ pub(super) async fn is_terminating(
     }
 }
 
-/// A call to the API server, bounded in time.
-pub(super) async fn within<T>(
-    call: impl Future<Output = kube::Result<T>>,
-) -> Result<T, KubernetesFailure> {
-    match tokio::time::timeout(CALL_TIMEOUT, call).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(failure)) => Err(KubernetesFailure::Client(Box::new(failure))),
-        Err(_) => Err(KubernetesFailure::Timeout),
-    }
-}
-
 fn written(result: Result<SsoConnector, KubernetesFailure>) -> Result<Written, KubernetesFailure> {
     match result {
         Ok(object) => Ok(Written::Stored(Box::new(object))),
@@ -264,14 +222,6 @@ fn is_conflict(failure: &kube::Error) -> bool {
         .as_ref()
         .is_some_and(|details| details.causes.iter().any(|cause| !cause.field.is_empty()));
     status.is_conflict() || status.is_not_found() || (status.is_invalid() && !names_fields)
-}
-
-/// The API server's own words. The error's `Display` adds everything it knows in debug form.
-fn describe(failure: &kube::Error) -> String {
-    match failure {
-        kube::Error::Api(status) => format!("{} (HTTP {})", status.message, status.code),
-        other => other.to_string(),
-    }
 }
 
 fn manager() -> PatchParams {

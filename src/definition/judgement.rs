@@ -61,7 +61,9 @@ impl Judgement {
         }
     }
 
-    fn of_definition(found: &CustomResourceDefinition) -> Self {
+    /// Judges a definition that could be read.
+    #[must_use]
+    pub fn of_definition(found: &CustomResourceDefinition) -> Self {
         if found.metadata.deletion_timestamp.is_some() {
             return Self::Terminating;
         }

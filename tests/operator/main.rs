@@ -2,13 +2,17 @@
 //! control plane. Only Cloudflare is simulated. Each test has a stage of its own, so tests share nothing.
 
 mod break_glass;
+mod check;
+mod command;
 mod creation;
 mod credentials;
 mod definition;
 mod duplicates;
 mod enforcement;
+mod export;
 mod journey;
 mod leadership;
+mod missing_rights;
 mod namespace;
 mod policies;
 mod rights;

@@ -116,10 +116,10 @@ async fn live(stage: &Stage) {
     assert!(stage.simulator.admin().connectors(ACCOUNT).is_empty());
 }
 
-/// The operator's calls so far, as the API server logged them.
+/// The operator's calls so far, as the API server logged them. Everybody may ask which rights they have.
 fn calls(stage: &Stage) -> Vec<AuditEvent> {
     let mut events = stage.control_plane.audit_events().unwrap();
-    events.retain(|event| event.user == USER);
+    events.retain(|event| event.user == USER && event.resource != "selfsubjectaccessreviews");
     events
 }
 

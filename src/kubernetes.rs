@@ -1,0 +1,60 @@
+//! A call to the API server: bounded in time, and what its failure says to people.
+
+use std::time::Duration;
+
+use crate::definition::Unjudged;
+
+/// How long a call to the API server may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why something could not be read from or written to the API server.
+#[derive(Debug, thiserror::Error)]
+pub enum KubernetesFailure {
+    /// It answered with an error, or not at all.
+    #[error("{}", describe(.0))]
+    Client(#[source] Box<kube::Error>),
+    /// It did not answer in time.
+    #[error("the API server did not answer within {} s", CALL_TIMEOUT.as_secs())]
+    Timeout,
+    /// What is stored in it may lose fields.
+    #[error(transparent)]
+    Definition(#[from] Unjudged),
+    /// Our own value has no JSON form.
+    #[error("a status cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl KubernetesFailure {
+    /// Whether the operator lacks the right.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        match self {
+            Self::Client(failure) => {
+                matches!(failure.as_ref(), kube::Error::Api(status) if status.is_forbidden())
+            }
+            Self::Timeout | Self::Definition(_) | Self::Json(_) => false,
+        }
+    }
+}
+
+/// Makes a call within its time.
+///
+/// # Errors
+/// If the call fails or takes too long. A write that took too long may have been made.
+pub async fn within<T>(
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, KubernetesFailure> {
+    match tokio::time::timeout(CALL_TIMEOUT, call).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(failure)) => Err(KubernetesFailure::Client(Box::new(failure))),
+        Err(_) => Err(KubernetesFailure::Timeout),
+    }
+}
+
+/// The API server's own words. The error's `Display` adds everything it knows in debug form.
+fn describe(failure: &kube::Error) -> String {
+    match failure {
+        kube::Error::Api(status) => format!("{} (HTTP {})", status.message, status.code),
+        other => other.to_string(),
+    }
+}
