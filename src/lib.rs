@@ -12,6 +12,7 @@ pub mod cli;
 pub mod clock;
 pub mod cloudflare;
 pub mod controller;
+pub mod default_token;
 pub mod foreign_text;
 pub mod identity;
 pub mod lease;

@@ -17,6 +17,7 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use crate::cli::{LogFormat, RunArgs};
 use crate::cloudflare::{BuildError, Client as Cloudflare, ClientOptions};
 use crate::controller::{self, Context};
+use crate::default_token::{DefaultToken, HalfConfigured};
 use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, WritesUnder};
 use crate::metrics::Metrics;
 use crate::plan::UnsafeTiming;
@@ -40,6 +41,9 @@ pub enum RunError {
     /// A combination of durations is unsafe.
     #[error(transparent)]
     Timing(#[from] UnsafeTiming),
+    /// Only half of the default token is configured.
+    #[error(transparent)]
+    DefaultToken(#[from] HalfConfigured),
     /// The probes cannot be served.
     #[error("--listen: cannot serve on {address}: {cause}")]
     Listen {
@@ -83,6 +87,10 @@ struct Clients {
 pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     log(&arguments)?;
     arguments.timing.check()?;
+    let default_token = DefaultToken::configured(
+        arguments.default_token_file.clone(),
+        arguments.default_token_grants.clone(),
+    )?;
     let place = Place {
         namespace: lease::namespace(arguments.lease_namespace.as_deref())?,
         name: arguments.lease_name.clone(),
@@ -112,7 +120,14 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         metrics.leads(true);
         let rate = arguments.rate();
         let timing = arguments.timing;
-        let context = Context::new(clients.work, cloudflare, timing, rate, metrics);
+        let context = Context::new(
+            clients.work,
+            cloudflare,
+            timing,
+            rate,
+            default_token,
+            metrics,
+        );
         let work = controller::run(
             clients.watch,
             Arc::new(context),

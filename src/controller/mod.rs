@@ -4,7 +4,7 @@
 //! | room | does |
 //! |---|---|
 //! | [`pass`] | one pass over one object, from the plan's first question to its last word |
-//! | [`credentials`] | reads the Secret |
+//! | [`credentials`] | reads the Secret, or the default token |
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
 //! | [`store`] | writes status and finalizer, each under its precondition |
 //! | [`announce`] | Events for what has changed |
@@ -36,6 +36,7 @@ use tracing::{debug, error, warn};
 use crate::account::{Listings, Rate, Tokens};
 use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
+use crate::default_token::DefaultToken;
 use crate::identity::{AccountId, EmailDomain};
 use crate::metrics::{Metrics, PassOutcome};
 use crate::plan::Timing;
@@ -65,6 +66,7 @@ pub struct Context {
     recorder: Recorder,
     fingerprints: FingerprintKey,
     tokens: Tokens,
+    default_token: Option<DefaultToken>,
     listings: Listings,
     objects: Objects,
     /// The objects as the watch has brought them, once there is one.
@@ -88,6 +90,7 @@ impl Context {
         cloudflare: Cloudflare,
         timing: Timing,
         rate: Rate,
+        default_token: Option<DefaultToken>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let reporter = Reporter {
@@ -103,6 +106,7 @@ impl Context {
             metrics,
             fingerprints: FingerprintKey::random(),
             tokens: Tokens::new(rate),
+            default_token,
             listings: Listings::default(),
             objects: Objects::default(),
             cache: OnceLock::new(),

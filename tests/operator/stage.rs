@@ -26,7 +26,7 @@ pub(crate) const SECRET: &str = "cloudflare-api-token";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Durations short enough for a test, in the proportions of the real ones.
-const BRISK: [&str; 36] = [
+const BRISK: [&str; 42] = [
     "--call-timeout",
     "1s",
     // A leader must live through the hiccups of a busy machine, and whoever follows a killed one waits that long.
@@ -55,6 +55,12 @@ const BRISK: [&str; 36] = [
     "--secret-retry",
     "300ms",
     "--refused-token-retry",
+    "2s",
+    "--changed-token-window",
+    "400ms",
+    "--namespace-refusal-interval",
+    "400ms",
+    "--refusal-window",
     "2s",
     "--rejected-retry",
     "1s",
