@@ -16,7 +16,7 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::cli::{LogFormat, RunArgs};
 use crate::cloudflare::{BuildError, Client as Cloudflare, ClientOptions};
-use crate::controller::{self, Context};
+use crate::controller::{self, Context, Scope};
 use crate::default_token::{DefaultToken, HalfConfigured};
 use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, WritesUnder};
 use crate::metrics::Metrics;
@@ -120,6 +120,7 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         metrics.leads(true);
         let rate = arguments.rate();
         let timing = arguments.timing;
+        let scope = Scope::of(arguments.watch_namespaces);
         let context = Context::new(
             clients.work,
             cloudflare,
@@ -130,6 +131,7 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         );
         let work = controller::run(
             clients.watch,
+            &scope,
             Arc::new(context),
             readiness,
             shutdown.clone(),

@@ -171,3 +171,210 @@ impl Budget {
         self.stakes.retain(|placed| placed.stake != stake);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_start(Duration::from_secs(seconds))
+    }
+
+    fn caller(namespace: &str, past: Past) -> Caller {
+        Caller {
+            namespace: namespace.to_owned(),
+            source: secret(namespace, "token"),
+            past,
+        }
+    }
+
+    fn secret(namespace: &str, name: &str) -> Source {
+        Source::Secret {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
+    /// A budget of which much has been lost: in seconds, from which namespace, by what kind of object.
+    fn spent(losses: &[(u64, &str, Past)]) -> Budget {
+        let mut budget = Budget::default();
+        for (second, namespace, past) in losses {
+            let caller = caller(namespace, *past);
+            let stake = budget.place_again(&caller, &Timing::default(), at(*second));
+            budget.lose(stake, at(*second));
+        }
+        budget
+    }
+
+    #[test]
+    fn a_token_that_was_refused_before_goes_out_as_far_as_others_have_left_something() {
+        use Past::{Bound, Unbound};
+        let three = [(0, "a", Unbound), (10, "b", Unbound), (20, "c", Unbound)];
+        let five = [
+            (0, "a", Bound),
+            (10, "b", Bound),
+            (20, "c", Bound),
+            (30, "d", Bound),
+            (40, "e", Bound),
+        ];
+        let mixed = [
+            (0, "a", Bound),
+            (10, "b", Bound),
+            (20, "c", Unbound),
+            (30, "d", Unbound),
+        ];
+        for (losses, namespace, past, opens) in [
+            (&[][..], "x", Unbound, 100),
+            (&[(50, "x", Bound)], "x", Bound, 110),
+            (&[(50, "x", Bound)], "y", Unbound, 100),
+            (&[(40, "x", Bound)], "x", Bound, 100),
+            (&three, "x", Unbound, 300),
+            (&three, "x", Bound, 100),
+            (&mixed, "x", Unbound, 100),
+            (&five, "x", Unbound, 300),
+            (&five, "x", Bound, 300),
+        ] {
+            let caller = caller(namespace, past);
+            let found = spent(losses).opens_again(&caller, &Timing::default(), at(100));
+            assert_eq!(found, at(opens), "{losses:?}, {namespace}, {past:?}");
+        }
+    }
+
+    #[test]
+    fn a_new_token_waits_for_nobody_else() {
+        let timing = Timing::default();
+        let mut budget = spent(&[(0, "a", Past::Bound); 20]);
+        let (source, other) = (secret("a", "token"), secret("a", "other"));
+        for second in [1, 2] {
+            assert_eq!(
+                budget.opens_to_new(&source, &timing, at(second)),
+                at(second)
+            );
+            budget.place_on_new(source.clone(), &timing, at(second));
+        }
+        assert_eq!(budget.opens_to_new(&source, &timing, at(3)), at(61));
+        assert_eq!(budget.opens_to_new(&other, &timing, at(3)), at(3));
+        assert_eq!(budget.opens_to_new(&Source::Default, &timing, at(3)), at(3));
+        assert_eq!(budget.opens_to_new(&source, &timing, at(61)), at(61));
+    }
+
+    #[test]
+    fn what_cloudflare_takes_costs_nothing() {
+        let timing = Timing::default();
+        let mut budget = Budget::default();
+        let caller = caller("a", Past::Unbound);
+        for _ in 0..10 {
+            assert_eq!(budget.opens_again(&caller, &timing, at(0)), at(0));
+            let stake = budget.place_again(&caller, &timing, at(0));
+            assert_eq!(budget.opens_again(&caller, &timing, at(0)), at(60));
+            budget.give_back(stake);
+        }
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_that() {
+        let timing = Timing::default();
+        let mut budget = Budget::default();
+        for n in 0..REMEMBERED_STAKES {
+            budget.place_on_new(secret("a", &n.to_string()), &timing, at(0));
+        }
+        let source = secret("a", "one more");
+        assert_eq!(budget.opens_to_new(&source, &timing, at(1)), at(60));
+        for n in 0..10 {
+            budget.place_again(&caller("b", Past::Bound), &timing, at(n));
+        }
+        assert_eq!(budget.stakes.len(), REMEMBERED_STAKES);
+        budget.place_on_new(source, &timing, at(400));
+        assert_eq!(budget.stakes.len(), 1);
+    }
+
+    /// Somebody wants to offer a token that was refused before.
+    #[derive(Debug, Clone)]
+    struct Try {
+        after: u64,
+        namespace: u8,
+        past: Past,
+        /// How long the answer takes, and whether it is a refusal.
+        takes: u64,
+        refused: bool,
+    }
+
+    fn tries() -> impl Strategy<Value = Vec<Try>> {
+        let past = prop_oneof![Just(Past::Bound), Just(Past::Unbound)];
+        let one = (
+            0..40_u64,
+            0..8_u8,
+            past,
+            0..12_u64,
+            prop::bool::weighted(0.8),
+        );
+        prop::collection::vec(
+            one.prop_map(|(after, namespace, past, takes, refused)| Try {
+                after,
+                namespace,
+                past,
+                takes,
+                refused,
+            }),
+            1..200,
+        )
+    }
+
+    /// Lets all try, and returns what was refused: when, to which namespace, to what kind of object.
+    fn refusals(tries: &[Try], timing: &Timing) -> Vec<(u64, u8, Past)> {
+        let mut budget = Budget::default();
+        let mut under_way: Vec<(u64, Stake, Try)> = Vec::new();
+        let mut refused = Vec::new();
+        let mut now = 0;
+        let mut settle = |budget: &mut Budget, under_way: &mut Vec<(u64, Stake, Try)>, until| {
+            under_way.sort_by_key(|(ends, _, _)| *ends);
+            while under_way.first().is_some_and(|(ends, _, _)| *ends <= until) {
+                let (ends, stake, one) = under_way.remove(0);
+                if one.refused {
+                    budget.lose(stake, at(ends));
+                    refused.push((ends, one.namespace, one.past));
+                } else {
+                    budget.give_back(stake);
+                }
+            }
+        };
+        for one in tries {
+            now += one.after;
+            settle(&mut budget, &mut under_way, now);
+            let caller = caller(&one.namespace.to_string(), one.past);
+            if budget.opens_again(&caller, timing, at(now)) <= at(now) {
+                let stake = budget.place_again(&caller, timing, at(now));
+                under_way.push((now + one.takes, stake, one.clone()));
+            }
+        }
+        settle(&mut budget, &mut under_way, u64::MAX);
+        refused
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_tried_refusals_stay_within_the_budget(tries in tries()) {
+            let refused = refusals(&tries, &Timing::default());
+            for (start, namespace, _) in &refused {
+                let from = |span: u64| refused.iter().filter(move |(when, _, _)| (*start..start + span).contains(when));
+                let unbound = from(300).filter(|(_, _, past)| *past == Past::Unbound);
+                prop_assert!(from(300).count() <= AGAIN_FROM_ALL);
+                prop_assert!(unbound.count() <= AGAIN_FROM_UNBOUND);
+                prop_assert!(from(60).filter(|(_, other, _)| other == namespace).count() <= 1);
+            }
+        }
+
+        #[test]
+        fn whatever_others_have_lost_a_bound_object_is_not_kept_out_by_unbound_ones(tries in tries()) {
+            let unbound: Vec<_> = tries.into_iter().map(|one| Try { past: Past::Unbound, refused: true, ..one }).collect();
+            let lost = refusals(&unbound, &Timing::default());
+            let namespaces: Vec<String> = lost.iter().map(|(_, namespace, _)| namespace.to_string()).collect();
+            let losses: Vec<_> = lost.iter().zip(&namespaces).map(|((when, _, _), namespace)| (*when, namespace.as_str(), Past::Unbound)).collect();
+            let end = losses.last().map_or(0, |(when, _, _)| *when);
+            let opens = spent(&losses).opens_again(&caller("fresh", Past::Bound), &Timing::default(), at(end));
+            prop_assert_eq!(opens, at(end));
+        }
+    }
+}

@@ -206,21 +206,19 @@ impl Ledger {
     fn way(&self, permission: &Permission, caller: &Caller, timing: &Timing, now: Moment) -> Way {
         let standing = self.known.get(permission);
         let answer = standing.and_then(|standing| standing.answer.as_ref());
-        let is_offered = standing
+        let offered = standing
             .and_then(|standing| standing.offered)
-            .is_some_and(|(_, since)| now.since(since) < LONGEST_OFFER);
-        let glance = if is_offered { now + NEXT_GLANCE } else { now };
+            .filter(|(_, since)| now.since(*since) < LONGEST_OFFER)
+            .map(|_| now + NEXT_GLANCE);
         match answer {
             Some(Answer::Accepted) => Way::Freely,
-            Some(Answer::Refused { at, .. }) => {
+            Some(Answer::Refused { at, .. }) => Way::AgainFrom(offered.unwrap_or_else(|| {
                 let rested = *at + timing.refused_token_retry;
-                let opens = self.budget.opens_again(caller, timing, now);
-                Way::AgainFrom(glance.max(rested).max(opens))
-            }
-            None => {
-                let opens = self.budget.opens_to_new(&caller.source, timing, now);
-                Way::AsNewFrom(glance.max(opens))
-            }
+                rested.max(self.budget.opens_again(caller, timing, now))
+            })),
+            None => Way::AsNewFrom(
+                offered.unwrap_or_else(|| self.budget.opens_to_new(&caller.source, timing, now)),
+            ),
         }
     }
 
@@ -236,5 +234,214 @@ impl Ledger {
         let standing = self.known.entry(permission.clone()).or_default();
         standing.touched = now;
         standing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::{Past, Source};
+    use super::*;
+    use crate::cloudflare::{ApiToken, FingerprintKey};
+
+    const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_start(Duration::from_secs(seconds))
+    }
+
+    struct Scene {
+        offers: Offers,
+        key: FingerprintKey,
+        timing: Timing,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self {
+                offers: Offers::default(),
+                key: FingerprintKey::random(),
+                timing: Timing::default(),
+            }
+        }
+
+        fn permission(&self, token: &str, right: Right) -> Permission {
+            let token = ApiToken::parse(token.as_bytes()).unwrap();
+            (
+                ACCOUNT.parse().unwrap(),
+                token.fingerprint(&self.key),
+                right,
+            )
+        }
+
+        fn ask(&self, token: &str, who: &Caller, now: u64) -> Result<Option<Stake>, Moment> {
+            let permission = self.permission(token, Right::Read);
+            self.offers.ask(&permission, who, &self.timing, at(now))
+        }
+
+        fn outlook(&self, token: &str, who: &Caller, now: u64) -> Outlook {
+            let permission = self.permission(token, Right::Read);
+            self.offers.outlook(&permission, who, &self.timing, at(now))
+        }
+
+        fn refuse(&self, token: &str, who: &Caller, now: u64) {
+            let permission = self.permission(token, Right::Read);
+            let words = format!("no {token}");
+            self.offers
+                .refused(&permission, who, words, &self.timing, at(now));
+        }
+
+        fn accept(&self, token: &str, now: u64) {
+            let permission = self.permission(token, Right::Read);
+            self.offers.accepted(&permission, at(now));
+        }
+    }
+
+    fn caller(namespace: &str, past: Past) -> Caller {
+        Caller {
+            namespace: namespace.to_owned(),
+            source: Source::Secret {
+                namespace: namespace.to_owned(),
+                name: "token".to_owned(),
+            },
+            past,
+        }
+    }
+
+    #[test]
+    fn a_refused_token_rests_and_keeps_its_last_words_until_it_may_go_out_again() {
+        let scene = Scene::new();
+        let who = caller("a", Past::Unbound);
+        assert_eq!(scene.outlook("bad", &who, 0), Outlook::Open);
+        assert!(scene.ask("bad", &who, 0).unwrap().is_some());
+        scene.refuse("bad", &who, 1);
+        let refused = Outlook::Refused("no bad".to_owned());
+        for now in [1, 60, 300] {
+            assert_eq!(scene.outlook("bad", &who, now), refused);
+            assert_eq!(scene.ask("bad", &who, now), Err(at(301)));
+        }
+        assert_eq!(scene.outlook("bad", &who, 301), Outlook::Open);
+        assert!(scene.ask("bad", &who, 301).unwrap().is_some());
+        assert_eq!(scene.outlook("bad", &who, 302), refused, "while it is out");
+        scene.refuse("bad", &who, 303);
+        assert_eq!(scene.ask("bad", &who, 400), Err(at(603)));
+    }
+
+    #[test]
+    fn a_token_that_works_is_used_freely_until_it_is_refused() {
+        let scene = Scene::new();
+        let who = caller("a", Past::Bound);
+        assert!(scene.ask("good", &who, 0).unwrap().is_some());
+        let others = scene.ask("good", &caller("b", Past::Bound), 0);
+        assert_eq!(others, Err(at(0) + NEXT_GLANCE), "one offers it");
+        assert!(matches!(
+            scene.outlook("good", &who, 0),
+            Outlook::NotBefore(_)
+        ));
+        scene.accept("good", 1);
+        for _ in 0..100 {
+            assert_eq!(scene.ask("good", &who, 1), Ok(None));
+        }
+        // Revoked, while several calls were under way: that counts, and counts once.
+        for _ in 0..8 {
+            scene.refuse("good", &who, 10);
+        }
+        assert_eq!(scene.ask("good", &who, 20), Err(at(310)));
+        let ledger = scene.offers.lock();
+        let opens = ledger.budget.opens_again(&who, &scene.timing, at(20));
+        assert_eq!(opens, at(70));
+    }
+
+    #[test]
+    fn reading_and_changing_are_refused_each_for_itself() {
+        let scene = Scene::new();
+        let who = caller("a", Past::Bound);
+        let change = scene.permission("reader", Right::Change);
+        let ask = || scene.offers.ask(&change, &who, &scene.timing, at(1));
+        scene.accept("reader", 0);
+        assert!(ask().unwrap().is_some());
+        let words = "read only".to_owned();
+        scene
+            .offers
+            .refused(&change, &who, words, &scene.timing, at(1));
+        assert_eq!(ask(), Err(at(301)));
+        assert_eq!(scene.ask("reader", &who, 1), Ok(None));
+    }
+
+    #[test]
+    fn a_corrected_token_goes_out_at_once_whatever_the_others_have_spent() {
+        let scene = Scene::new();
+        for n in 0..20 {
+            let other = caller(&format!("other-{n}"), Past::Bound);
+            let bad = format!("bad-{n}");
+            scene.accept(&bad, 0);
+            scene.refuse(&bad, &other, 1);
+        }
+        let mine = caller("mine", Past::Unbound);
+        assert!(scene.ask("typo", &mine, 2).unwrap().is_some());
+        scene.refuse("typo", &mine, 2);
+        assert!(scene.ask("fixed", &mine, 3).unwrap().is_some());
+        scene.refuse("fixed", &mine, 3);
+        assert_eq!(scene.ask("third", &mine, 4), Err(at(62)));
+        assert_eq!(scene.outlook("third", &mine, 4), Outlook::NotBefore(at(62)));
+        assert!(scene.ask("third", &mine, 62).unwrap().is_some());
+        scene.accept("third", 62);
+        assert!(scene.ask("fourth", &mine, 62).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_token_that_others_have_spent_the_budget_for_keeps_its_words() {
+        let scene = Scene::new();
+        let who = caller("a", Past::Unbound);
+        scene.refuse("bad", &who, 0);
+        for n in 0..3 {
+            let other = caller(&format!("other-{n}"), Past::Unbound);
+            scene.refuse(&format!("bad-{n}"), &other, 200);
+        }
+        assert_eq!(
+            scene.outlook("bad", &who, 400),
+            Outlook::Refused("no bad".to_owned())
+        );
+        assert_eq!(scene.ask("bad", &who, 400), Err(at(500)));
+        let bound = caller("a", Past::Bound);
+        assert_eq!(scene.outlook("bad", &bound, 400), Outlook::Open);
+    }
+
+    #[test]
+    fn a_call_that_says_nothing_about_the_token_leaves_all_as_it_was() {
+        let scene = Scene::new();
+        let who = caller("a", Past::Unbound);
+        let permission = scene.permission("new", Right::Read);
+        for _ in 0..5 {
+            let stake = scene.ask("new", &who, 0).unwrap().unwrap();
+            scene.offers.withdraw(&permission, stake);
+        }
+        scene.refuse("new", &who, 1);
+        let stake = scene.ask("new", &who, 301).unwrap().unwrap();
+        scene.offers.withdraw(&permission, stake);
+        assert!(scene.ask("new", &who, 301).unwrap().is_some());
+        // Somebody else's, or one that was answered.
+        scene.offers.withdraw(&permission, stake);
+        assert_eq!(scene.ask("new", &who, 302), Err(at(303)));
+    }
+
+    #[test]
+    fn an_offer_that_nobody_ends_does_not_keep_the_token_back_for_ever() {
+        let scene = Scene::new();
+        let who = caller("a", Past::Unbound);
+        assert!(scene.ask("new", &who, 0).unwrap().is_some());
+        assert!(scene.ask("new", &who, 60).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_the_oldest_goes_first() {
+        let scene = Scene::new();
+        let who = caller("a", Past::Unbound);
+        scene.refuse("oldest", &who, 0);
+        for n in 1..=REMEMBERED_ANSWERS {
+            scene.accept(&format!("good-{n}"), 1);
+        }
+        assert_eq!(scene.offers.lock().known.len(), REMEMBERED_ANSWERS);
+        assert_eq!(scene.outlook("oldest", &who, 2), Outlook::Open);
+        assert_eq!(scene.ask("good-7", &who, 2), Ok(None));
     }
 }

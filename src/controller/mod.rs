@@ -3,6 +3,7 @@
 //!
 //! | room | does |
 //! |---|---|
+//! | [`scope`] | says which namespaces are watched, and holds what the watches have brought |
 //! | [`pass`] | one pass over one object, from the plan's first question to its last word |
 //! | [`credentials`] | reads the Secret, or the default token |
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
@@ -15,6 +16,7 @@ mod credentials;
 mod exchange;
 mod objects;
 mod pass;
+mod scope;
 mod store;
 
 use std::convert::Infallible;
@@ -23,13 +25,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::api::Api;
-use kube::core::DeserializeGuard;
+use futures::stream::select_all;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource as _, ResourceExt as _};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
@@ -43,6 +45,8 @@ use crate::plan::Timing;
 use crate::resource::SsoConnector;
 use crate::server::Readiness;
 use objects::{Name, Objects};
+pub use scope::Scope;
+use scope::{Cache, Guarded};
 
 /// How many objects are worked on at once, which also bounds the connections to Cloudflare.
 const CONCURRENCY: u16 = 8;
@@ -70,7 +74,9 @@ pub struct Context {
     listings: Listings,
     objects: Objects,
     /// The objects as the watch has brought them, once there is one.
-    cache: OnceLock<Store<DeserializeGuard<SsoConnector>>>,
+    cache: OnceLock<Cache>,
+    /// The places for those that are worked on.
+    places: Semaphore,
 }
 
 // Neither the client nor the recorder has a `Debug` of its own.
@@ -110,12 +116,13 @@ impl Context {
             listings: Listings::default(),
             objects: Objects::default(),
             cache: OnceLock::new(),
+            places: Semaphore::new(CONCURRENCY.into()),
         }
     }
 
     /// The other objects for the account and domain, as the watch has brought them.
     fn others(&self, account: &AccountId, domain: &EmailDomain, uid: &str) -> Vec<SsoConnector> {
-        let all = self.cache.get().map(Store::state).unwrap_or_default();
+        let all = self.cache.get().map(Cache::state).unwrap_or_default();
         let is_other = |object: &&SsoConnector| {
             object.spec.account_id == account.to_string()
                 && object.spec.email_domain == domain.to_string()
@@ -126,55 +133,60 @@ impl Context {
     }
 }
 
-/// Works on all `SsoConnector` objects until `shutdown`, and then finishes the passes that are under way.
+/// Works on the `SsoConnector` objects of `scope` until `shutdown`, and then finishes the passes that are under way.
 ///
 /// `watch` is a client without a read timeout: a watch is silent for minutes.
 pub async fn run(
     watch: Client,
+    scope: &Scope,
     context: Arc<Context>,
     readiness: Readiness,
     shutdown: CancellationToken,
 ) {
-    let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(watch);
-    let controller = Controller::new(objects, watcher::Config::default())
-        .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .graceful_shutdown_on(shutdown.clone().cancelled_owned());
-    let store = controller.store();
-    // There is one watch for each context.
-    let _first = context.cache.set(controller.store());
-    let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown.clone());
-    let work = controller
-        .run(
-            reconcile,
-            |_, never, _| match *never {},
-            Arc::clone(&context),
-        )
-        .for_each(|result| report(Arc::clone(&context), result));
-    let all = async { tokio::join!(work, housekeeping) };
-    tokio::select! {
-        _ = all => {}
-        // The controller does not end before its first list; but then nothing is under way that must be finished.
-        () = stopped_before_ready(store, readiness, shutdown) => {}
+    let start = |objects| {
+        Controller::new(objects, watcher::Config::default())
+            .with_config(controller::Config::default().concurrency(CONCURRENCY))
+            .graceful_shutdown_on(shutdown.clone().cancelled_owned())
+    };
+    let controllers: Vec<_> = scope.watches(&watch).into_iter().map(start).collect();
+    let cache = Cache::of(controllers.iter().map(Controller::store));
+    // There is one cache for each context.
+    let _first = context.cache.set(cache.clone());
+    let housekeeping = tidy(Arc::clone(&context), cache.clone(), shutdown.clone());
+    let work = controllers.into_iter().map(|controller| {
+        let stopped = stopped_before_ready(controller.store(), shutdown.clone());
+        controller
+            .run(
+                reconcile,
+                |_, never, _| match *never {},
+                Arc::clone(&context),
+            )
+            .take_until(stopped)
+            .boxed()
+    });
+    let work = select_all(work).for_each(|result| report(Arc::clone(&context), result));
+    tokio::join!(work, housekeeping, tell(cache, readiness, shutdown));
+}
+
+/// Says when the objects are known.
+async fn tell(cache: Cache, readiness: Readiness, shutdown: CancellationToken) {
+    let known = shutdown.run_until_cancelled(cache.wait_until_ready()).await;
+    if let Some(Ok(())) = known {
+        readiness.set(true);
     }
 }
 
-/// Says when the objects are known. Ends only if the operator is asked to stop before that.
-async fn stopped_before_ready(
-    store: Store<DeserializeGuard<SsoConnector>>,
-    readiness: Readiness,
-    shutdown: CancellationToken,
-) {
+/// Ends only if the operator is asked to stop before the watch has brought what there is. A controller does not end before
+/// that by itself; but then it has nothing under way that must be finished.
+async fn stopped_before_ready(store: Store<Guarded>, shutdown: CancellationToken) {
     let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
-    if let Some(Ok(())) = known {
-        readiness.set(true);
+    if known.is_some() {
         std::future::pending::<()>().await;
     }
 }
 
-type GuardedObject = Arc<DeserializeGuard<SsoConnector>>;
-
 /// Makes a pass. It never fails: a pass gives its own back-off, since a watch event would cancel the controller's.
-async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Action, Infallible> {
+async fn reconcile(object: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Infallible> {
     let object = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
         Err(invalid) => {
@@ -184,6 +196,8 @@ async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Actio
         }
     };
     let name = name_of(&object);
+    // It is never closed; each watch has places of its own, and here are those of all together.
+    let _place = context.places.acquire().await;
     let entry = context.objects.entry(&name);
     let mut entry = entry.lock_owned().await;
     let result = pass::run(&context, object, &name, &mut entry).await;
@@ -218,10 +232,7 @@ async fn reconcile(object: GuardedObject, context: Arc<Context>) -> Result<Actio
     }
 }
 
-type Report = Result<
-    (ObjectRef<DeserializeGuard<SsoConnector>>, Action),
-    controller::Error<Infallible, watcher::Error>,
->;
+type Report = Result<(ObjectRef<Guarded>, Action), controller::Error<Infallible, watcher::Error>>;
 
 async fn report(context: Arc<Context>, result: Report) {
     match result {
@@ -249,15 +260,11 @@ fn forget(context: &Context, entry: &objects::Entry) {
 
 /// Forgets what nobody needs any more, and counts what has no event of its own. An object's removal is no event to the
 /// controller, which would find out only when the object's next pass is due.
-async fn tidy(
-    context: Arc<Context>,
-    store: Store<DeserializeGuard<SsoConnector>>,
-    shutdown: CancellationToken,
-) {
+async fn tidy(context: Arc<Context>, cache: Cache, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(Duration::from_secs(10));
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         for name in context.objects.names() {
-            forget_if_removed(&context, &store, &name);
+            forget_if_removed(&context, &cache, &name);
         }
         let now = context.clock.now();
         context.objects.sweep(now, context.timing.creation_grace);
@@ -265,13 +272,9 @@ async fn tidy(
     }
 }
 
-fn forget_if_removed(
-    context: &Context,
-    store: &Store<DeserializeGuard<SsoConnector>>,
-    name: &Name,
-) {
+fn forget_if_removed(context: &Context, cache: &Cache, name: &Name) {
     let is_removed = || {
-        store
+        cache
             .get(&ObjectRef::new(&name.1).within(&name.0))
             .is_none()
     };
