@@ -4,12 +4,15 @@
 mod break_glass;
 mod creation;
 mod credentials;
+mod default_token;
 mod definition;
 mod enforcement;
 mod journey;
 mod leadership;
 mod policies;
+mod refusals;
 mod rights;
+mod scope;
 mod silence;
 mod stage;
 mod trouble;
