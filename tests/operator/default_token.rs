@@ -8,6 +8,7 @@ use cloudflare_sso_operator::resource::{ConditionType, RECONCILE_AT, SsoConnecto
 use harness::await_object;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
+use simulator::{Failure, Fault, Operation};
 
 use crate::stage::{ACCOUNT, NAMESPACE, PATIENCE, Stage, condition, connector};
 
@@ -206,6 +207,71 @@ async fn the_file_may_be_rotated_spoilt_and_restored_without_a_restart() {
         .await
         .unwrap();
     assert!(admin.connectors(ACCOUNT).is_empty());
+}
+
+#[tokio::test]
+async fn no_byte_of_it_is_shown_anywhere_not_even_when_cloudflare_echoes_it() {
+    let stage = Stage::set().await;
+    let token = stage.token.as_str();
+    let file = TokenFile::of(&stage, token);
+    let grants = format!("{NAMESPACE}/{ACCOUNT}/*");
+    let flags = [
+        "--default-token-file",
+        file.path(),
+        "--default-token-grants",
+        &grants,
+        "--log-filter",
+        "trace",
+    ];
+    let operator = stage.operator(&flags).await;
+    let object = bare(NAMESPACE, "example", ACCOUNT, "example.com");
+    stage.apply(&object).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+
+    // Every text that is shown of a connector, and every kind of refusal.
+    let rewrite = |pointer: &str, value: String| Failure::Rewrite {
+        pointer: pointer.to_owned(),
+        value: json!(value),
+    };
+    let echo = format!("invalid token \"Bearer {token}\"");
+    let code = format!("cloudflare_dashboard_sso={token}");
+    let failures = [
+        rewrite("/result/0/verification/status", token.to_owned()),
+        rewrite("/result/0/verification/code", code),
+        rewrite("/result/0/email_domain", format!("{token}.example")),
+        Failure::envelope(500, 1000, &echo),
+        Failure::envelope(400, 1001, &echo),
+        Failure::envelope(403, 10_000, &echo),
+    ];
+    let admin = stage.simulator.admin();
+    let struck = async |count: usize| {
+        let all = |world: &simulator::World| {
+            let faults = world.faults();
+            faults.len() >= count && faults.iter().all(|fault| fault.struck > 0)
+        };
+        admin.until(all, PATIENCE).await.unwrap();
+    };
+    for (n, failure) in failures.into_iter().enumerate() {
+        admin.push_fault(Fault::new(failure).on(Operation::List));
+        struck(n + 1).await;
+    }
+    stage.until_ready_is("example", "Unauthorized").await;
+    file.write(&format!("{token}\n{token}"));
+    stage
+        .until_ready_is("example", "CredentialsUnavailable")
+        .await;
+
+    let metrics = operator.metrics().await.unwrap();
+    let objects = stage
+        .kubectl(&["get", "sso,events", "-A", "-o", "yaml"])
+        .await;
+    let log = operator.output();
+    assert!(log.contains("TRACE"), "the log is there");
+    for (place, text) in [("log", &log), ("metrics", &metrics), ("objects", &objects)] {
+        assert!(!text.contains(token), "the token stands in the {place}");
+    }
 }
 
 #[test]

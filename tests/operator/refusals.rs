@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cloudflare_sso_operator::resource::{ConditionType, RECONCILE_AT};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
-use simulator::{Call, TokenRequest};
+use simulator::{Call, Failure, Fault, Operation, TokenRequest};
 
-use crate::stage::{PATIENCE, Stage, connector};
+use crate::stage::{PATIENCE, Stage, condition, connector, current};
 
 /// An account for each namespace or object, by which its calls are known.
 fn account(number: usize) -> String {
@@ -129,7 +130,7 @@ async fn noise(client: kube::Client, namespaces: usize) {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_offered_again_from_time_to_time_and_recovers_without_an_edit() {
+async fn a_refused_token_is_offered_again_after_its_rest_and_nothing_is_written_meanwhile() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--refused-token-retry", "3s"]).await;
     let mine = account(0);
@@ -155,6 +156,37 @@ async fn a_refused_token_is_offered_again_from_time_to_time_and_recovers_without
         shown.resource_version(),
         "nothing new is nothing to write"
     );
+}
+
+#[tokio::test]
+async fn a_refusal_stands_until_cloudflare_takes_the_token_whatever_was_listed_before_it() {
+    let stage = Stage::set().await;
+    // Only a look that is asked for lists the account anew.
+    let flags = ["--poll-unverified", "10m", "--refused-token-retry", "1s"];
+    let _operator = stage.operator(&flags).await;
+    stage.connector("example", "example.com", json!({})).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    let admin = stage.simulator.admin();
+    for _ in 0..2 {
+        admin.push_fault(Fault::new(Failure::authentication_flake()).on(Operation::List));
+    }
+    stage.annotate("example", RECONCILE_AT, "now").await;
+    let mut seen = Vec::new();
+    harness::until("the token to work again", PATIENCE, async || {
+        let object = stage.objects().get("example").await.unwrap();
+        let (_, reason, _) = condition(&object, ConditionType::Ready);
+        if seen.last() != Some(&reason) {
+            seen.push(reason);
+        }
+        let recovered = seen.len() > 2 && current(&object);
+        recovered.then_some(()).ok_or(format!("{seen:?}"))
+    })
+    .await
+    .unwrap();
+    assert_eq!(seen[1..], ["Unauthorized", "AwaitingVerification"]);
+    assert_eq!(stage.simulator.calls().answered(403).count(), 2);
 }
 
 #[tokio::test]
