@@ -83,11 +83,6 @@ impl Listings {
         }
     }
 
-    /// Cloudflare lets us list the account no more: what it said before must not be taken for what it says.
-    pub fn forget(&self, account: &AccountId, token: Fingerprint) {
-        self.account(account, token).forget();
-    }
-
     fn account(&self, account: &AccountId, token: Fingerprint) -> Arc<Account> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if accounts.len() >= REMEMBERED_ACCOUNTS {
@@ -114,13 +109,6 @@ impl Account {
             .as_ref()
             .filter(|(ended, _)| *ended >= asked)
             .map(|(_, failure)| failure.clone())
-    }
-
-    fn forget(&self) {
-        self.newest
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .snapshot = None;
     }
 
     fn store(&self, newest: Newest) {

@@ -53,8 +53,10 @@ pub type Permission = (AccountId, Fingerprint, Right);
 /// What may be done with a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outlook {
-    /// It may be used, or offered.
+    /// It may be used, or offered for the first time.
     Open,
+    /// It was refused, and may be offered again.
+    Again,
     /// Nothing was refused, but it may not be offered yet.
     NotBefore(Moment),
     /// It was refused, in these words, and may not be offered yet.
@@ -117,8 +119,9 @@ impl Offers {
             .get(permission)
             .and_then(|it| it.answer.as_ref());
         match answer {
-            _ if opens <= now => Outlook::Open,
+            Some(Answer::Refused { .. }) if opens <= now => Outlook::Again,
             Some(Answer::Refused { words, .. }) => Outlook::Refused(words.clone()),
+            _ if opens <= now => Outlook::Open,
             Some(Answer::Accepted) | None => Outlook::NotBefore(opens),
         }
     }
@@ -319,7 +322,7 @@ mod tests {
             assert_eq!(scene.outlook("bad", &who, now), refused);
             assert_eq!(scene.ask("bad", &who, now), Err(at(301)));
         }
-        assert_eq!(scene.outlook("bad", &who, 301), Outlook::Open);
+        assert_eq!(scene.outlook("bad", &who, 301), Outlook::Again);
         assert!(scene.ask("bad", &who, 301).unwrap().is_some());
         assert_eq!(scene.outlook("bad", &who, 302), refused, "while it is out");
         scene.refuse("bad", &who, 303);
@@ -403,7 +406,7 @@ mod tests {
         );
         assert_eq!(scene.ask("bad", &who, 400), Err(at(500)));
         let bound = caller("a", Past::Bound);
-        assert_eq!(scene.outlook("bad", &bound, 400), Outlook::Open);
+        assert_eq!(scene.outlook("bad", &bound, 400), Outlook::Again);
     }
 
     #[test]

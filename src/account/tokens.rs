@@ -42,13 +42,14 @@ impl Tokens {
             let permission = (account.clone(), token, right);
             self.offers.outlook(&permission, caller, timing, now)
         };
-        match outlook(Right::Read) {
-            Outlook::Open => {}
-            Outlook::NotBefore(opens) => return Err(opens),
+        let read = outlook(Right::Read);
+        match &read {
+            Outlook::Open | Outlook::Again => {}
+            Outlook::NotBefore(opens) => return Err(*opens),
             Outlook::Refused(problem) => {
                 return Ok(Credentials::Unusable {
                     reason: Reason::Unauthorized,
-                    problem,
+                    problem: problem.clone(),
                     remedy: None,
                 });
             }
@@ -56,9 +57,10 @@ impl Tokens {
         if let Some(pause) = self.limiter.pause_of(token, now) {
             return Ok(Credentials::Paused(pause));
         }
-        Ok(match outlook(Right::Change) {
-            Outlook::Refused(problem) => Credentials::ReadOnly { problem },
-            Outlook::Open | Outlook::NotBefore(_) => Credentials::Usable,
+        Ok(match (read, outlook(Right::Change)) {
+            (Outlook::Again, _) => Credentials::Doubtful,
+            (_, Outlook::Refused(problem)) => Credentials::ReadOnly { problem },
+            (_, Outlook::Open | Outlook::Again | Outlook::NotBefore(_)) => Credentials::Usable,
         })
     }
 

@@ -116,6 +116,7 @@ impl Pass<'_> {
         match outcome {
             Ok(snapshot) => {
                 self.worked(Endpoint::List);
+                self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
                 self.note_listing(snapshot);
             }
             Err(failure) => self.note_failure(failure),
@@ -393,9 +394,6 @@ impl Pass<'_> {
         self.withdraw();
         if failure.class == Class::Unauthorized {
             self.entry.token = None;
-            if right == Right::Read {
-                context.listings.forget(&self.desired.account, fingerprint);
-            }
         }
         // If it cannot be said, the plan asks.
         self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();

@@ -184,6 +184,7 @@ impl Timing {
             ("--backoff-limit", self.backoff_limit),
             ("--secret-retry", self.secret_retry),
             ("--rejected-retry", self.rejected_retry),
+            ("--refused-token-retry", self.refused_token_retry),
         ];
         match rests.into_iter().find(|(_, span)| span.is_zero()) {
             Some((flag, _)) => Err(UnsafeTiming::Zero(flag)),

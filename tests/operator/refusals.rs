@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, RECONCILE_AT};
+use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::{WatchStreamExt as _, watcher};
 use serde_json::{Value, json};
-use simulator::{Call, Failure, Fault, Operation, TokenRequest};
+use simulator::{Call, Failure, Fault, Permission, TokenRequest};
 
-use crate::stage::{PATIENCE, Stage, condition, connector, current};
+use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, condition, connector};
 
 /// An account for each namespace or object, by which its calls are known.
 fn account(number: usize) -> String {
@@ -161,8 +163,8 @@ async fn a_refused_token_is_offered_again_after_its_rest_and_nothing_is_written_
 #[tokio::test]
 async fn a_refusal_stands_until_cloudflare_takes_the_token_whatever_was_listed_before_it() {
     let stage = Stage::set().await;
-    // Only a look that is asked for lists the account anew.
-    let flags = ["--poll-unverified", "10m", "--refused-token-retry", "1s"];
+    // Only a look that is asked for is taken.
+    let flags = ["--poll-unverified", "10m", "--refused-token-retry", "2s"];
     let _operator = stage.operator(&flags).await;
     stage.connector("example", "example.com", json!({})).await;
     stage
@@ -170,23 +172,46 @@ async fn a_refusal_stands_until_cloudflare_takes_the_token_whatever_was_listed_b
         .await;
     let admin = stage.simulator.admin();
     for _ in 0..2 {
-        admin.push_fault(Fault::new(Failure::authentication_flake()).on(Operation::List));
+        admin.push_fault(Fault::new(Failure::authentication_flake()));
     }
     stage.annotate("example", RECONCILE_AT, "now").await;
-    let mut seen = Vec::new();
-    harness::until("the token to work again", PATIENCE, async || {
-        let object = stage.objects().get("example").await.unwrap();
-        let (_, reason, _) = condition(&object, ConditionType::Ready);
-        if seen.last() != Some(&reason) {
-            seen.push(reason);
+    stage.until_ready_is("example", "Unauthorized").await;
+    let refused = || stage.simulator.calls().answered(403).count();
+    stays_unauthorized(&stage, || refused() == 2).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    assert_eq!(refused(), 2);
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_again_and_again_does_not_make_ready_come_and_go() {
+    let stage = Stage::set().await;
+    let admin = stage.simulator.admin();
+    let request = TokenRequest::new("reader").grant(ACCOUNT, [Permission::SsoConnectorRead]);
+    stage.put_token(SECRET, &admin.issue_token(request)).await;
+    let _operator = stage.operator(&["--refused-token-retry", "1s"]).await;
+    stage.connector("example", "example.com", json!({})).await;
+    stage.until_ready_is("example", "Unauthorized").await;
+    let offered = || stage.simulator.calls().mutations().count();
+    stays_unauthorized(&stage, || offered() >= 4).await;
+}
+
+/// Follows the object until `enough`, and each state of it that is stored.
+async fn stays_unauthorized(stage: &Stage, enough: impl Fn() -> bool) {
+    let mut states = watcher(stage.objects(), watcher::Config::default())
+        .applied_objects()
+        .boxed();
+    let follow = async {
+        while !enough() {
+            let next = tokio::time::timeout(Duration::from_millis(100), states.next()).await;
+            if let Ok(Some(object)) = next {
+                let (_, reason, _) = condition(&object.unwrap(), ConditionType::Ready);
+                assert_eq!(reason, "Unauthorized");
+            }
         }
-        let recovered = seen.len() > 2 && current(&object);
-        recovered.then_some(()).ok_or(format!("{seen:?}"))
-    })
-    .await
-    .unwrap();
-    assert_eq!(seen[1..], ["Unauthorized", "AwaitingVerification"]);
-    assert_eq!(stage.simulator.calls().answered(403).count(), 2);
+    };
+    tokio::time::timeout(PATIENCE, follow).await.unwrap();
 }
 
 #[tokio::test]
