@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::account::Rate;
 use crate::cloudflare::BaseUrl;
-use crate::identity::{AccountId, EmailDomain};
+use crate::default_token::Grant;
+use crate::identity::{AccountId, EmailDomain, NamespaceName};
 use crate::plan::{Timing, duration};
 
 /// Declarative Cloudflare dashboard SSO for Kubernetes
@@ -83,6 +84,28 @@ pub struct RunArgs {
     /// How many calls each API token makes at once after a rest
     #[arg(long, default_value_t = 20.0, value_parser = at_least_one, value_name = "CALLS")]
     pub call_burst: f64,
+
+    /// The namespaces whose objects are seen, separated by commas; all without it
+    #[arg(
+        long,
+        env = "WATCH_NAMESPACES",
+        value_delimiter = ',',
+        value_name = "NAMESPACES"
+    )]
+    pub watch_namespaces: Vec<NamespaceName>,
+
+    /// The file with the API token for objects without spec.apiTokenSecretRef, read whenever it is needed
+    #[arg(long, env = "DEFAULT_TOKEN_FILE", value_name = "FILE")]
+    pub default_token_file: Option<PathBuf>,
+
+    /// For whom that token is, as namespace/accountID/domain, separated by commas; the domain may be *
+    #[arg(
+        long,
+        env = "DEFAULT_TOKEN_GRANTS",
+        value_delimiter = ',',
+        value_name = "GRANTS"
+    )]
+    pub default_token_grants: Vec<Grant>,
 
     /// The namespace of the Lease that decides which of several replicas acts; in a Pod, by default, the Pod's own
     #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
@@ -164,6 +187,15 @@ pub struct CheckArgs {
     /// The user whose rights are checked, such as system:serviceaccount:NAMESPACE:NAME; without it, the one of the kubeconfig
     #[arg(long = "as", value_name = "USER")]
     pub impersonate: Option<String>,
+
+    /// The namespaces whose objects the operator sees, separated by commas; all without it
+    #[arg(
+        long,
+        env = "WATCH_NAMESPACES",
+        value_delimiter = ',',
+        value_name = "NAMESPACES"
+    )]
+    pub watch_namespaces: Vec<NamespaceName>,
 
     /// The namespace of the operator's Lease; in a Pod, by default, the Pod's own. Where it is unknown, the rights to the Lease are not checked
     #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
@@ -256,6 +288,43 @@ mod tests {
             Cli::parse_from(["operator", "crd"]).asked(),
             Command::Crd
         ));
+    }
+
+    #[test]
+    fn a_bad_grant_or_namespace_is_named_with_its_flag() {
+        let account = "023e105f4ecef8ad9ca31a8372d0c353";
+        let good = format!("team/{account}/*");
+        for (flag, value, bad) in [
+            (
+                "--default-token-grants",
+                format!("{good},team/all/*"),
+                "team/all/*",
+            ),
+            (
+                "--default-token-grants",
+                format!("*/{account}/*"),
+                "*/023e105",
+            ),
+            ("--default-token-grants", format!("{good},"), "''"),
+            ("--watch-namespaces", "team,Sales".to_owned(), "Sales"),
+            ("--watch-namespaces", String::new(), "''"),
+        ] {
+            let arguments = ["operator", flag, value.as_str()];
+            let error = Cli::try_parse_from(arguments).unwrap_err().to_string();
+            assert!(error.contains(flag) && error.contains(bad), "{error}");
+        }
+        let arguments = [
+            "operator",
+            "--watch-namespaces",
+            "a,b",
+            "--default-token-grants",
+            &good,
+        ];
+        let Command::Run(run) = Cli::parse_from(arguments).asked() else {
+            panic!("not run")
+        };
+        assert_eq!(run.watch_namespaces.len(), 2);
+        assert_eq!(run.default_token_grants[0].to_string(), good);
     }
 
     #[test]

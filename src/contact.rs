@@ -1,7 +1,8 @@
 //! Whether a watch gets through to the API server. A watch that works says nothing while nothing happens, and one that
 //! is begun again brings nothing either; so what counts is the answer to the call that begins it, as its client sees it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -10,11 +11,12 @@ use tower::{BoxError, Layer, Service};
 
 use crate::clock::{Clock, Moment};
 
-/// Since when a client's calls have brought no good answer, shared with the client.
+/// Since when a client's calls have brought no good answer, for each path that it calls: one for each namespace that is
+/// watched. Shared with the client.
 #[derive(Debug, Clone)]
 pub struct Contact {
     clock: Clock,
-    asking_since: Arc<Mutex<Option<Moment>>>,
+    asking_since: Arc<Mutex<HashMap<String, Moment>>>,
 }
 
 impl Contact {
@@ -27,23 +29,23 @@ impl Contact {
         }
     }
 
-    /// For how long calls have been made without a good answer; zero while all is well.
+    /// For how long calls to one and the same path have been made without a good answer; zero while all is well.
     #[must_use]
     pub fn lost_for(&self) -> Duration {
-        let since = *self.lock();
+        let since = self.lock().values().min().copied();
         since.map_or(Duration::ZERO, |since| self.clock.now().since(since))
     }
 
-    fn asks(&self) {
+    fn asks(&self, path: &str) {
         let now = self.clock.now();
-        self.lock().get_or_insert(now);
+        self.lock().entry(path.to_owned()).or_insert(now);
     }
 
-    fn answered(&self) {
-        *self.lock() = None;
+    fn answered(&self, path: &str) {
+        self.lock().remove(path);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Moment>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Moment>> {
         self.asking_since
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -93,13 +95,14 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        self.contact.asks();
+        let path = request.uri().path().to_owned();
+        self.contact.asks(&path);
         let call = self.service.call(request);
         let contact = self.contact.clone();
         Box::pin(async move {
             let answer = call.await.map_err(Into::into)?;
             if answer.status().is_success() {
-                contact.answered();
+                contact.answered(&path);
             }
             Ok(answer)
         })
@@ -134,6 +137,13 @@ mod tests {
         }
     }
 
+    fn path(path: &str) -> http::Request<Body> {
+        http::Request::builder()
+            .uri(path)
+            .body(Body::empty())
+            .unwrap()
+    }
+
     #[tokio::test]
     async fn contact_is_lost_from_the_first_call_in_vain_to_the_next_good_answer() {
         let contact = Contact::new(Clock::start());
@@ -147,12 +157,22 @@ mod tests {
             (Some(200), false),
         ] {
             let mut client = Noted(contact.clone()).layer(Server(status));
-            let _answer = client.call(http::Request::new(Body::empty())).await;
-            let asking_since = *contact.lock();
+            let _answer = client.call(path("/a?watch=true")).await;
+            let asking_since = contact.lock().get("/a").copied();
             assert_eq!(asking_since.is_some(), lost, "{status:?}");
             let first = since.filter(|_| lost).or(asking_since);
             assert_eq!(asking_since, first, "the first failure counts");
             since = asking_since;
         }
+    }
+
+    #[tokio::test]
+    async fn that_one_namespace_answers_says_nothing_of_another() {
+        let contact = Contact::new(Clock::start());
+        let client = |status| Noted(contact.clone()).layer(Server(status));
+        let _refused = client(Some(403)).call(path("/a")).await;
+        let _answered = client(Some(200)).call(path("/b")).await;
+        let asking: Vec<_> = contact.lock().keys().cloned().collect();
+        assert_eq!(asking, ["/a"]);
     }
 }

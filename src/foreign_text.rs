@@ -28,6 +28,12 @@ pub fn quote(text: &str, secrets: &[&str]) -> String {
     cut(shown)
 }
 
+/// Whether the text holds the secret, perhaps divided by characters that are not shown.
+#[must_use]
+pub fn reveals(text: &str, secret: &str) -> bool {
+    clean(text).contains(&clean(secret))
+}
+
 fn clean(text: &str) -> String {
     let visible: String = text
         .chars()
@@ -85,6 +91,8 @@ mod tests {
             "bad ••• •••!"
         );
         assert_eq!(quote("nothing", &[""]), "nothing");
+        assert!(reveals("bad to\u{200b}k\u{0}en!", "token"));
+        assert!(!reveals("bad to ken", "token"));
     }
 
     #[test]

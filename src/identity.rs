@@ -1,7 +1,8 @@
-//! The names by which Cloudflare knows things, each parsed once at the border into a type that cannot be wrong.
+//! The names by which Cloudflare and Kubernetes know things, each parsed once at the border into a type that cannot be
+//! wrong.
 //!
-//! An ID may come from a spec, from a stored status or from an answer of Cloudflare. Wherever it comes from, it parses
-//! here before it may stand in a URL.
+//! An ID may come from a flag, from a spec, from a stored status or from an answer of Cloudflare. Wherever it comes from,
+//! it parses here before it may stand in a URL.
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +21,11 @@ pub enum InvalidName {
         "an email domain is a lower-case DNS name of two or more labels, without a final dot; write other scripts as xn--…"
     )]
     EmailDomain,
+    /// Not usable as the name of a namespace.
+    #[error(
+        "a namespace is 1 to 63 of the characters a-z, 0-9 and -, and neither begins nor ends with -"
+    )]
+    NamespaceName,
 }
 
 /// A Cloudflare account ID: 32 hexadecimal digits.
@@ -128,6 +134,30 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
+/// The name of a Kubernetes namespace: a DNS label.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NamespaceName(String);
+
+impl FromStr for NamespaceName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_label(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName::NamespaceName)
+        }
+    }
+}
+
+impl NamespaceName {
+    /// The name as Kubernetes writes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl AccountId {
     /// The ID as Cloudflare writes it.
     #[must_use]
@@ -228,6 +258,16 @@ mod tests {
         }
         assert!(!domain.is_named("bucher.example"));
         assert!(!domain.is_named("sub.xn--bcher-kva.example"));
+    }
+
+    #[test]
+    fn a_namespace_is_one_label() {
+        for good in ["team", "0", "a-b", &"a".repeat(63)] {
+            assert!(good.parse::<NamespaceName>().is_ok(), "{good}");
+        }
+        for bad in ["", "Team", "a.b", "-a", "a-", "*", " a", &"a".repeat(64)] {
+            assert!(bad.parse::<NamespaceName>().is_err(), "{bad}");
+        }
     }
 
     #[test]

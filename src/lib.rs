@@ -14,6 +14,7 @@ pub mod clock;
 pub mod cloudflare;
 pub mod contact;
 pub mod controller;
+pub mod default_token;
 pub mod definition;
 pub mod export;
 pub mod foreign_text;

@@ -19,7 +19,8 @@ use crate::cli::{LogFormat, RunArgs};
 use crate::clock::Clock;
 use crate::cloudflare::{BuildError, Client as Cloudflare, ClientOptions};
 use crate::contact::{Contact, Noted};
-use crate::controller::{self, Context};
+use crate::controller::{self, Context, Scope};
+use crate::default_token::{DefaultToken, HalfConfigured};
 use crate::definition::{self, Judgement};
 use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, WritesUnder};
 use crate::metrics::Metrics;
@@ -46,6 +47,9 @@ pub enum RunError {
     /// A combination of durations is unsafe.
     #[error(transparent)]
     Timing(#[from] UnsafeTiming),
+    /// Only half of the default token is configured.
+    #[error(transparent)]
+    DefaultToken(#[from] HalfConfigured),
     /// The probes cannot be served.
     #[error("--listen: cannot serve on {address}: {cause}")]
     Listen {
@@ -97,6 +101,10 @@ struct Contacts {
 pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     log(&arguments)?;
     arguments.timing.check()?;
+    let default_token = DefaultToken::configured(
+        arguments.default_token_file.clone(),
+        arguments.default_token_grants.clone(),
+    )?;
     let place = Place {
         namespace: lease::namespace(arguments.lease_namespace.as_deref())?,
         name: arguments.lease_name.clone(),
@@ -129,8 +137,9 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     let clients = clients(&authority, contacts).await?;
     let cloudflare = cloudflare(&arguments, &authority)?;
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
+    let scope = Scope::of(arguments.watch_namespaces.clone());
     let rights = rights::needed(Setting {
-        scope: &[],
+        scope: &arguments.watch_namespaces,
         lease_namespace: Some(&place.namespace),
         lease_name: &place.name,
     });
@@ -153,7 +162,15 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         let timing = arguments.timing;
         let judging = definition::watch(clients.definition, judge, Arc::clone(&metrics));
         let judging = tokio::spawn(judging);
-        let context = Context::new(clients.work, cloudflare, timing, rate, metrics);
+        let context = Context::new(
+            clients.work,
+            scope,
+            cloudflare,
+            timing,
+            rate,
+            default_token,
+            metrics,
+        );
         let work = controller::run(
             clients.objects,
             Arc::new(context),

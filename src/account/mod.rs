@@ -1,12 +1,14 @@
-//! The account as all its objects share it: one list for everybody, one pace for each token, and the tokens that
-//! Cloudflare refuses. So the number of calls depends on the number of accounts, not of objects.
+//! The account as all its objects share it: one list for everybody, one pace for each token, and what may be risked with
+//! tokens that Cloudflare refuses. So the number of calls depends on the number of accounts, not of objects.
 
+mod budget;
 mod limiter;
 mod listings;
-mod refusals;
+mod offers;
 mod tokens;
 
+pub use budget::{Caller, Past, Source, Stake};
 pub use limiter::{Lane, Limiter, Rate, Turn};
 pub use listings::Listings;
-pub use refusals::{Refusals, Right};
+pub use offers::{Offers, Outlook, Permission, Right};
 pub use tokens::Tokens;

@@ -1,7 +1,8 @@
-//! What is known of the tokens in use: how fast each may go, and what Cloudflare refuses it.
+//! What is known of the tokens in use: how fast each may go, and whether Cloudflare takes it.
 
+use super::budget::{Caller, Stake};
 use super::limiter::{Lane, Limiter, Rate, Turn};
-use super::refusals::{Refusals, Right};
+use super::offers::{Offers, Outlook, Permission, Right};
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Failure, Fingerprint};
 use crate::identity::AccountId;
@@ -12,7 +13,7 @@ use crate::resource::Reason;
 #[derive(Debug)]
 pub struct Tokens {
     limiter: Limiter,
-    refusals: Refusals,
+    offers: Offers,
 }
 
 impl Tokens {
@@ -21,63 +22,95 @@ impl Tokens {
     pub fn new(rate: Rate) -> Self {
         Self {
             limiter: Limiter::new(rate),
-            refusals: Refusals::default(),
+            offers: Offers::default(),
         }
     }
 
     /// What the token is good for in the account.
-    #[must_use]
+    ///
+    /// # Errors
+    /// When to ask again, if it has not been tried yet and may not be tried now.
     pub fn credentials(
         &self,
         account: &AccountId,
         token: Fingerprint,
+        caller: &Caller,
         timing: &Timing,
         now: Moment,
-    ) -> Credentials {
-        let rest = timing.refused_token_retry;
-        let refused = |right| self.refusals.recent(account, token, right, rest, now);
-        if let Some(problem) = refused(Right::Read) {
-            return Credentials::Unusable {
-                reason: Reason::Unauthorized,
-                problem,
-                remedy: None,
-            };
+    ) -> Result<Credentials, Moment> {
+        let outlook = |right| {
+            let permission = (account.clone(), token, right);
+            self.offers.outlook(&permission, caller, timing, now)
+        };
+        let read = outlook(Right::Read);
+        match &read {
+            Outlook::Open | Outlook::Again => {}
+            Outlook::NotBefore(opens) => return Err(*opens),
+            Outlook::Refused(problem) => {
+                return Ok(Credentials::Unusable {
+                    reason: Reason::Unauthorized,
+                    problem: problem.clone(),
+                    remedy: None,
+                });
+            }
         }
         if let Some(pause) = self.limiter.pause_of(token, now) {
-            return Credentials::Paused(pause);
+            return Ok(Credentials::Paused(pause));
         }
-        match refused(Right::Change) {
-            Some(problem) => Credentials::ReadOnly { problem },
-            None => Credentials::Usable,
-        }
+        Ok(match (read, outlook(Right::Change)) {
+            (Outlook::Again, _) => Credentials::Doubtful,
+            (_, Outlook::Refused(problem)) => Credentials::ReadOnly { problem },
+            (_, Outlook::Open | Outlook::Again | Outlook::NotBefore(_)) => Credentials::Usable,
+        })
+    }
+
+    /// Asks for a call as far as it may be refused; see [`Offers::ask`].
+    ///
+    /// # Errors
+    /// When to ask again, if the call may not be made.
+    pub fn offer(
+        &self,
+        permission: &Permission,
+        caller: &Caller,
+        timing: &Timing,
+        now: Moment,
+    ) -> Result<Option<Stake>, Moment> {
+        self.offers.ask(permission, caller, timing, now)
+    }
+
+    /// The call that was asked for says nothing about the token; see [`Offers::withdraw`].
+    pub fn withdraw(&self, permission: &Permission, stake: Stake) {
+        self.offers.withdraw(permission, stake);
     }
 
     /// Takes note of a failure, as far as it says something about the token.
     pub fn failed(
         &self,
-        account: &AccountId,
-        token: Fingerprint,
+        permission: &Permission,
+        caller: &Caller,
         failure: &Failure,
         timing: &Timing,
         now: Moment,
     ) {
         match failure.class {
             Class::RateLimited => {
+                let (_, token, _) = permission;
                 let pause = failure.retry_after.unwrap_or(timing.default_pause);
-                self.limiter.pause(token, now + pause, now);
+                self.limiter.pause(*token, now + pause, now);
             }
             Class::Unauthorized => {
-                let right = Right::for_endpoint(failure.endpoint);
-                let message = failure.message.clone();
-                self.refusals.add(account, token, right, message, now);
+                let words = failure.message.clone();
+                self.offers.refused(permission, caller, words, timing, now);
             }
             Class::NotSent | Class::Unavailable | Class::Gone | Class::Rejected => {}
         }
     }
 
     /// A call with the token has worked.
-    pub fn worked(&self, token: Fingerprint, now: Moment) {
-        self.limiter.worked(token, now);
+    pub fn worked(&self, permission: &Permission, now: Moment) {
+        let (_, token, _) = permission;
+        self.limiter.worked(*token, now);
+        self.offers.accepted(permission, now);
     }
 
     /// Asks for a pass; see [`Limiter::admit`].

@@ -19,8 +19,8 @@ const DEFINITION: &str = "The custom resource definition is installed";
 const RIGHTS: &str = "The operator's rights are known";
 const LEASE_RIGHTS: &str = "The operator has the rights to its Lease";
 
-/// Asks the API server, for an operator that watches the namespaces of `scope`; none means all.
-pub(super) async fn check(arguments: &CheckArgs, scope: &[String]) -> Vec<Finding> {
+/// Asks the API server.
+pub(super) async fn check(arguments: &CheckArgs) -> Vec<Finding> {
     let client = match client(arguments).await {
         Ok(client) => client,
         Err(failure) => {
@@ -40,7 +40,7 @@ pub(super) async fn check(arguments: &CheckArgs, scope: &[String]) -> Vec<Findin
         }
     };
     let mut findings = vec![answers, definition(&client).await];
-    findings.extend(rights(&client, arguments, scope, &user).await);
+    findings.extend(rights(&client, arguments, &user).await);
     findings
 }
 
@@ -86,15 +86,10 @@ async fn definition(client: &Client) -> Finding {
     }
 }
 
-async fn rights(
-    client: &Client,
-    arguments: &CheckArgs,
-    scope: &[String],
-    user: &str,
-) -> Vec<Finding> {
+async fn rights(client: &Client, arguments: &CheckArgs, user: &str) -> Vec<Finding> {
     let lease_namespace = lease::namespace(arguments.lease_namespace.as_deref()).ok();
     let needed = rights::needed(Setting {
-        scope,
+        scope: &arguments.watch_namespaces,
         lease_namespace: lease_namespace.as_deref(),
         lease_name: &arguments.lease_name,
     });

@@ -54,7 +54,7 @@ pub async fn check(arguments: &CheckArgs) -> Report {
         let why = "--skip-kubernetes";
         findings.push(Finding::skipped("The cluster is prepared", why));
     } else {
-        findings.extend(cluster::check(arguments, &[]).await);
+        findings.extend(cluster::check(arguments).await);
     }
     Report(findings)
 }

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::connector::Connector;
+use crate::foreign_text;
 
 /// A decoded envelope.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +55,13 @@ impl Envelope {
         }
     }
 
+    /// Without every text in `result` that holds the token, as if it had not been reported. A token that Cloudflare takes is
+    /// long and random, so it stands in an answer only because somebody echoes it, and it must not get into a status.
+    pub(super) fn without_token(mut self, token: &str) -> Self {
+        blank(&mut self.result, token);
+        self
+    }
+
     /// The one connector in `result`. Cloudflare's documentation shows an array of one where its schema says object.
     pub(super) fn connector(&self) -> Option<Connector> {
         match &self.result {
@@ -63,6 +71,15 @@ impl Envelope {
             },
             result => Connector::from_json(result),
         }
+    }
+}
+
+fn blank(value: &mut Value, token: &str) {
+    match value {
+        Value::String(text) if foreign_text::reveals(text, token) => *value = Value::Null,
+        Value::Array(items) => items.iter_mut().for_each(|item| blank(item, token)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| blank(field, token)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -100,6 +117,30 @@ mod tests {
 
     fn decode(value: &Value) -> Envelope {
         Envelope::decode(value.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_text_that_holds_the_token_was_not_reported() {
+        let token = "cfat_0123456789abcdef";
+        let result = json!([{
+            "id": "c1",
+            "email_domain": format!("{token}.example"),
+            "verification": {
+                "code": format!("cloudflare_dashboard_sso={token}"),
+                "status": "cfat_0123456789\u{200b}abcdef",
+            },
+            "enabled": true,
+        }]);
+        let envelope = decode(&json!({ "success": true, "result": result })).without_token(token);
+        assert_eq!(
+            envelope.result,
+            json!([{
+                "id": "c1",
+                "email_domain": null,
+                "verification": { "code": null, "status": null },
+                "enabled": true,
+            }])
+        );
     }
 
     fn complaint(code: impl Into<Option<i64>>, message: &str) -> Complaint {

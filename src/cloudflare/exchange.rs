@@ -66,8 +66,9 @@ pub(super) async fn exchange(
     request: Request<'_>,
 ) -> Result<Reply, Failure> {
     let (endpoint, deadline, started) = (request.endpoint, request.deadline, Instant::now());
+    let token = request.token;
     let outcome = match send(http, request).await {
-        Ok(response) => Ok(receive(response, deadline).await),
+        Ok(response) => Ok(receive(response, token, deadline).await),
         Err(failure) => Err(failure),
     };
     let (status, ray, failure) = match &outcome {
@@ -143,11 +144,15 @@ fn with_json(builder: RequestBuilder, length: usize, body: reqwest::Body) -> Req
 }
 
 /// Reads the answer, and the ID under which Cloudflare's support finds it.
-async fn receive(response: Response, deadline: Instant) -> (Reply, Option<String>) {
+async fn receive(
+    response: Response,
+    token: &ApiToken,
+    deadline: Instant,
+) -> (Reply, Option<String>) {
     let headers = response.headers();
     let ray = headers
         .get("cf-ray")
-        .map(|ray| foreign_text::quote(&String::from_utf8_lossy(ray.as_bytes()), &[]));
+        .map(|ray| foreign_text::quote(&String::from_utf8_lossy(ray.as_bytes()), &[token.text()]));
     let (date, retry_after) = (headers::date(headers), headers::retry_after(headers));
     let status = response.status().as_u16();
     let body = read(response, deadline).await;

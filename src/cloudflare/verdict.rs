@@ -22,7 +22,9 @@ pub(super) fn judge(
         Body::CutOff(_) => None,
     };
     match envelope {
-        Some(envelope) if envelope.success && (200..300).contains(&reply.status) => Ok(envelope),
+        Some(envelope) if envelope.success && (200..300).contains(&reply.status) => {
+            Ok(envelope.without_token(token.text()))
+        }
         envelope => Err(refusal(endpoint, reply, envelope, token)),
     }
 }

@@ -1,12 +1,15 @@
-//! Reads the API token from the object's Secret. It is read by name whenever it is needed: the operator may neither list
-//! nor watch Secrets, and a changed token needs no restart.
+//! Reads the API token from the object's Secret, or the operator's own where the object names none. It is read whenever it
+//! is needed, so a changed token needs no restart; a Secret by its name, as the operator may neither list nor watch them.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use kube::api::Api;
 
+use super::Context;
 use crate::cloudflare::ApiToken;
+use crate::default_token::DefaultToken;
 use crate::kubernetes::{KubernetesFailure, within};
+use crate::plan::Desired;
 use crate::resource::{ApiTokenSecretRef, DEFAULT_SECRET_KEY};
 
 /// What reading the token came to.
@@ -30,22 +33,56 @@ pub(super) enum Reading {
     },
 }
 
-/// Reads the token that the reference names.
+/// Reads the token that the object names, or the default token if it names none.
 ///
 /// # Errors
 /// If the API server cannot be asked.
 pub(super) async fn read(
+    context: &Context,
+    namespace: &str,
+    desired: &Desired,
+) -> Result<Reading, KubernetesFailure> {
+    match &desired.api_token {
+        Some(reference) => read_secret(&context.client, namespace, reference).await,
+        None => Ok(read_default(context.default_token.as_ref(), namespace, desired).await),
+    }
+}
+
+/// Reads the default token. Whoever has no grant is not told whether there is one.
+async fn read_default(
+    default: Option<&DefaultToken>,
+    namespace: &str,
+    desired: &Desired,
+) -> Reading {
+    let is_granted =
+        |token: &&DefaultToken| token.is_granted(namespace, &desired.account, &desired.domain);
+    let Some(token) = default.filter(is_granted) else {
+        return Reading::Unusable {
+            problem: "There is no API token for this object.".to_owned(),
+            remedy: "Set spec.apiTokenSecretRef to a Secret of this namespace.".to_owned(),
+        };
+    };
+    match token.read().await {
+        Ok(token) => Reading::Token(token),
+        Err(cause) => Reading::Unusable {
+            problem: format!(
+                "The operator's default token, which this object may use, is not there: {cause}."
+            ),
+            remedy:
+                "Correct that file, or set spec.apiTokenSecretRef to a Secret of this namespace."
+                    .to_owned(),
+        },
+    }
+}
+
+/// Reads the token that the reference names.
+async fn read_secret(
     client: &Client,
     namespace: &str,
-    reference: Option<&ApiTokenSecretRef>,
+    reference: &ApiTokenSecretRef,
 ) -> Result<Reading, KubernetesFailure> {
     let unusable = |problem: String, remedy: String| Ok(Reading::Unusable { problem, remedy });
-    let Some(ApiTokenSecretRef { name, key }) = reference else {
-        return unusable(
-            "There is no API token for this object.".to_owned(),
-            "Set spec.apiTokenSecretRef to a Secret of this namespace.".to_owned(),
-        );
-    };
+    let ApiTokenSecretRef { name, key } = reference;
     let key = key.as_deref().unwrap_or(DEFAULT_SECRET_KEY);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = match within(secrets.get_opt(name)).await {

@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::credentials::{self, Reading};
 use super::pass::{Interrupt, Pass};
-use crate::account::{Lane, Turn};
+use crate::account::{Caller, Lane, Past, Right, Source, Turn};
 use crate::clock::Moment;
 use crate::cloudflare::{
     Answer, ApiToken, Changes, Class, Connector, Created, Creation, Endpoint, Failure, Fingerprint,
@@ -21,8 +21,7 @@ impl Pass<'_> {
     /// Reads the token, and what it is good for.
     pub(super) async fn read_credentials(&mut self) -> Result<(), Interrupt> {
         let namespace = self.object.namespace().unwrap_or_default();
-        let reference = self.desired.api_token.as_ref();
-        let reading = credentials::read(&self.context.client, &namespace, reference).await?;
+        let reading = credentials::read(self.context, &namespace, &self.desired).await?;
         let token = match (reading, &self.entry.token) {
             (Reading::Token(token), _) => token,
             (Reading::Absent { .. }, Some((found, worked)))
@@ -41,7 +40,9 @@ impl Pass<'_> {
         };
         let fingerprint = token.fingerprint(&self.context.fingerprints);
         self.token = Some((token, fingerprint));
-        self.judge_token(fingerprint);
+        self.observed.credentials = self
+            .judge_token(fingerprint)
+            .map_err(|opens| self.not_before(opens))?;
         let account = &self.desired.account;
         if let Some(snapshot) = self.context.listings.newest(account, fingerprint) {
             self.note_listing(snapshot);
@@ -50,13 +51,42 @@ impl Pass<'_> {
     }
 
     /// What the token is good for now.
-    fn judge_token(&mut self, fingerprint: Fingerprint) {
+    ///
+    /// # Errors
+    /// When to ask again, if it has not been tried yet and may not be tried now.
+    fn judge_token(&self, fingerprint: Fingerprint) -> Result<Credentials, Moment> {
         let context = self.context;
         let (timing, now) = (&context.timing, context.clock.now());
         let account = &self.desired.account;
-        self.observed.credentials = context
+        context
             .tokens
-            .credentials(account, fingerprint, timing, now);
+            .credentials(account, fingerprint, &self.caller(), timing, now)
+    }
+
+    /// For whom calls are made.
+    fn caller(&self) -> Caller {
+        let namespace = self.object.namespace().unwrap_or_default();
+        let source = match &self.desired.api_token {
+            Some(reference) => Source::Secret {
+                namespace: namespace.clone(),
+                name: reference.name.clone(),
+            },
+            None => Source::Default,
+        };
+        Caller {
+            namespace,
+            source,
+            past: match self.record.connector {
+                Some(_) => Past::Bound,
+                None => Past::Unbound,
+            },
+        }
+    }
+
+    /// The token may not be offered yet. Until then another one may come.
+    fn not_before(&self, opens: Moment) -> Interrupt {
+        let next_look = self.context.clock.now() + self.context.timing.secret_retry;
+        Interrupt::NotBefore(opens.min(next_look))
     }
 
     /// Lists the account, or shares a list that is new enough.
@@ -71,7 +101,7 @@ impl Pass<'_> {
             self.note_listing(snapshot);
             return Ok(());
         }
-        if !self.take_turn()? {
+        if !self.take_turn(Right::Read)? {
             return Ok(());
         }
         let started = context.clock.now();
@@ -86,6 +116,7 @@ impl Pass<'_> {
         match outcome {
             Ok(snapshot) => {
                 self.worked(Endpoint::List);
+                self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
                 self.note_listing(snapshot);
             }
             Err(failure) => self.note_failure(failure),
@@ -107,7 +138,7 @@ impl Pass<'_> {
 
     /// Looks at one connector by its ID.
     pub(super) async fn get(&mut self, id: ConnectorId) -> Result<(), Interrupt> {
-        if !self.take_turn()? {
+        if !self.take_turn(Right::Read)? {
             return Ok(());
         }
         let (token, _) = self.token()?;
@@ -274,9 +305,10 @@ impl Pass<'_> {
 
     /// Waits for nothing: either it is this pass's turn, or it ends here. `false` if Cloudflare has asked for a pause,
     /// which the plan then has to deal with.
-    pub(super) fn take_turn(&mut self) -> Result<bool, Interrupt> {
+    pub(super) fn take_turn(&mut self, right: Right) -> Result<bool, Interrupt> {
         let (_, fingerprint) = self.token()?;
         let now = self.context.clock.now();
+        self.stake(right, fingerprint, now)?;
         let tokens = &self.context.tokens;
         let turn = if self.admitted {
             tokens.charge(fingerprint, now)
@@ -305,6 +337,31 @@ impl Pass<'_> {
         }
     }
 
+    /// Asks for a call as far as it may be refused.
+    fn stake(
+        &mut self,
+        right: Right,
+        fingerprint: Fingerprint,
+        now: Moment,
+    ) -> Result<(), Interrupt> {
+        self.withdraw();
+        let permission = (self.desired.account.clone(), fingerprint, right);
+        let context = self.context;
+        let stake = context
+            .tokens
+            .offer(&permission, &self.caller(), &context.timing, now)
+            .map_err(|opens| self.not_before(opens))?;
+        self.stake = stake.map(|stake| (permission, stake));
+        Ok(())
+    }
+
+    /// What was asked for last has come to nothing that says something about the token, or was answered already.
+    pub(super) fn withdraw(&mut self) {
+        if let Some((permission, stake)) = self.stake.take() {
+            self.context.tokens.withdraw(&permission, stake);
+        }
+    }
+
     fn token(&self) -> Result<(ApiToken, Fingerprint), Interrupt> {
         // The plan looks at the credentials before anything that needs them.
         self.token
@@ -316,7 +373,9 @@ impl Pass<'_> {
         self.entry.memory.succeeded(endpoint);
         if let Some((token, fingerprint)) = &self.token {
             let now = self.context.clock.now();
-            self.context.tokens.worked(*fingerprint, now);
+            let right = Right::for_endpoint(endpoint);
+            let permission = (self.desired.account.clone(), *fingerprint, right);
+            self.context.tokens.worked(&permission, now);
             let found = self.desired.api_token.clone();
             self.entry.token = found.map(|found| (found, token.clone()));
         }
@@ -328,14 +387,16 @@ impl Pass<'_> {
         };
         let context = self.context;
         let (timing, now) = (&context.timing, context.clock.now());
-        let account = &self.desired.account;
-        context
-            .tokens
-            .failed(account, fingerprint, &failure, timing, now);
+        let right = Right::for_endpoint(failure.endpoint);
+        let permission = (self.desired.account.clone(), fingerprint, right);
+        let tokens = &context.tokens;
+        tokens.failed(&permission, &self.caller(), &failure, timing, now);
+        self.withdraw();
         if failure.class == Class::Unauthorized {
             self.entry.token = None;
         }
-        self.judge_token(fingerprint);
+        // If it cannot be said, the plan asks.
+        self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
         self.entry
             .memory
             .failed(failure, self.desired.edition(), now);

@@ -3,8 +3,9 @@
 //!
 //! | room | does |
 //! |---|---|
+//! | [`scope`] | says which namespaces are watched, and holds what the watches have brought |
 //! | [`pass`] | one pass over one object, from the plan's first question to its last word |
-//! | [`credentials`] | reads the Secret |
+//! | [`credentials`] | reads the Secret, or the default token |
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
 //! | [`store`] | writes status and finalizer, each under its precondition |
 //! | [`announce`] | Events for what has changed |
@@ -17,6 +18,7 @@ mod exchange;
 mod objects;
 mod pass;
 mod rivals;
+mod scope;
 mod store;
 
 use std::convert::Infallible;
@@ -25,13 +27,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt as _;
-use kube::api::Api;
-use kube::core::DeserializeGuard;
+use futures::stream::select_all;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource as _, ResourceExt as _};
+use tokio::sync::Semaphore;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -39,12 +41,15 @@ use tracing::{debug, error, warn};
 use crate::account::{Listings, Rate, Tokens};
 use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
+use crate::default_token::DefaultToken;
 use crate::definition::{self, Judgement, Shift};
 use crate::metrics::{Metrics, PassOutcome};
 use crate::plan::Timing;
 use crate::readiness::{Readiness, Role};
 use crate::resource::SsoConnector;
 use objects::{Name, Objects};
+pub use scope::Scope;
+use scope::{Cache, Guarded};
 
 /// How many objects are worked on at once, which also bounds the connections to Cloudflare.
 const CONCURRENCY: u16 = 8;
@@ -61,6 +66,7 @@ const LONGEST_KUBERNETES_WAIT: Duration = Duration::from_mins(1);
 /// Everything that a pass needs.
 pub struct Context {
     client: Client,
+    scope: Scope,
     cloudflare: Cloudflare,
     timing: Timing,
     clock: Clock,
@@ -68,10 +74,13 @@ pub struct Context {
     recorder: Recorder,
     fingerprints: FingerprintKey,
     tokens: Tokens,
+    default_token: Option<DefaultToken>,
     listings: Listings,
     objects: Objects,
     /// The objects as the watch has brought them, once there is one.
-    cache: Mutex<Option<Store<DeserializeGuard<SsoConnector>>>>,
+    cache: Mutex<Option<Cache>>,
+    /// The places for those that are worked on.
+    places: Semaphore,
 }
 
 // Neither the client nor the recorder has a `Debug` of its own.
@@ -88,9 +97,11 @@ impl Context {
     #[must_use]
     pub fn new(
         client: Client,
+        scope: Scope,
         cloudflare: Cloudflare,
         timing: Timing,
         rate: Rate,
+        default_token: Option<DefaultToken>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let reporter = Reporter {
@@ -100,25 +111,28 @@ impl Context {
         Self {
             recorder: Recorder::new(client.clone(), reporter),
             client,
+            scope,
             cloudflare,
             timing,
             clock: Clock::start(),
             metrics,
             fingerprints: FingerprintKey::random(),
             tokens: Tokens::new(rate),
+            default_token,
             listings: Listings::default(),
             objects: Objects::default(),
             cache: Mutex::default(),
+            places: Semaphore::new(CONCURRENCY.into()),
         }
     }
 
-    fn cache(&self) -> MutexGuard<'_, Option<Store<DeserializeGuard<SsoConnector>>>> {
+    fn cache(&self) -> MutexGuard<'_, Option<Cache>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Works on all `SsoConnector` objects, whenever their definition allows it, until `shutdown`, and then finishes the passes
-/// that are under way.
+/// Works on the `SsoConnector` objects in scope, whenever their definition allows it, until `shutdown`, and then finishes the
+/// passes that are under way.
 ///
 /// `watch` is a client without a read timeout: a watch is silent for minutes.
 pub async fn run(
@@ -140,51 +154,57 @@ pub async fn run(
     .await;
 }
 
-/// Lists all objects and works on them until the shift ends.
+/// Lists the objects and works on them until the shift ends.
 async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift: Shift) {
     let shutdown = shift.end().clone();
-    let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(watch);
-    let controller = Controller::new(objects, watcher::Config::default())
-        .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .graceful_shutdown_on(shutdown.clone().cancelled_owned());
-    let store = controller.store();
-    *context.cache() = Some(controller.store());
-    let housekeeping = tidy(Arc::clone(&context), controller.store(), shutdown.clone());
-    let work = controller
-        .run(
-            move |object, context| reconcile(object, context, shift.clone()),
-            |_, never, _| match *never {},
-            Arc::clone(&context),
-        )
-        .for_each(|result| report(Arc::clone(&context), result));
-    let all = async { tokio::join!(work, housekeeping) };
-    tokio::select! {
-        _ = all => {}
-        // The controller does not end before its first list; but then nothing is under way that must be finished.
-        () = stopped_before_ready(store, &readiness, shutdown) => {}
-    }
+    let start = |objects| {
+        Controller::new(objects, watcher::Config::default())
+            .with_config(controller::Config::default().concurrency(CONCURRENCY))
+            .graceful_shutdown_on(shutdown.clone().cancelled_owned())
+    };
+    let watches = context.scope.apis(&watch);
+    let controllers: Vec<_> = watches.into_iter().map(start).collect();
+    let cache = Cache::of(controllers.iter().map(Controller::store));
+    *context.cache() = Some(cache.clone());
+    let housekeeping = tidy(Arc::clone(&context), cache.clone(), shutdown.clone());
+    let work = controllers.into_iter().map(|controller| {
+        let stopped = stopped_before_ready(controller.store(), shutdown.clone());
+        let shift = shift.clone();
+        controller
+            .run(
+                move |object, context| reconcile(object, context, shift.clone()),
+                |_, never, _| match *never {},
+                Arc::clone(&context),
+            )
+            .take_until(stopped)
+            .boxed()
+    });
+    let work = select_all(work).for_each(|result| report(Arc::clone(&context), result));
+    tokio::join!(work, housekeeping, tell(cache, &readiness, shutdown));
     // What was known is of no use in the next shift.
     readiness.enter(Role::Learns);
 }
 
-/// Says when the objects are known. Ends only if the operator is asked to stop before that.
-async fn stopped_before_ready(
-    store: Store<DeserializeGuard<SsoConnector>>,
-    readiness: &Readiness,
-    shutdown: CancellationToken,
-) {
-    let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
+/// Says when the objects are known.
+async fn tell(cache: Cache, readiness: &Readiness, shutdown: CancellationToken) {
+    let known = shutdown.run_until_cancelled(cache.wait_until_ready()).await;
     if let Some(Ok(())) = known {
         readiness.enter(Role::Leads);
+    }
+}
+
+/// Ends only if the operator is asked to stop before the watch has brought what there is. A controller does not end before
+/// that by itself; but then it has nothing under way that must be finished.
+async fn stopped_before_ready(store: Store<Guarded>, shutdown: CancellationToken) {
+    let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
+    if known.is_some() {
         std::future::pending::<()>().await;
     }
 }
 
-type GuardedObject = Arc<DeserializeGuard<SsoConnector>>;
-
 /// Makes a pass. It never fails: a pass gives its own back-off, since a watch event would cancel the controller's.
 async fn reconcile(
-    object: GuardedObject,
+    object: Arc<Guarded>,
     context: Arc<Context>,
     shift: Shift,
 ) -> Result<Action, Infallible> {
@@ -197,6 +217,8 @@ async fn reconcile(
         }
     };
     let name = name_of(&object);
+    // It is never closed; each watch has places of its own, and here are those of all together.
+    let _place = context.places.acquire().await;
     let entry = context.objects.entry(&name);
     let mut entry = entry.lock_owned().await;
     let result = pass::run(&context, &shift, object, &name, &mut entry).await;
@@ -231,10 +253,7 @@ async fn reconcile(
     }
 }
 
-type Report = Result<
-    (ObjectRef<DeserializeGuard<SsoConnector>>, Action),
-    controller::Error<Infallible, watcher::Error>,
->;
+type Report = Result<(ObjectRef<Guarded>, Action), controller::Error<Infallible, watcher::Error>>;
 
 async fn report(context: Arc<Context>, result: Report) {
     match result {
@@ -262,20 +281,16 @@ fn forget(context: &Context, entry: &objects::Entry) {
 
 /// Forgets what nobody needs any more, and counts what has no event of its own. An object's removal is no event to the
 /// controller, which would find out only when the object's next pass is due.
-async fn tidy(
-    context: Arc<Context>,
-    store: Store<DeserializeGuard<SsoConnector>>,
-    shutdown: CancellationToken,
-) {
+async fn tidy(context: Arc<Context>, cache: Cache, shutdown: CancellationToken) {
     // Before the first list nothing is known to be gone.
-    let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
+    let known = shutdown.run_until_cancelled(cache.wait_until_ready()).await;
     if !matches!(known, Some(Ok(()))) {
         return;
     }
     let mut ticks = tokio::time::interval(Duration::from_secs(10));
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
         for name in context.objects.names() {
-            forget_if_removed(&context, &store, &name);
+            forget_if_removed(&context, &cache, &name);
         }
         let now = context.clock.now();
         context.objects.sweep(now, context.timing.creation_grace);
@@ -283,13 +298,9 @@ async fn tidy(
     }
 }
 
-fn forget_if_removed(
-    context: &Context,
-    store: &Store<DeserializeGuard<SsoConnector>>,
-    name: &Name,
-) {
+fn forget_if_removed(context: &Context, cache: &Cache, name: &Name) {
     let is_removed = || {
-        store
+        cache
             .get(&ObjectRef::new(&name.1).within(&name.0))
             .is_none()
     };

@@ -13,6 +13,7 @@ use super::Context;
 use super::announce::{self, News};
 use super::objects::{Entry, Name, Pair};
 use super::store::{self, Store, Written};
+use crate::account::{Permission, Right, Stake};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
 use crate::definition::Shift;
@@ -67,6 +68,8 @@ pub(super) struct Pass<'a> {
     pub(super) token: Option<(ApiToken, Fingerprint)>,
     /// Whether the token's limiter has let this pass in.
     pub(super) admitted: bool,
+    /// The call that was asked for last, if it may be refused.
+    pub(super) stake: Option<(Permission, Stake)>,
     /// Whether it was told to come back for a turn.
     pub(super) waits: bool,
     /// What was settled so far.
@@ -89,6 +92,7 @@ pub(super) async fn run(
         Err(end) => return Ok(end),
     };
     let end = pass.advance().await;
+    pass.withdraw();
     pass.leave_queue();
     if let Some(access) = pass.observed.access() {
         context.objects.tried(&pass.desired.uid, access);
@@ -190,6 +194,7 @@ impl<'a> Pass<'a> {
             observed: Observed::default(),
             token: None,
             admitted: false,
+            stake: None,
             waits: false,
             news: Vec::new(),
         };
@@ -284,7 +289,7 @@ impl<'a> Pass<'a> {
         then: Then,
     ) -> Result<Option<End>, Interrupt> {
         let acts = matches!(then, Then::Act(_));
-        if acts && !self.take_turn()? {
+        if acts && !self.take_turn(Right::Change)? {
             return Ok(None);
         }
         let before = self.object.status.clone().unwrap_or_default();

@@ -2,10 +2,10 @@
 //! server itself right before a connector is taken down.
 
 use kube::ResourceExt as _;
-use kube::runtime::reflector::Store;
 
 use super::Context;
 use super::objects::Pair;
+use super::scope::Cache;
 use super::store;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{Desired, Record, Rival};
@@ -14,7 +14,7 @@ use crate::resource::SsoConnector;
 impl Context {
     /// The rivals as the watch has brought them.
     pub(super) fn rivals(&self, object: &SsoConnector, pair: &Pair) -> Vec<Rival> {
-        let all = self.cache().as_ref().map(Store::state).unwrap_or_default();
+        let all = self.cache().as_ref().map(Cache::state).unwrap_or_default();
         let readable = all.iter().filter_map(|other| other.0.as_ref().ok());
         self.rivals_among(object, pair, readable)
     }
@@ -28,7 +28,7 @@ impl Context {
         object: &SsoConnector,
         pair: &Pair,
     ) -> Result<Vec<Rival>, KubernetesFailure> {
-        let all = store::objects_for(&self.client, &pair.1).await?;
+        let all = store::objects_for(&self.client, &self.scope, &pair.1).await?;
         Ok(self.rivals_among(object, pair, all.iter()))
     }
 

@@ -11,11 +11,11 @@ use json_patch::{
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, ListParams, Patch, PatchParams};
-use kube::core::DeserializeGuard;
 use kube::{Client, CustomResourceExt as _, ResourceExt as _};
 use serde_json::{Value, json};
 use tracing::warn;
 
+use super::scope::Scope;
 use crate::definition::{Shift, Unjudged};
 use crate::identity::EmailDomain;
 use crate::kubernetes::{KubernetesFailure, within};
@@ -172,20 +172,23 @@ impl<'a> Store<'a> {
     }
 }
 
-/// The objects for the domain, in whatever namespace and account, as the API server itself has them. Those that cannot be
+/// The objects in scope that are for the domain, in whatever account, as the API server itself has them. Those that cannot be
 /// read are left out.
 ///
 /// # Errors
 /// If the API server cannot be asked.
 pub(super) async fn objects_for(
     client: &Client,
+    scope: &Scope,
     domain: &EmailDomain,
 ) -> Result<Vec<SsoConnector>, KubernetesFailure> {
-    let objects: Api<DeserializeGuard<SsoConnector>> = Api::all(client.clone());
     let parameters = ListParams::default().fields(&format!("spec.emailDomain={domain}"));
-    let found = within(objects.list(&parameters)).await?;
-    let readable = found.items.into_iter().filter_map(|object| object.0.ok());
-    Ok(readable.collect())
+    let mut objects = Vec::new();
+    for api in scope.apis(client) {
+        let found = within(api.list(&parameters)).await?;
+        objects.extend(found.items.into_iter().filter_map(|object| object.0.ok()));
+    }
+    Ok(objects)
 }
 
 /// Whether the namespace is being deleted. One that cannot be read counts as staying.

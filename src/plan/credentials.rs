@@ -11,6 +11,9 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     match &world.observed.credentials {
         Credentials::Usable | Credentials::ReadOnly { .. } => None,
         Credentials::Unread => Some(Plan::Look(Look::Credentials)),
+        Credentials::Doubtful => Some(Plan::Look(Look::Listing {
+            not_before: world.now,
+        })),
         Credentials::Paused(pause) => Some(pace::paused(world, *pause)),
         Credentials::Unusable {
             reason,

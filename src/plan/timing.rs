@@ -92,6 +92,18 @@ pub struct Timing {
     #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
     pub refused_token_retry: Duration,
 
+    /// In which time a Secret may bring two new tokens that Cloudflare refuses before a third is offered
+    #[arg(long, value_parser = duration, default_value = "1m", value_name = "DURATION")]
+    pub changed_token_window: Duration,
+
+    /// How long after a refusal a namespace offers a token again that was refused before
+    #[arg(long, value_parser = duration, default_value = "1m", value_name = "DURATION")]
+    pub namespace_refusal_interval: Duration,
+
+    /// In which time at most five tokens that were refused before are refused again, in all namespaces together
+    #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
+    pub refusal_window: Duration,
+
     /// How long the lease of a leader lasts that does not renew it
     #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
     pub lease_duration: Duration,
@@ -180,6 +192,7 @@ impl Timing {
             ("--backoff-limit", self.backoff_limit),
             ("--secret-retry", self.secret_retry),
             ("--rejected-retry", self.rejected_retry),
+            ("--refused-token-retry", self.refused_token_retry),
         ];
         match rests.into_iter().find(|(_, span)| span.is_zero()) {
             Some((flag, _)) => Err(UnsafeTiming::Zero(flag)),
@@ -214,6 +227,9 @@ impl Default for Timing {
             rejected_retry: seconds(900),
             secret_retry: seconds(15),
             refused_token_retry: seconds(300),
+            changed_token_window: seconds(60),
+            namespace_refusal_interval: seconds(60),
+            refusal_window: seconds(300),
             lease_duration: seconds(30),
             renew_deadline: seconds(15),
             renew_interval: seconds(3),

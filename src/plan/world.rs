@@ -341,6 +341,9 @@ pub enum Credentials {
         /// What is wrong, for people.
         problem: String,
     },
+    /// There is a token that Cloudflare refused when it was last asked, and that may be offered again. Until it is taken,
+    /// nothing that was seen before counts.
+    Doubtful,
     /// There is a token, and Cloudflare has asked that it rest.
     Paused(Pause),
     /// There is no token, or Cloudflare refused it lately.

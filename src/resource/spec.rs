@@ -144,7 +144,8 @@ pub struct SsoConnectorSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 
-    /// The Secret of this namespace that holds the Cloudflare API token.
+    /// The Secret of this namespace that holds the Cloudflare API token. Absent: the operator's default token, where its
+    /// installer grants that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_token_secret_ref: Option<ApiTokenSecretRef>,
 

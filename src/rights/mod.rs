@@ -14,6 +14,7 @@ use std::fmt;
 
 use kube::CustomResourceExt as _;
 
+use crate::identity::NamespaceName;
 use crate::resource::{GROUP, SsoConnector};
 
 pub use review::missing;
@@ -139,7 +140,7 @@ pub const RULES: [Rule; 9] = [
 #[derive(Debug, Clone, Copy)]
 pub struct Setting<'a> {
     /// The namespaces whose objects are watched; none means all there are.
-    pub scope: &'a [String],
+    pub scope: &'a [NamespaceName],
     /// The namespace of the Lease. Without it no right to the Lease is asked about.
     pub lease_namespace: Option<&'a str>,
     /// The name of the Lease.
@@ -198,7 +199,10 @@ fn territories(place: Place, setting: Setting<'_>) -> Vec<Territory> {
     match place {
         Place::Cluster => vec![Territory::Cluster],
         Place::Watched if setting.scope.is_empty() => vec![Territory::EveryNamespace],
-        Place::Watched => setting.scope.iter().map(|name| namespace(name)).collect(),
+        Place::Watched => {
+            let names = setting.scope.iter();
+            names.map(|name| namespace(name.as_str())).collect()
+        }
         Place::Lease => setting.lease_namespace.map(namespace).into_iter().collect(),
     }
 }
@@ -283,7 +287,7 @@ mod tests {
     /// A right as both sides can say it: kind of role, its namespace, group, resource with subresource, name, verb.
     type Granted = (String, String, String, String, String, String);
 
-    fn setting(scope: &[String]) -> Setting<'_> {
+    fn setting(scope: &[NamespaceName]) -> Setting<'_> {
         Setting {
             scope,
             lease_namespace: Some(LEASE_NAMESPACE),
@@ -367,7 +371,7 @@ mod tests {
 
     #[test]
     fn each_watched_namespace_needs_its_own_and_the_cluster_is_asked_once() {
-        let scope = ["a".to_owned(), "b".to_owned()];
+        let scope = ["a", "b"].map(|name| name.parse().unwrap());
         let rights = needed(setting(&scope));
         let shown: Vec<String> = rights.iter().map(ToString::to_string).collect();
         for awaited in [

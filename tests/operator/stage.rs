@@ -26,7 +26,7 @@ pub(crate) const SECRET: &str = "cloudflare-api-token";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Durations short enough for a test, in the proportions of the real ones.
-const BRISK: [&str; 36] = [
+const BRISK: [&str; 42] = [
     "--call-timeout",
     "1s",
     // A leader must live through the hiccups of a busy machine, and whoever follows a killed one waits that long.
@@ -55,6 +55,12 @@ const BRISK: [&str; 36] = [
     "--secret-retry",
     "300ms",
     "--refused-token-retry",
+    "2s",
+    "--changed-token-window",
+    "400ms",
+    "--namespace-refusal-interval",
+    "400ms",
+    "--refusal-window",
     "2s",
     "--rejected-retry",
     "1s",
@@ -106,9 +112,14 @@ impl Stage {
 
     /// Puts a token into a Secret.
     pub(crate) async fn put_token(&self, secret: &str, token: &str) {
+        self.put_token_in(NAMESPACE, secret, token).await;
+    }
+
+    /// Puts a token into a Secret of any namespace.
+    pub(crate) async fn put_token_in(&self, namespace: &str, secret: &str, token: &str) {
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret",
-            "metadata": { "name": secret, "namespace": NAMESPACE },
+            "metadata": { "name": secret, "namespace": namespace },
             "stringData": { "api-token": token },
         });
         self.apply(&secret).await;
@@ -179,7 +190,12 @@ impl Stage {
 
     /// The objects of the test's namespace.
     pub(crate) fn objects(&self) -> Api<SsoConnector> {
-        Api::namespaced(self.control_plane.client(), NAMESPACE)
+        self.objects_in(NAMESPACE)
+    }
+
+    /// The objects of any namespace.
+    pub(crate) fn objects_in(&self, namespace: &str) -> Api<SsoConnector> {
+        Api::namespaced(self.control_plane.client(), namespace)
     }
 
     /// Applies a connector with these fields in its spec beside the necessary ones; null takes one of those away.
@@ -236,10 +252,23 @@ impl Stage {
 
     /// Waits until Ready has this reason for the current generation.
     pub(crate) async fn until_ready_is(&self, name: &str, reason: &str) -> SsoConnector {
-        self.until(name, &format!("Ready to be {reason}"), |object| {
+        self.until_ready_in(NAMESPACE, name, reason).await
+    }
+
+    /// The same in any namespace.
+    pub(crate) async fn until_ready_in(
+        &self,
+        namespace: &str,
+        name: &str,
+        reason: &str,
+    ) -> SsoConnector {
+        let objects = self.objects_in(namespace);
+        let awaited = format!("Ready to be {reason}");
+        await_object(&objects, name, &awaited, PATIENCE, |object| {
             current(object) && condition(object, ConditionType::Ready).1 == reason
         })
         .await
+        .unwrap()
     }
 }
 

@@ -6,7 +6,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudflare_sso_operator::account::{Lane, Rate, Tokens, Turn};
+use cloudflare_sso_operator::account::{
+    Caller, Lane, Past, Permission, Rate, Right, Source, Stake, Tokens, Turn,
+};
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{
     ApiToken, Changes, Class, Connector, Creation, Endpoint, Failure, Fingerprint, FingerprintKey,
@@ -73,6 +75,21 @@ pub enum Stop {
     Kubernetes,
 }
 
+/// For whom a pass makes its calls.
+fn caller(pass: &Pass) -> Caller {
+    Caller {
+        namespace: "team".to_owned(),
+        source: Source::Secret {
+            namespace: "team".to_owned(),
+            name: "token".to_owned(),
+        },
+        past: match pass.record.connector {
+            Some(_) => Past::Bound,
+            None => Past::Unbound,
+        },
+    }
+}
+
 impl Process {
     pub fn new(started: Duration, cache: usize) -> Self {
         let token = ApiToken::parse(b"token").unwrap();
@@ -136,6 +153,8 @@ pub struct Pass {
     observed: Observed,
     admitted: bool,
     has_token: bool,
+    /// The call that was asked for last, if it may be refused.
+    stake: Option<(Permission, Stake)>,
     /// The object as it was read from the API server, if nothing was looked at since.
     pub confirmed: Option<SsoConnector>,
 }
@@ -149,6 +168,13 @@ impl Model {
             return Ok(End::Rest(self.timing.poll_settled));
         };
         let mut pass = self.begin(cached);
+        let end = self.follow(&mut pass);
+        self.withdraw(&mut pass);
+        end
+    }
+
+    /// Asks the plan and does what it says, until it wants to rest.
+    fn follow(&mut self, pass: &mut Pass) -> Result<End, Stop> {
         let mut acted = false;
         for _ in 0..MOST_ROUNDS {
             let next = plan(&World {
@@ -162,9 +188,9 @@ impl Model {
             });
             let step = match next {
                 Plan::Leave => return Ok(End::Rest(self.timing.poll_unverified)),
-                Plan::Mark => self.mark(&mut pass),
-                Plan::Release => return self.release(&pass),
-                Plan::Look(look) => self.look(&mut pass, look).map(|()| None),
+                Plan::Mark => self.mark(pass),
+                Plan::Release => return self.release(pass),
+                Plan::Look(look) => self.look(pass, look).map(|()| None),
                 Plan::Settle {
                     then: Then::Act(_), ..
                 } if acted => return Ok(End::Rest(Duration::ZERO)),
@@ -174,7 +200,7 @@ impl Model {
                     then,
                 } => {
                     acted |= matches!(then, Then::Act(_));
-                    self.settle(&mut pass, &verdict, guard, then)
+                    self.settle(pass, &verdict, guard, then)
                 }
             };
             match step {
@@ -214,6 +240,7 @@ impl Model {
             observed: Observed::default(),
             admitted: false,
             has_token: false,
+            stake: None,
             confirmed: None,
         };
         self.adopt(&mut pass, object);
@@ -275,7 +302,8 @@ impl Model {
             };
             return Ok(());
         }
-        self.judge_token(pass);
+        self.judge_token(pass)
+            .map_err(|opens| self.not_before(opens))?;
         if let Some(snapshot) = self.process.listing.clone() {
             self.note_listing(pass, snapshot);
         }
@@ -283,10 +311,27 @@ impl Model {
         Ok(())
     }
 
-    fn judge_token(&self, pass: &mut Pass) {
+    fn judge_token(&self, pass: &mut Pass) -> Result<(), Moment> {
         let (tokens, token) = (&self.process.tokens, self.process.token);
-        let account = &pass.desired.account;
-        pass.observed.credentials = tokens.credentials(account, token, &self.timing, self.moment());
+        let (account, caller) = (&pass.desired.account, caller(pass));
+        let now = self.moment();
+        let judged = tokens.credentials(account, token, &caller, &self.timing, now);
+        pass.observed.credentials = judged.clone().unwrap_or_default();
+        judged.map(|_| ())
+    }
+
+    fn not_before(&self, opens: Moment) -> Stop {
+        Stop::NotBefore(opens.min(self.moment() + self.timing.secret_retry))
+    }
+
+    fn permission(&self, pass: &Pass, right: Right) -> Permission {
+        (pass.desired.account.clone(), self.process.token, right)
+    }
+
+    fn withdraw(&self, pass: &mut Pass) {
+        if let Some((permission, stake)) = pass.stake.take() {
+            self.process.tokens.withdraw(&permission, stake);
+        }
     }
 
     fn list(&mut self, pass: &mut Pass, not_before: Moment) -> Result<(), Stop> {
@@ -296,7 +341,7 @@ impl Model {
             self.note_listing(pass, snapshot);
             return Ok(());
         }
-        if !self.take_turn(pass)? {
+        if !self.take_turn(pass, Right::Read)? {
             return Ok(());
         }
         let (begun, started) = (self.moment(), self.now);
@@ -313,7 +358,9 @@ impl Model {
                     self.ledger.blank_lists.push(started);
                 }
                 self.process.listing = Some(Arc::clone(&snapshot));
-                self.worked(Endpoint::List);
+                self.worked(pass, Endpoint::List);
+                // If it cannot be said, the plan asks.
+                let _ = self.judge_token(pass);
                 self.note_listing(pass, snapshot);
             }
             Err(failure) => self.note_failure(pass, failure),
@@ -344,7 +391,7 @@ impl Model {
     }
 
     fn get(&mut self, pass: &mut Pass, id: ConnectorId) -> Result<(), Stop> {
-        if !self.take_turn(pass)? {
+        if !self.take_turn(pass, Right::Read)? {
             return Ok(());
         }
         let at = self.moment();
@@ -365,7 +412,7 @@ impl Model {
                 return Ok(());
             }
         };
-        self.worked(Endpoint::Get);
+        self.worked(pass, Endpoint::Get);
         self.process.entry.memory.saw(Sighting {
             id,
             at,
@@ -384,7 +431,7 @@ impl Model {
         then: Then,
     ) -> Result<Option<End>, Stop> {
         let acts = matches!(then, Then::Act(_));
-        if acts && !self.take_turn(pass)? {
+        if acts && !self.take_turn(pass, Right::Change)? {
             return Ok(None);
         }
         if let Some(end) = self.publish(pass, verdict, guard, acts)? {
@@ -493,7 +540,7 @@ impl Model {
         };
         self.process.entry.memory.acted_at = Some(self.moment());
         match result {
-            Ok(()) => self.worked(endpoint),
+            Ok(()) => self.worked(pass, endpoint),
             Err(failure) => self.note_failure(pass, failure),
         }
         Ok(())
@@ -593,11 +640,19 @@ impl Model {
         Ok(result)
     }
 
-    fn take_turn(&mut self, pass: &mut Pass) -> Result<bool, Stop> {
+    fn take_turn(&mut self, pass: &mut Pass, right: Right) -> Result<bool, Stop> {
         let now = self.moment();
         if !pass.has_token {
             return Err(Stop::NotBefore(now));
         }
+        self.withdraw(pass);
+        let (permission, caller) = (self.permission(pass, right), caller(pass));
+        let stake = self
+            .process
+            .tokens
+            .offer(&permission, &caller, &self.timing, now)
+            .map_err(|opens| self.not_before(opens))?;
+        pass.stake = stake.map(|stake| (permission, stake));
         let (tokens, token) = (&self.process.tokens, self.process.token);
         let turn = if pass.admitted {
             tokens.charge(token, now)
@@ -623,21 +678,25 @@ impl Model {
         }
     }
 
-    fn worked(&mut self, endpoint: Endpoint) {
+    fn worked(&mut self, pass: &Pass, endpoint: Endpoint) {
         let now = self.moment();
         self.process.entry.memory.succeeded(endpoint);
-        self.process.tokens.worked(self.process.token, now);
+        let permission = self.permission(pass, Right::for_endpoint(endpoint));
+        self.process.tokens.worked(&permission, now);
         self.process.entry.token_worked = true;
     }
 
     fn note_failure(&mut self, pass: &mut Pass, failure: Failure) {
         let now = self.moment();
-        let (tokens, token) = (&self.process.tokens, self.process.token);
-        tokens.failed(&pass.desired.account, token, &failure, &self.timing, now);
+        let permission = self.permission(pass, Right::for_endpoint(failure.endpoint));
+        let (tokens, caller) = (&self.process.tokens, caller(pass));
+        tokens.failed(&permission, &caller, &failure, &self.timing, now);
+        self.withdraw(pass);
         if failure.class == Class::Unauthorized {
             self.process.entry.token_worked = false;
         }
-        self.judge_token(pass);
+        // If it cannot be said, the plan asks.
+        let _ = self.judge_token(pass);
         let edition = pass.desired.edition();
         self.process.entry.memory.failed(failure, edition, now);
     }

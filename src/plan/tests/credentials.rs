@@ -32,6 +32,15 @@ fn without_credentials_nothing_is_looked_at_and_a_person_is_told() {
 }
 
 #[test]
+fn a_token_that_was_refused_is_tried_with_a_list_before_anything_that_was_seen_counts() {
+    let scene = Scene::bound(Some(true), Satisfied)
+        .seen(NOW, verified(true))
+        .with(|scene| scene.observed.credentials = Credentials::Doubtful);
+    let not_before = at(NOW);
+    assert_eq!(scene.plan(), Plan::Look(Look::Listing { not_before }));
+}
+
+#[test]
 fn a_deletion_without_usable_credentials_stays_and_names_the_ways_out() {
     let going = |credentials: Credentials, namespace| {
         Scene::bound(Some(true), Satisfied)

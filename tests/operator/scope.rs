@@ -1,0 +1,173 @@
+//! Watch scope: only the namespaces that are named are seen, and rights in them are all that is needed.
+
+use std::fs;
+
+use cloudflare_sso_operator::resource::ConditionType;
+use harness::{Options, until};
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use crate::stage::{
+    NAMESPACE, PATIENCE, SECRET, Stage, condition, connector, has_finalizer, quick_knobs,
+    repository,
+};
+
+/// An object in a namespace that has a Secret with a good token.
+fn object(namespace: &str, name: &str) -> Value {
+    let mut object = connector(name, &format!("{name}.{namespace}.example"));
+    object["metadata"]["namespace"] = json!(namespace);
+    object
+}
+
+async fn add_namespace(stage: &Stage, namespace: &str) {
+    stage.kubectl(&["create", "namespace", namespace]).await;
+    stage.put_token_in(namespace, SECRET, &stage.token).await;
+}
+
+/// Takes away what the operator may do in all namespaces, as `docs/operating.md` says.
+async fn narrow(stage: &Stage) {
+    let rules = json!([{
+        "apiGroups": ["apiextensions.k8s.io"],
+        "resources": ["customresourcedefinitions"],
+        "resourceNames": ["ssoconnectors.cloudflare-sso.dev"],
+        "verbs": ["get", "list", "watch"],
+    }]);
+    let patch = json!([{ "op": "replace", "path": "/rules", "value": rules }]).to_string();
+    let role = "clusterrole/cloudflare-sso-operator";
+    stage
+        .kubectl(&["patch", role, "--type=json", "-p", &patch])
+        .await;
+}
+
+/// Grants what is needed in one namespace.
+async fn grant(stage: &Stage, namespace: &str) {
+    let rights = fs::read_to_string(repository().join("deploy/watched-namespace.yaml")).unwrap();
+    let output = stage
+        .control_plane
+        .kubectl_with_input(&["apply", "-f", "-", "-n", namespace], &rights)
+        .await
+        .unwrap();
+    output.success().unwrap();
+}
+
+#[tokio::test]
+async fn rights_in_the_watched_namespaces_are_enough_and_other_objects_are_not_seen() {
+    let stage = Stage::with(Options::default().with_audit_log(), quick_knobs()).await;
+    narrow(&stage).await;
+    for namespace in ["sales", "elsewhere"] {
+        add_namespace(&stage, namespace).await;
+    }
+    for namespace in [NAMESPACE, "sales"] {
+        grant(&stage, namespace).await;
+    }
+    let operator = stage.operator(&["--watch-namespaces", "team,sales"]).await;
+    stage.apply(&object("elsewhere", "unseen")).await;
+    let unseen = stage.objects_in("elsewhere").get("unseen").await.unwrap();
+    for namespace in [NAMESPACE, "sales"] {
+        let mut seen = object(namespace, "seen");
+        seen["spec"]["deletionPolicy"] = json!("Delete");
+        stage.apply(&seen).await;
+        stage
+            .until_ready_in(namespace, "seen", "AwaitingVerification")
+            .await;
+        until("an Event", PATIENCE, async || {
+            let events = stage
+                .kubectl(&["get", "events", "-n", namespace, "-o", "name"])
+                .await;
+            (!events.is_empty()).then_some(()).ok_or("none")
+        })
+        .await
+        .unwrap();
+    }
+
+    // Whether a namespace goes away may not be asked, and that is no obstacle.
+    stage.put_token(SECRET, "wrong").await;
+    let seen = stage.objects().get("seen").await.unwrap();
+    assert!(has_finalizer(&seen));
+    stage
+        .objects()
+        .delete("seen", &DeleteParams::default())
+        .await
+        .unwrap();
+    stage
+        .until("seen", "the ways out", |object| {
+            condition(object, ConditionType::Ready)
+                .2
+                .contains("restore the Secret")
+        })
+        .await;
+    stage.put_token(SECRET, &stage.token).await;
+    harness::await_gone(&stage.objects(), &seen, PATIENCE)
+        .await
+        .unwrap();
+    // What is gone is forgotten, also where its end is no event.
+    until("one object to be counted", PATIENCE, async || {
+        let metrics = operator.metrics().await.unwrap();
+        let counted = "cloudflare_sso_connectors{reason=\"AwaitingVerification\"} 1";
+        metrics.contains(counted).then_some(()).ok_or(metrics)
+    })
+    .await
+    .unwrap();
+
+    let now = stage.objects_in("elsewhere").get("unseen").await.unwrap();
+    assert_eq!(
+        now.metadata.resource_version,
+        unseen.metadata.resource_version
+    );
+    let calls = stage.simulator.calls();
+    assert!(calls.on_domain("unseen.elsewhere.example").is_empty());
+    let mut refused = stage.control_plane.audit_events().unwrap();
+    refused.retain(|event| event.code == 403 && event.user.contains("cloudflare-sso-operator"));
+    refused.retain(|event| event.resource != "namespaces");
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_not_there_yet_is_watched_anyway() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--watch-namespaces", "team,later"]).await;
+    add_namespace(&stage, "elsewhere").await;
+    stage.apply(&object("elsewhere", "unseen")).await;
+    add_namespace(&stage, "later").await;
+    for namespace in ["later", NAMESPACE] {
+        stage.apply(&object(namespace, "seen")).await;
+        stage
+            .until_ready_in(namespace, "seen", "AwaitingVerification")
+            .await;
+    }
+    let unseen = stage.objects_in("elsewhere").get("unseen").await.unwrap();
+    assert_eq!(condition(&unseen, ConditionType::Ready).1, "Reconciling");
+}
+
+#[tokio::test]
+async fn a_namespace_without_rights_keeps_the_operator_unready_and_no_other_namespace_waiting() {
+    let stage = Stage::set().await;
+    narrow(&stage).await;
+    grant(&stage, NAMESPACE).await;
+    let flags = ["--watch-namespaces", "team,later"];
+    let mut operator = stage.start_operator(None, &flags).await;
+    stage.apply(&object(NAMESPACE, "seen")).await;
+    stage
+        .until_ready_in(NAMESPACE, "seen", "AwaitingVerification")
+        .await;
+    assert_ne!(operator.get("/readyz").await.unwrap().trim(), "ok");
+    let failures = operator.metrics().await.unwrap();
+    assert!(
+        !failures.contains("cloudflare_sso_watch_failures_total 0"),
+        "{failures}"
+    );
+    add_namespace(&stage, "later").await;
+    grant(&stage, "later").await;
+    operator.until_ready(PATIENCE).await.unwrap();
+    operator.terminate(PATIENCE).await.unwrap();
+
+    // One that never gets ready ends all the same.
+    let flags = ["--watch-namespaces", "team,never"];
+    let mut operator = stage.start_operator(None, &flags).await;
+    stage.apply(&object(NAMESPACE, "another")).await;
+    stage
+        .until_ready_in(NAMESPACE, "another", "AwaitingVerification")
+        .await;
+    let status = operator.terminate(PATIENCE).await.unwrap();
+    assert!(status.success(), "{status}");
+}
