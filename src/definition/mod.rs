@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`schema`] | which fields a schema lacks |
 //! | [`judgement`] | what is to be thought of the definition in the cluster |
-//! | [`watch`] | keeps that judgement up to date |
+//! | [`mod@watch`] | keeps that judgement up to date |
 //! | [`shift`] | lets work go on only under a definition that stands, each on copies that were read under it |
 
 mod judgement;
