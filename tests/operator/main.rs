@@ -5,6 +5,7 @@ mod break_glass;
 mod creation;
 mod credentials;
 mod definition;
+mod deletion;
 mod duplicates;
 mod enforcement;
 mod journey;

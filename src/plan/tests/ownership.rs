@@ -39,6 +39,11 @@ fn fresh() -> Scene {
     Scene::new().listed(list(NOW - 1.0, &[]))
 }
 
+/// An object that another one keeps from acting.
+pub(super) fn duplicate() -> Scene {
+    among(fresh(), vec![bound_rival(OLDER)])
+}
+
 fn is_duplicate(plan: &Plan) -> bool {
     matches!(plan, Plan::Settle { .. }) && reason(plan) == Some(Reason::DuplicateDomain)
 }
@@ -220,8 +225,7 @@ fn a_duplicate_keeps_what_it_remembers_and_makes_no_call() {
 
 #[test]
 fn whoever_only_observes_may_do_so_beside_an_owner() {
-    let scene = among(fresh(), vec![bound_rival(OLDER)])
-        .with(|scene| scene.desired.management = ManagementPolicy::Observe);
+    let scene = duplicate().with(|scene| scene.desired.management = ManagementPolicy::Observe);
     assert!(!is_duplicate(&scene.plan()));
 }
 
