@@ -4,6 +4,7 @@
 mod break_glass;
 mod creation;
 mod credentials;
+mod defaults;
 mod definition;
 mod deletion;
 mod duplicates;
