@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::plan::Unreadable;
-use crate::resource::{FINALIZER, SsoConnector, SsoConnectorStatus};
+use crate::resource::{SsoConnector, SsoConnectorStatus};
 
 const ACCOUNT: &str = "1234567890abcdef1234567890abcdef";
 
@@ -58,7 +58,11 @@ fn a_field_that_is_there_is_taken_as_it_is_written() {
         "connectorID": id().as_str(), "deletionPolicy": "Delete", "enabled": false, "managementPolicy": "Observe",
         "onExternalChange": "Enforce", "suspend": true, "useFedrampLanguage": false,
     }));
-    written.metadata.finalizers = Some(vec!["other/one".to_owned(), FINALIZER.to_owned()]);
+    written.metadata.finalizers = Some(
+        ["other/one", "cloudflare-sso.dev/connector"]
+            .map(str::to_owned)
+            .into(),
+    );
     let annotations = [("reconcile-at", "monday"), ("enable-at", "tuesday")];
     let annotations = annotations
         .map(|(key, value)| (format!("cloudflare-sso.dev/{key}"), value.to_owned()))
