@@ -3,6 +3,9 @@
 
 use super::*;
 
+/// What happens to a pair, in words and in deed.
+type Event = (&'static str, fn(&mut PairMemory));
+
 fn claims(pair: &mut PairMemory, uid: &str, alive: &[&str], second: f64) -> Claim {
     pair.claim(uid, |holder| alive.contains(&holder), at(second))
 }
@@ -17,6 +20,14 @@ fn held() -> PairMemory {
 /// Whether the other object gets the claim at second 9, both being there.
 fn passes_on(pair: &PairMemory) -> bool {
     claims(&mut pair.clone(), OTHER_UID, &[UID, OTHER_UID], 9.0) == Claim::Held(at(9.0))
+}
+
+fn attempt(pair: &mut PairMemory) {
+    pair.attempting(date(2.0), at(2.0));
+}
+
+fn create(pair: &mut PairMemory) {
+    pair.created(id(), Some(pending()), at(2.0));
 }
 
 #[test]
@@ -39,12 +50,9 @@ fn one_object_holds_it_since_it_asked_first_and_the_others_wait() {
 #[test]
 fn it_is_free_once_the_cache_shows_the_id_or_the_object_is_gone() {
     assert!(!passes_on(&held()));
-    let created = |pair: &mut PairMemory| {
-        pair.attempting(date(2.0), at(2.0));
-        pair.created(id(), Some(pending()), at(3.0));
-    };
     let mut pair = held();
-    created(&mut pair);
+    attempt(&mut pair);
+    create(&mut pair);
     assert!(!passes_on(&pair), "its ID may not be stored yet");
     pair.bound(OTHER_UID);
     assert!(!passes_on(&pair), "another object's ID is no news of it");
@@ -65,33 +73,25 @@ fn who_cannot_go_on_gives_it_back_unless_it_may_have_created_something() {
         pair.give_back(UID);
         passes_on(&pair)
     };
-    let rows: [(&str, fn(&mut PairMemory), bool); 5] = [
-        ("nothing was sent", |_| {}, true),
+    let rows: [(Event, bool); 5] = [
+        (("nothing was sent", |_| {}), true),
+        (("an attempt is open", attempt), false),
         (
-            "an attempt is open",
-            |pair| pair.attempting(date(2.0), at(2.0)),
-            false,
-        ),
-        (
-            "its attempt certainly created nothing",
-            |pair| {
-                pair.attempting(date(2.0), at(2.0));
+            ("its attempt certainly created nothing", |pair| {
+                attempt(pair);
                 pair.void(date(2.0));
-            },
+            }),
             true,
         ),
+        (("it has created a connector", create), false),
         (
-            "it has created a connector",
-            |pair| pair.created(id(), Some(pending()), at(2.0)),
-            false,
-        ),
-        (
-            "a connector of somebody else is known",
-            |pair| pair.created(id(), None, at(2.0)),
+            ("a connector of somebody else is known", |pair| {
+                pair.created(id(), None, at(2.0));
+            }),
             true,
         ),
     ];
-    for (name, change, free) in rows {
+    for ((name, change), free) in rows {
         assert_eq!(given_back(change), free, "{name}");
     }
 }
@@ -99,7 +99,7 @@ fn who_cannot_go_on_gives_it_back_unless_it_may_have_created_something() {
 #[test]
 fn what_an_object_leaves_behind_is_remembered_for_the_grace_and_no_longer() {
     let grace = seconds(120.0);
-    let rows: [(&str, fn(&mut PairMemory)); 3] = [
+    let rows: [Event; 3] = [
         ("an attempt", |pair| pair.attempting(date(5.0), at(5.0))),
         ("a connector", |pair| pair.created(id(), None, at(5.0))),
         ("a deletion", |pair| pair.deleted(id(), at(5.0))),

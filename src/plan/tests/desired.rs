@@ -105,31 +105,36 @@ fn a_name_that_cannot_stand_in_a_url_is_refused_with_its_field() {
     assert_eq!(Desired::parse(&nobody), Err(Unreadable::NoUid));
 }
 
+/// What happens to a settled object, and whether it goes before the others then.
+type Case = (&'static str, fn(&mut Desired), bool);
+
 #[test]
 fn what_is_new_edited_asked_for_or_going_does_not_wait_for_the_periodic_ones() {
-    let settled = || SsoConnectorStatus {
+    let status = SsoConnectorStatus {
         observed_generation: Some(3),
         last_handled_reconcile_at: Some("monday".to_owned()),
         ..SsoConnectorStatus::default()
     };
-    let awaited = |change: fn(&mut Desired), status: Option<SsoConnectorStatus>| {
+    let cases: [Case; 5] = [
+        ("nothing", |_| {}, false),
+        (
+            "no request any more",
+            |desired| desired.reconcile_at = None,
+            false,
+        ),
+        ("an edit", |desired| desired.generation += 1, true),
+        ("its deletion", |desired| desired.terminating = true, true),
+        (
+            "a new request",
+            |desired| desired.reconcile_at = Some("tuesday".to_owned()),
+            true,
+        ),
+    ];
+    for (name, change, awaited) in cases {
         let mut desired = Scene::new().desired;
         desired.reconcile_at = Some("monday".to_owned());
         change(&mut desired);
-        desired.is_awaited(status.as_ref())
-    };
-    assert!(!awaited(|_| {}, Some(settled())), "settled");
-    let unasked = |desired: &mut Desired| desired.reconcile_at = None;
-    assert!(!awaited(unasked, Some(settled())), "the request is gone");
-    let rows: [(&str, fn(&mut Desired)); 3] = [
-        ("edited", |desired| desired.generation += 1),
-        ("going", |desired| desired.terminating = true),
-        ("asked for", |desired| {
-            desired.reconcile_at = Some("tuesday".to_owned());
-        }),
-    ];
-    for (name, change) in rows {
-        assert!(awaited(change, Some(settled())), "{name}");
+        assert_eq!(desired.is_awaited(Some(&status)), awaited, "{name}");
+        assert!(desired.is_awaited(None), "it is new");
     }
-    assert!(awaited(|_| {}, None), "new");
 }

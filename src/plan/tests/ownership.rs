@@ -48,130 +48,132 @@ fn is_duplicate(plan: &Plan) -> bool {
     matches!(plan, Plan::Settle { .. }) && reason(plan) == Some(Reason::DuplicateDomain)
 }
 
+/// A case: the other object, made from one of that age whose token works, and whether it keeps this one from acting.
+type Case = (&'static str, f64, fn(&mut Rival), bool);
+
+fn expect(scene: &Scene, cases: &[Case]) {
+    for (case, created, change, keeps) in cases {
+        let mut rival = rival(*created);
+        change(&mut rival);
+        let plan = among(scene.clone(), vec![rival]).plan();
+        assert_eq!(is_duplicate(&plan), *keeps, "{case}: {plan:?}");
+    }
+}
+
+fn bind(rival: &mut Rival) {
+    rival.record.connector = Some(id());
+}
+
+fn attempt(rival: &mut Rival) {
+    rival.record.attempts = vec![date(NOW - 60.0)];
+}
+
+fn suspend(rival: &mut Rival) {
+    rival.desired.activity = Activity::Suspended;
+}
+
+fn terminate(rival: &mut Rival) {
+    rival.desired.terminating = true;
+    rival.desired.finalizer = true;
+}
+
 #[test]
-fn who_is_kept_from_acting() {
-    let suspended = |mut rival: Rival| {
-        rival.desired.activity = Activity::Suspended;
-        rival
-    };
-    let observing = |mut rival: Rival| {
-        rival.desired.management = ManagementPolicy::Observe;
-        rival
-    };
-    let terminating = |mut rival: Rival, finalizer| {
-        rival.desired.terminating = true;
-        rival.desired.finalizer = finalizer;
-        rival
-    };
-    let with = |mut rival: Rival, access| {
-        rival.access = access;
-        rival
-    };
-    let attempting = |mut rival: Rival| {
-        rival.record.attempts = vec![date(NOW - 60.0)];
-        rival
-    };
-    let bound = || Scene::bound(None, EnforcementState::Armed).listed(list(NOW - 1.0, &[]));
-    let cases = [
-        ("nobody else", fresh(), vec![], false),
-        ("an older one", fresh(), vec![rival(OLDER)], true),
-        ("a younger one", fresh(), vec![rival(YOUNGER)], false),
-        ("as old, by UID", fresh(), vec![rival(CREATED)], false),
+fn who_begins_where_nobody_holds_anything() {
+    assert!(!is_duplicate(&fresh().plan()), "nobody else is there");
+    let cases: [Case; 8] = [
+        ("an older one", OLDER, |_| {}, true),
+        ("a younger one", YOUNGER, |_| {}, false),
+        ("one as old, by UID", CREATED, |_| {}, false),
+        ("one that is suspended", OLDER, suspend, false),
+        ("one that goes", OLDER, terminate, false),
         (
-            "a younger holder",
-            fresh(),
-            vec![bound_rival(YOUNGER)],
-            true,
-        ),
-        (
-            "a younger one that may have created",
-            fresh(),
-            vec![attempting(rival(YOUNGER))],
-            true,
-        ),
-        (
-            "an older one against a holder",
-            bound(),
-            vec![rival(OLDER)],
+            "one that only observes",
+            OLDER,
+            |rival| rival.desired.management = ManagementPolicy::Observe,
             false,
         ),
         (
-            "an older holder against a holder",
-            bound(),
-            vec![bound_rival(OLDER)],
-            true,
-        ),
-        (
-            "a younger holder against a holder",
-            bound(),
-            vec![bound_rival(YOUNGER)],
+            "one not tried yet",
+            OLDER,
+            |rival| rival.access = Access::Untried,
             false,
         ),
         (
-            "an older one that only observes",
-            fresh(),
-            vec![observing(bound_rival(OLDER))],
+            "one without a usable token",
+            OLDER,
+            |rival| rival.access = Access::Refused,
             false,
-        ),
-        (
-            "an older one that is suspended",
-            fresh(),
-            vec![suspended(rival(OLDER))],
-            false,
-        ),
-        (
-            "a holder that is suspended",
-            fresh(),
-            vec![suspended(bound_rival(YOUNGER))],
-            true,
-        ),
-        (
-            "an older one that goes",
-            fresh(),
-            vec![terminating(rival(OLDER), true)],
-            false,
-        ),
-        (
-            "a holder that takes its connector down",
-            fresh(),
-            vec![terminating(bound_rival(YOUNGER), true)],
-            true,
-        ),
-        (
-            "a holder that is as good as gone",
-            fresh(),
-            vec![terminating(bound_rival(YOUNGER), false)],
-            false,
-        ),
-        (
-            "an older one not tried yet",
-            fresh(),
-            vec![with(rival(OLDER), Access::Untried)],
-            false,
-        ),
-        (
-            "an older one without a token",
-            fresh(),
-            vec![with(rival(OLDER), Access::Refused)],
-            false,
-        ),
-        (
-            "a holder whose token is refused by now",
-            fresh(),
-            vec![with(bound_rival(YOUNGER), Access::Refused)],
-            true,
-        ),
-        (
-            "the oldest of several",
-            fresh(),
-            vec![rival(YOUNGER), rival(OLDER)],
-            true,
         ),
     ];
-    for (case, scene, rivals, kept) in cases {
-        let plan = among(scene, rivals).plan();
-        assert_eq!(is_duplicate(&plan), kept, "{case}: {plan:?}");
-    }
+    expect(&fresh(), &cases);
+    let several = among(fresh(), vec![rival(YOUNGER), rival(OLDER)]);
+    assert!(is_duplicate(&several.plan()), "the oldest of several");
+}
+
+#[test]
+fn whoever_holds_something_keeps_it_until_it_is_gone() {
+    let cases: [Case; 7] = [
+        ("bound", YOUNGER, bind, true),
+        ("perhaps with a connector", YOUNGER, attempt, true),
+        (
+            "suspended",
+            YOUNGER,
+            |rival| {
+                bind(rival);
+                suspend(rival);
+            },
+            true,
+        ),
+        (
+            "taking it down",
+            YOUNGER,
+            |rival| {
+                bind(rival);
+                terminate(rival);
+            },
+            true,
+        ),
+        (
+            "as good as gone",
+            YOUNGER,
+            |rival| {
+                bind(rival);
+                rival.desired.terminating = true;
+            },
+            false,
+        ),
+        (
+            "refused by now",
+            YOUNGER,
+            |rival| {
+                bind(rival);
+                rival.access = Access::Refused;
+            },
+            true,
+        ),
+        (
+            "only observing by now",
+            OLDER,
+            |rival| {
+                bind(rival);
+                rival.desired.management = ManagementPolicy::Observe;
+            },
+            false,
+        ),
+    ];
+    expect(&fresh(), &cases);
+}
+
+#[test]
+fn of_several_holders_the_oldest_keeps_it() {
+    let holder = Scene::bound(None, EnforcementState::Armed).listed(list(NOW - 1.0, &[]));
+    let cases: [Case; 4] = [
+        ("an older one that holds nothing", OLDER, |_| {}, false),
+        ("an older holder", OLDER, bind, true),
+        ("an older one that may hold something", OLDER, attempt, true),
+        ("a younger holder", YOUNGER, bind, false),
+    ];
+    expect(&holder, &cases);
 }
 
 #[test]
@@ -225,7 +227,8 @@ fn a_duplicate_keeps_what_it_remembers_and_makes_no_call() {
 
 #[test]
 fn whoever_only_observes_may_do_so_beside_an_owner() {
-    let scene = duplicate().with(|scene| scene.desired.management = ManagementPolicy::Observe);
+    let scene = among(fresh(), vec![bound_rival(OLDER)])
+        .with(|scene| scene.desired.management = ManagementPolicy::Observe);
     assert!(!is_duplicate(&scene.plan()));
 }
 
@@ -239,87 +242,73 @@ fn going() -> Scene {
 
 #[test]
 fn who_inherits() {
-    let named = |named: ConnectorId| {
-        let mut heir = rival(YOUNGER);
-        heir.desired.named = Some(named);
-        heir
-    };
-    let refusing = || {
-        let mut heir = rival(YOUNGER);
-        heir.desired.adoption = AdoptionPolicy::Refuse;
-        heir
-    };
-    let with = |change: fn(&mut Rival)| {
-        let mut heir = rival(YOUNGER);
-        change(&mut heir);
-        heir
-    };
-    let released = Some(Plan::Release);
-    let taken_down = None;
-    let cases = [
-        ("nobody", vec![], &taken_down),
-        ("a live one", vec![rival(YOUNGER)], &released),
-        ("an older one", vec![rival(OLDER)], &released),
-        ("one that names the connector", vec![named(id())], &released),
+    let cases: [Case; 12] = [
+        ("a live one", YOUNGER, |_| {}, true),
+        ("an older one", OLDER, |_| {}, true),
+        (
+            "one that names the connector",
+            YOUNGER,
+            |heir| heir.desired.named = Some(id()),
+            true,
+        ),
         (
             "one that names another",
-            vec![named(other_id())],
-            &taken_down,
+            YOUNGER,
+            |heir| heir.desired.named = Some(other_id()),
+            false,
         ),
-        ("one that does not adopt", vec![refusing()], &taken_down),
+        (
+            "one that does not adopt",
+            YOUNGER,
+            |heir| heir.desired.adoption = AdoptionPolicy::Refuse,
+            false,
+        ),
         (
             "one that does not adopt but names it",
-            vec![with(|heir| {
+            YOUNGER,
+            |heir| {
                 heir.desired.adoption = AdoptionPolicy::Refuse;
                 heir.desired.named = Some(id());
-            })],
-            &released,
+            },
+            true,
         ),
-        (
-            "one bound to it, too, by accident",
-            vec![bound_rival(YOUNGER)],
-            &released,
-        ),
+        ("one bound to it, too, by accident", YOUNGER, bind, true),
         (
             "one bound to another",
-            vec![with(|heir| heir.record.connector = Some(other_id()))],
-            &taken_down,
+            YOUNGER,
+            |heir| heir.record.connector = Some(other_id()),
+            false,
         ),
         (
             "one that only observes",
-            vec![with(|heir| {
-                heir.desired.management = ManagementPolicy::Observe
-            })],
-            &taken_down,
+            YOUNGER,
+            |heir| heir.desired.management = ManagementPolicy::Observe,
+            false,
         ),
-        (
-            "one that is suspended",
-            vec![with(|heir| heir.desired.activity = Activity::Suspended)],
-            &taken_down,
-        ),
-        (
-            "one that goes, too",
-            vec![with(|heir| heir.desired.terminating = true)],
-            &taken_down,
-        ),
+        ("one that is suspended", YOUNGER, suspend, false),
+        ("one that goes, too", YOUNGER, terminate, false),
         (
             "one without access",
-            vec![with(|heir| heir.access = Access::Refused)],
-            &taken_down,
-        ),
-        (
-            "one without access beside one with it",
-            vec![with(|heir| heir.access = Access::Refused), rival(YOUNGER)],
-            &released,
+            YOUNGER,
+            |heir| heir.access = Access::Refused,
+            false,
         ),
     ];
-    for (case, rivals, expected) in cases {
-        let plan = among(going(), rivals).plan();
-        match expected {
-            Some(expected) => assert_eq!(plan, *expected, "{case}"),
-            None => assert_eq!(act(&plan), Some(&set_enabled(false)), "{case}: {plan:?}"),
+    for (case, created, change, inherits) in cases {
+        let mut heir = rival(created);
+        change(&mut heir);
+        let plan = among(going(), vec![heir]).plan();
+        if inherits {
+            assert_eq!(plan, Plan::Release, "{case}");
+        } else {
+            assert_eq!(act(&plan), Some(&set_enabled(false)), "{case}: {plan:?}");
         }
     }
+    let mut refused = rival(OLDER);
+    refused.access = Access::Refused;
+    let beside = among(going(), vec![refused, rival(YOUNGER)]);
+    assert_eq!(beside.plan(), Plan::Release, "one of several");
+    assert_eq!(act(&going().plan()), Some(&set_enabled(false)), "nobody");
 }
 
 #[test]

@@ -254,7 +254,7 @@ fn a_reason_that_only_a_person_can_end_is_stalled_and_not_synced() {
     let named_in_vain = alone()
         .with(|scene| scene.desired.named = Some(id()))
         .missing(NOW);
-    let rows = [
+    let rows = vec![
         ("DuplicateDomain", super::ownership::duplicate()),
         ("AdoptionRefused", unwanted),
         ("ConnectorNotFound", named_in_vain),
