@@ -18,14 +18,16 @@ const ARCHITECTURE: &str = "docs/architecture.md";
 const OPERATING: &str = "docs/operating.md";
 const RELIABILITY: &str = "docs/reliability.md";
 const CONDITIONS: &str = "docs/conditions.md";
+const BEHAVIOUR: &str = "docs/behaviour.md";
 
 /// The pages that describe the tree as it is now.
-const DESCRIBING: [&str; 5] = [
+const DESCRIBING: [&str; 6] = [
     "README.md",
     "CONTRIBUTING.md",
     ARCHITECTURE,
     OPERATING,
     RELIABILITY,
+    BEHAVIOUR,
 ];
 
 #[test]
@@ -68,6 +70,26 @@ fn every_path_that_is_named_exists() {
         );
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_test_that_is_named_as_a_proof_exists() {
+    let text = read(BEHAVIOUR);
+    let named: BTreeSet<(&str, &str)> = text
+        .split('`')
+        .filter_map(|word| word.split_once(".rs::"))
+        .collect();
+    let missing: Vec<String> = named
+        .iter()
+        .map(|(file, test)| (format!("{file}.rs"), format!("fn {test}(")))
+        .filter(|(file, test)| {
+            let code = fs::read_to_string(repository().join(file));
+            !code.is_ok_and(|code| code.contains(test))
+        })
+        .map(|(file, test)| format!("{file} has no `{test}…)`"))
+        .collect();
+    assert!(!named.is_empty(), "{BEHAVIOUR} names no test");
+    assert!(missing.is_empty(), "{BEHAVIOUR}: {missing:#?}");
 }
 
 #[test]

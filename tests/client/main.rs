@@ -7,3 +7,4 @@ mod knobs;
 mod secrecy;
 mod setting;
 mod shapes;
+mod sharing;

@@ -379,6 +379,8 @@ async fn awaiting_is_begun_once_and_never_under_false() {
             .count(),
         1
     );
+    let creates = stage.simulator.calls().of(Operation::Create);
+    assert_eq!(creates.count(), 1, "it is the same connector");
 }
 
 /// An object whose connector is verified; the connector's ID.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use clap::Parser as _;
 use cloudflare_sso_operator::account::{Lane, Limiter, Rate, Turn};
+use cloudflare_sso_operator::cli::{Cli, Command};
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{ApiToken, Fingerprint, FingerprintKey};
 use cloudflare_sso_operator::plan::Pause;
@@ -46,6 +48,17 @@ const MOST_FURTHER_CALLS: u32 = 6;
 fn token() -> Fingerprint {
     let token = ApiToken::parse(b"token").unwrap();
     token.fingerprint(&FingerprintKey::random())
+}
+
+/// Cloudflare allows 1200 calls in 5 min to everybody together who uses a token.
+#[test]
+fn the_default_pace_leaves_people_a_third_of_what_cloudflare_allows() {
+    let Command::Run(arguments) = Cli::parse_from(["operator"]).asked() else {
+        panic!("running is the default")
+    };
+    let rate = arguments.rate();
+    let most = 300.0 * rate.per_second + 2.0 * rate.burst + f64::from(MOST_FURTHER_CALLS);
+    assert!(most <= 1200.0 * 2.0 / 3.0, "{most} calls in 5 min");
 }
 
 /// A rounding error of the bucket's arithmetic.

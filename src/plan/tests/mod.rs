@@ -6,9 +6,11 @@
 mod absent;
 mod attempts;
 mod break_glass;
+mod claim;
 mod creation;
 mod credentials;
 mod deletion;
+mod desired;
 mod enforcement;
 mod finalizer;
 mod gone;

@@ -39,6 +39,11 @@ fn fresh() -> Scene {
     Scene::new().listed(list(NOW - 1.0, &[]))
 }
 
+/// An object that another one keeps from acting.
+pub(super) fn duplicate() -> Scene {
+    among(fresh(), vec![bound_rival(OLDER)])
+}
+
 fn is_duplicate(plan: &Plan) -> bool {
     matches!(plan, Plan::Settle { .. }) && reason(plan) == Some(Reason::DuplicateDomain)
 }

@@ -75,6 +75,7 @@ fn a_suspended_object_keeps_what_its_other_conditions_say() {
         assert_eq!(status(kind).as_deref(), Some("True"), "{kind:?}");
     }
     assert_eq!(status(ConditionType::Stalled), None);
+    assert_eq!(status(ConditionType::Reconciling), None);
     assert_eq!(after.observed_generation, Some(4));
 }
 

@@ -165,9 +165,11 @@ fn verified_carries_the_whole_record_and_the_status_repeats_it() {
         connector(VerificationStatus::Unknown("x".to_owned()), false),
     ] {
         let status = status_of(&Scene::bound(None, Armed).seen(NOW, shown));
-        let verified = condition(&status, ConditionType::Verified).unwrap();
-        for part in ["TXT", DOMAIN, CODE] {
-            assert!(verified.message.contains(part), "{}", verified.message);
+        for kind in [ConditionType::Verified, ConditionType::Ready] {
+            let message = &condition(&status, kind).unwrap().message;
+            for part in ["TXT", DOMAIN, CODE] {
+                assert!(message.contains(part), "{kind:?}: {message}");
+            }
         }
         let record = status.dns_record.unwrap();
         assert_eq!(record.record_type, RecordType::TXT);

@@ -246,7 +246,18 @@ fn a_reason_that_only_a_person_can_end_is_stalled_and_not_synced() {
             ..verified(true)
         },
     ];
-    let rows = [
+    let alone = || Scene::new().claimed(NOW - 5.0);
+    let unwanted = alone()
+        .with(|scene| scene.desired.adoption = AdoptionPolicy::Refuse)
+        .listed(list(NOW, &[verified(true)]))
+        .seen(NOW, verified(true));
+    let named_in_vain = alone()
+        .with(|scene| scene.desired.named = Some(id()))
+        .missing(NOW);
+    let rows = vec![
+        ("DuplicateDomain", super::ownership::duplicate()),
+        ("AdoptionRefused", unwanted),
+        ("ConnectorNotFound", named_in_vain),
         (
             "CredentialsUnavailable",
             unusable(Reason::CredentialsUnavailable),
@@ -265,10 +276,7 @@ fn a_reason_that_only_a_person_can_end_is_stalled_and_not_synced() {
             "Rejected",
             Scene::new().troubled(NOW, failure(Class::Rejected, Endpoint::Create)),
         ),
-        (
-            "AmbiguousMatch",
-            Scene::new().claimed(NOW - 5.0).listed(list(NOW, &two)),
-        ),
+        ("AmbiguousMatch", alone().listed(list(NOW, &two))),
         (
             "ConnectorMismatch",
             Scene::bound(None, Armed).seen(NOW, for_domain("example.net", verified(true))),

@@ -1,0 +1,115 @@
+//! The claim: of all objects of this process for one account and domain, one may create, until what it has created is
+//! stored and known.
+
+use super::*;
+
+/// What happens to a pair, in words and in deed.
+type Event = (&'static str, fn(&mut PairMemory));
+
+fn claims(pair: &mut PairMemory, uid: &str, alive: &[&str], second: f64) -> Claim {
+    pair.claim(uid, |holder| alive.contains(&holder), at(second))
+}
+
+/// A pair that the object of every scene holds since second 1.
+fn held() -> PairMemory {
+    let mut pair = PairMemory::default();
+    claims(&mut pair, UID, &[UID, OTHER_UID], 1.0);
+    pair
+}
+
+/// Whether the other object gets the claim at second 9, both being there.
+fn passes_on(pair: &PairMemory) -> bool {
+    claims(&mut pair.clone(), OTHER_UID, &[UID, OTHER_UID], 9.0) == Claim::Held(at(9.0))
+}
+
+fn attempt(pair: &mut PairMemory) {
+    pair.attempting(date(2.0), at(2.0));
+}
+
+fn create(pair: &mut PairMemory) {
+    pair.created(id(), Some(pending()), at(2.0));
+}
+
+#[test]
+fn one_object_holds_it_since_it_asked_first_and_the_others_wait() {
+    let mut pair = held();
+    let both = [UID, OTHER_UID];
+    assert_eq!(claims(&mut pair, OTHER_UID, &both, 2.0), Claim::Elsewhere);
+    assert_eq!(
+        claims(&mut pair, UID, &both, 3.0),
+        Claim::Held(at(1.0)),
+        "a list since then counts"
+    );
+    assert_eq!(
+        claims(&mut pair, OTHER_UID, &[OTHER_UID], 4.0),
+        Claim::Held(at(4.0)),
+        "a holder that is gone holds nothing"
+    );
+}
+
+#[test]
+fn it_is_free_once_the_cache_shows_the_id_or_the_object_is_gone() {
+    assert!(!passes_on(&held()));
+    let mut pair = held();
+    attempt(&mut pair);
+    create(&mut pair);
+    assert!(!passes_on(&pair), "its ID may not be stored yet");
+    pair.bound(OTHER_UID);
+    assert!(!passes_on(&pair), "another object's ID is no news of it");
+    let mut gone = pair.clone();
+    pair.bound(UID);
+    assert!(passes_on(&pair));
+    assert_eq!(pair.attempts, [], "their outcome is known");
+    gone.departed(UID, None, &Memory::default(), at(4.0));
+    assert!(passes_on(&gone));
+    assert_eq!(gone.open_attempts().count(), 1, "and binds its successor");
+}
+
+#[test]
+fn who_cannot_go_on_gives_it_back_unless_it_may_have_created_something() {
+    let given_back = |change: fn(&mut PairMemory)| {
+        let mut pair = held();
+        change(&mut pair);
+        pair.give_back(UID);
+        passes_on(&pair)
+    };
+    let rows: [(Event, bool); 5] = [
+        (("nothing was sent", |_| {}), true),
+        (("an attempt is open", attempt), false),
+        (
+            ("its attempt certainly created nothing", |pair| {
+                attempt(pair);
+                pair.void(date(2.0));
+            }),
+            true,
+        ),
+        (("it has created a connector", create), false),
+        (
+            ("a connector of somebody else is known", |pair| {
+                pair.created(id(), None, at(2.0));
+            }),
+            true,
+        ),
+    ];
+    for ((name, change), free) in rows {
+        assert_eq!(given_back(change), free, "{name}");
+    }
+}
+
+#[test]
+fn what_an_object_leaves_behind_is_remembered_for_the_grace_and_no_longer() {
+    let grace = seconds(120.0);
+    let rows: [Event; 3] = [
+        ("an attempt", |pair| pair.attempting(date(5.0), at(5.0))),
+        ("a connector", |pair| pair.created(id(), None, at(5.0))),
+        ("a deletion", |pair| pair.deleted(id(), at(5.0))),
+    ];
+    for (name, change) in rows {
+        let mut pair = PairMemory::default();
+        change(&mut pair);
+        assert!(!pair.is_spent(at(125.0), grace), "{name}");
+        assert!(pair.is_spent(at(125.001), grace), "{name}");
+        claims(&mut pair, UID, &[UID], 6.0);
+        assert!(!pair.is_spent(at(9000.0), grace), "{name}, while claimed");
+    }
+}
