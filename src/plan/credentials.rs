@@ -58,11 +58,10 @@ fn stalled(
     remedy: Option<&str>,
 ) -> Plan {
     let message = match (world.desired.terminating, world.observed.namespace) {
-        (false, _) => [Some(problem), remedy]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join(" "),
+        (false, _) => match remedy {
+            Some(remedy) => format!("{problem} {remedy}"),
+            None => messages::refused_token(problem, world.desired.api_token.as_ref()),
+        },
         (true, Namespace::Unread) => return Plan::Look(Look::Namespace),
         (true, namespace) => messages::deletion_without_credentials(problem, namespace),
     };

@@ -4,7 +4,7 @@ use super::world::{Desired, Namespace};
 use crate::cloudflare::{Connector, VerificationCode};
 use crate::foreign_text;
 use crate::identity::{ConnectorId, EmailDomain};
-use crate::resource::ExternalChangePolicy;
+use crate::resource::{ApiTokenSecretRef, ExternalChangePolicy};
 
 pub(super) fn creating() -> String {
     "Creating the connector at Cloudflare.".to_owned()
@@ -259,6 +259,25 @@ pub(super) fn deleting() -> String {
     "Disabling and deleting the connector at Cloudflare, as deletionPolicy is Delete.".to_owned()
 }
 
+/// What Cloudflare says does not say what to do.
+pub(super) fn refused_token(problem: &str, secret: Option<&ApiTokenSecretRef>) -> String {
+    let problem = sentence(problem);
+    match secret {
+        Some(secret) => format!(
+            "{problem} Put a token into Secret {} that has the permissions SSO Connector Edit and Read in this account.",
+            secret.name
+        ),
+        None => format!(
+            "{problem} The operator's default token needs the permissions SSO Connector Edit and Read in this account."
+        ),
+    }
+}
+
+/// With a full stop, whoever has written it.
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
+}
+
 pub(super) fn awaiting_heir() -> String {
     "Another SsoConnector object for this domain was applied. Finding out whether it takes the connector over.".to_owned()
 }
@@ -281,5 +300,6 @@ pub(super) fn deletion_without_credentials(problem: &str, namespace: Namespace) 
             "Set spec.deletionPolicy to Retain to leave the connector as it is and let the namespace go."
         }
     };
+    let problem = sentence(problem);
     format!("The connector cannot be deleted: {problem} {way_out}")
 }

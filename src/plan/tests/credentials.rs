@@ -97,7 +97,10 @@ fn a_token_that_may_only_read_hinders_only_who_needs_a_change() {
         let plan = with_read_only(scene);
         assert_eq!(act(&plan), None);
         assert_eq!(reason(&plan), Some(Reason::Unauthorized));
-        assert_eq!(message(&plan), "The token may not write.");
+        assert_eq!(
+            message(&plan),
+            "The token may not write. The operator's default token needs the permissions SSO Connector Edit and Read in this account."
+        );
         assert_eq!(verdict(&plan).record, record, "no step is recorded");
         assert_eq!(rest(&plan), seconds(15.0));
     }
@@ -195,4 +198,24 @@ fn what_is_not_sent_for_lack_of_a_right_is_not_announced_and_needs_no_further_lo
         "an old look is enough"
     );
     assert_eq!(verdict(&plan).notice, None);
+}
+
+#[test]
+fn a_refusal_says_where_a_better_token_goes_and_what_it_needs() {
+    let refused = Credentials::Unusable {
+        reason: Reason::Unauthorized,
+        problem: "Cloudflare refused the API token (HTTP 401)".to_owned(),
+        remedy: None,
+    };
+    let scene = Scene::new().with(|scene| {
+        scene.observed.credentials = refused;
+        scene.desired.api_token = Some(ApiTokenSecretRef {
+            name: "sso".to_owned(),
+            key: None,
+        });
+    });
+    assert_eq!(
+        message(&scene.plan()),
+        "Cloudflare refused the API token (HTTP 401). Put a token into Secret sso that has the permissions SSO Connector Edit and Read in this account."
+    );
 }
