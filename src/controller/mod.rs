@@ -9,12 +9,14 @@
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
 //! | [`store`] | writes status and finalizer, each under its precondition |
 //! | [`announce`] | Events for what has changed |
+//! | [`newest`] | which copy of an object a pass starts from |
 //! | [`rivals`] | finds the other objects for an object's account and domain |
 //! | [`objects`] | what the process remembers, by object and by pair |
 
 mod announce;
 mod credentials;
 mod exchange;
+mod newest;
 mod objects;
 mod pass;
 mod rivals;

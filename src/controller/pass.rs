@@ -11,6 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::Context;
 use super::announce::{self, News};
+use super::newest::{Newest, newest};
 use super::objects::{Entry, Name, Pair};
 use super::store::{self, Store, Written};
 use crate::account::{Permission, Right, Stake};
@@ -418,38 +419,6 @@ impl<'a> Pass<'a> {
                 );
             }
             Act::Delete(id) => info!(namespace, name, connector = %id, "deleting the connector"),
-        }
-    }
-}
-
-/// The newest copy of an object.
-enum Newest {
-    /// What the cache has.
-    Cached(Arc<SsoConnector>),
-    /// What we last wrote, which the cache does not have yet.
-    Written(Arc<SsoConnector>),
-    /// What somebody made of what we last wrote, and the cache does not even have that.
-    NotYetCached,
-}
-
-/// The cache may not have our own last write yet.
-fn newest(cached: Arc<SsoConnector>, entry: &mut Entry) -> Newest {
-    let version = |object: &SsoConnector| {
-        object
-            .resource_version()
-            .and_then(|version| version.parse::<u64>().ok())
-    };
-    let ahead = entry
-        .written
-        .as_ref()
-        .filter(|written| written.uid() == cached.uid() && version(written) > version(&cached));
-    match ahead {
-        Some(_) if entry.superseded => Newest::NotYetCached,
-        Some(written) => Newest::Written(Arc::clone(written)),
-        None => {
-            entry.written = None;
-            entry.superseded = false;
-            Newest::Cached(cached)
         }
     }
 }

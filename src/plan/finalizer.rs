@@ -1,8 +1,9 @@
 //! The finalizer is on the object exactly while deleting the object must delete the connector, so nothing else can ever
 //! hang in deletion. Whoever does not need it leaves without any call and without credentials.
 
+use super::desired::Activity;
 use super::ownership::{self, Heir};
-use super::world::{Activity, Definition};
+use super::world::Definition;
 use super::{Look, Plan, World};
 
 pub(super) fn plan(world: &World<'_>) -> Option<Plan> {

@@ -1,8 +1,9 @@
 //! What one process remembers of one object between passes and forgets when it ends. Nothing that must survive a restart
 //! is here; forgetting all of it makes the operator slower to decide, never bolder.
 
+use super::desired::{Desired, Edition};
 use super::verification;
-use super::world::{Begun, Desired, Edition, Record, Sighting, Snapshot};
+use super::world::{Begun, Record, Sighting, Snapshot};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Class, Endpoint, Failure};
 use crate::identity::ConnectorId;

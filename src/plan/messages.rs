@@ -1,6 +1,7 @@
 //! The sentences that people read in conditions: what is, and what to do next.
 
-use super::world::{Desired, Namespace};
+use super::desired::Desired;
+use super::world::Namespace;
 use crate::cloudflare::{Connector, VerificationCode};
 use crate::foreign_text;
 use crate::identity::{ConnectorId, EmailDomain};

@@ -24,6 +24,7 @@
 mod creation;
 mod credentials;
 mod deletion;
+mod desired;
 mod enforcement;
 mod finalizer;
 mod gone;
@@ -54,13 +55,14 @@ use crate::cloudflare::{Changes, Creation, Endpoint};
 use crate::identity::ConnectorId;
 use crate::resource::ManagementPolicy;
 
+pub use desired::{Activity, Desired, Edition, Unreadable};
 pub use memory::{Deletion, Difference, Memory, Trouble, Update};
 pub use pair::{Attempt, Holder, Known, Origin, PairMemory};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Synced, Verdict};
 pub use world::{
-    Access, Activity, Begun, Claim, Credentials, Definition, Desired, Edition, Namespace, Observed,
-    Pause, Record, Rival, Sighting, Snapshot, Standing, Unreadable, World,
+    Access, Begun, Claim, Credentials, Definition, Namespace, Observed, Pause, Record, Rival,
+    Sighting, Snapshot, Standing, World,
 };
 
 /// What to do next for one object.

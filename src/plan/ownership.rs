@@ -10,9 +10,10 @@
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::desired::{Activity, Desired};
 use super::pair::PairMemory;
 use super::verdict::{Finding, Verdict};
-use super::world::{Access, Activity, Desired, Record, Rival};
+use super::world::{Access, Record, Rival};
 use super::{Look, Plan, World, messages};
 use crate::identity::ConnectorId;
 use crate::resource::{AdoptionPolicy, ManagementPolicy, Reason};

@@ -6,8 +6,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
+use super::desired::Desired;
 use super::verdict::{Finding, Mirror, Outcome, Synced, Verdict, applying};
-use super::world::{Desired, Record, Standing};
+use super::world::{Record, Standing};
 use super::{enforcement, messages, verification};
 use crate::cloudflare::{Connector, VerificationCode, VerificationStatus};
 use crate::resource::{

@@ -1,7 +1,7 @@
 //! A suspended object is left alone: no call is made for it, and what is remembered and shown of its connector stays.
 
+use super::desired::Activity;
 use super::verdict::{Finding, Synced, Verdict};
-use super::world::Activity;
 use super::{Plan, World, messages};
 use crate::resource::Reason;
 
