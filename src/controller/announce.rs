@@ -2,7 +2,7 @@
 //! accepts none.
 
 use kube::Resource as _;
-use kube::runtime::events::{Event, EventType};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use tracing::debug;
 
 use super::Context;
@@ -57,9 +57,18 @@ pub(super) async fn publish(context: &Context, object: &SsoConnector, news: &New
             action: "Reconcile".to_owned(),
             secondary: None,
         };
-        if let Err(failure) = within(context.recorder.publish(&event, &reference)).await {
+        // A recorder takes an Event for a repetition of the one before with the same reason, and drops its message.
+        let recorder = Recorder::new(context.client.clone(), reporter());
+        if let Err(failure) = within(recorder.publish(&event, &reference)).await {
             debug!(cause = %failure, "an Event was not published");
         }
+    }
+}
+
+fn reporter() -> Reporter {
+    Reporter {
+        controller: "cloudflare-sso-operator".to_owned(),
+        instance: None,
     }
 }
 

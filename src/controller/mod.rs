@@ -31,7 +31,6 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::select_all;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource as _, ResourceExt as _};
@@ -73,7 +72,6 @@ pub struct Context {
     timing: Timing,
     clock: Clock,
     metrics: Arc<Metrics>,
-    recorder: Recorder,
     fingerprints: FingerprintKey,
     tokens: Tokens,
     default_token: Option<DefaultToken>,
@@ -85,7 +83,7 @@ pub struct Context {
     places: Semaphore,
 }
 
-// Neither the client nor the recorder has a `Debug` of its own.
+// The client has no `Debug` of its own.
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
@@ -106,12 +104,7 @@ impl Context {
         default_token: Option<DefaultToken>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let reporter = Reporter {
-            controller: "cloudflare-sso-operator".to_owned(),
-            instance: None,
-        };
         Self {
-            recorder: Recorder::new(client.clone(), reporter),
             client,
             scope,
             cloudflare,

@@ -219,7 +219,7 @@ fn bind_named(world: &World<'_>, named: &ConnectorId) -> Plan {
         }
         Some(Some(connector)) => Finding::new(
             Reason::ConnectorMismatch,
-            messages::mismatch(&world.desired.domain, &connector.email_domain),
+            messages::named_for_another(named, &world.desired.domain, &connector.email_domain),
         ),
         Some(None) => Finding::new(Reason::ConnectorNotFound, messages::named_not_found(named)),
     };

@@ -50,7 +50,7 @@ pub(super) fn duplicate(domain: &EmailDomain, owner: Option<&str>) -> String {
         None => "Another SsoConnector object".to_owned(),
     };
     format!(
-        "{owner} manages {domain} in this account already. Nothing is done for this one; it takes over as soon as the other is gone or only observes."
+        "{owner} manages {domain} in this account already. Nothing is done for this one. Delete one of the two; this one takes over as soon as the other is gone or only observes."
     )
 }
 
@@ -58,6 +58,18 @@ pub(super) fn mismatch(domain: &EmailDomain, reported: &str) -> String {
     let reported = foreign_text::quote(reported, &[]);
     format!(
         "The connector in status.connectorID is for {reported:?} at Cloudflare, not for {domain}. Nothing is changed; delete this object with deletionPolicy Retain and apply it again."
+    )
+}
+
+/// The connector that the spec names, of an object that is not bound.
+pub(super) fn named_for_another(
+    named: &ConnectorId,
+    domain: &EmailDomain,
+    reported: &str,
+) -> String {
+    let reported = foreign_text::quote(reported, &[]);
+    format!(
+        "Connector {named}, which spec.connectorID names, is for {reported:?} at Cloudflare, not for {domain}. Nothing is changed; remove spec.connectorID, and then name another one, or none to find or create the connector by its domain."
     )
 }
 
@@ -87,6 +99,10 @@ pub(super) fn deleted_externally() -> String {
 pub(super) fn suspended() -> String {
     "The connector is left alone, as spec.suspend is true. The other conditions say what was seen last."
         .to_owned()
+}
+
+pub(super) fn resumed() -> String {
+    "spec.suspend is not true any more. Looking at the connector again.".to_owned()
 }
 
 pub(super) fn nothing_to_observe() -> String {
@@ -144,13 +160,14 @@ pub(super) fn reverted(enabled: bool) -> String {
 }
 
 pub(super) fn held(enabled: bool) -> String {
-    let (done, wanted) = if enabled {
-        ("enabled", "disabled")
+    let (is, wanted, why) = if enabled {
+        ("enabled", "disable", "")
     } else {
-        ("disabled", "enabled")
+        ("disabled", "enable", ", as this may be an emergency")
     };
     format!(
-        "SSO was {done} by hand, although the spec wants it {wanted}. It is left so, as this may be an emergency. To apply the spec again, set a new value of the annotation cloudflare-sso.dev/enable-at; to accept the change, set spec.enabled to {enabled}."
+        "SSO is {is} at Cloudflare, although spec.enabled is {}, and the operator has not done that. It is left so{why}. To {wanted} it, set a new value of the annotation cloudflare-sso.dev/enable-at; to accept it, set spec.enabled to {enabled}.",
+        !enabled
     )
 }
 
@@ -177,7 +194,7 @@ pub(super) fn available(desired: &Desired, verified: bool, enabled: bool) -> Str
         }
         (true, false) => format!("{domain} is verified. Set spec.enabled to true to enforce SSO."),
         (false, false) => format!(
-            "The connector for {domain} exists. Its verification is not begun, as spec.beginVerification is false."
+            "The connector for {domain} exists. It is not verified, and nothing is done about that, as spec.beginVerification is false."
         ),
     }
 }
@@ -253,11 +270,19 @@ pub(super) fn synced() -> String {
 }
 
 pub(super) fn trouble(cause: &str) -> String {
-    format!("{cause} The operator goes on trying.")
+    format!("{} The operator goes on trying.", sentence(cause))
+}
+
+/// What Cloudflare says does not say what to do.
+pub(super) fn rejected(problem: &str) -> String {
+    format!(
+        "{} When that is put right, set a new value of the annotation cloudflare-sso.dev/reconcile-at; without that it is tried again from time to time.",
+        sentence(problem)
+    )
 }
 
 pub(super) fn deleting() -> String {
-    "Disabling and deleting the connector at Cloudflare, as deletionPolicy is Delete.".to_owned()
+    "Disabling and deleting the connector at Cloudflare, as deletionPolicy is Delete. Until that is done, deletionPolicy Retain leaves it as it is.".to_owned()
 }
 
 /// What Cloudflare says does not say what to do.
@@ -295,7 +320,7 @@ pub(super) fn paused() -> String {
 pub(super) fn deletion_without_credentials(problem: &str, namespace: Namespace) -> String {
     let way_out = match namespace {
         Namespace::Unread | Namespace::Stays => {
-            "Either restore the Secret, or set spec.deletionPolicy to Retain to leave the connector as it is."
+            "Either restore the Secret with a token that works, or set spec.deletionPolicy to Retain to leave the connector as it is."
         }
         Namespace::Terminating => {
             "Set spec.deletionPolicy to Retain to leave the connector as it is and let the namespace go."

@@ -76,7 +76,10 @@ fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
 fn refused(world: &World<'_>, trouble: &Trouble) -> Verdict {
     Verdict::stalled(
         &record_after_failure(world),
-        Finding::new(Reason::Rejected, trouble.failure.message.clone()),
+        Finding::new(
+            Reason::Rejected,
+            messages::rejected(&trouble.failure.message),
+        ),
     )
 }
 

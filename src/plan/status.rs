@@ -6,7 +6,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-use super::desired::Desired;
+use super::desired::{Activity, Desired};
 use super::verdict::{Finding, Mirror, Outcome, Synced, Verdict, applying};
 use super::world::{Record, Standing};
 use super::{enforcement, messages, verification};
@@ -56,10 +56,14 @@ impl Verdict {
                 conditions.decide(ready, *synced, *progress);
                 status.observed_generation = Some(desired.generation);
             }
-            Outcome::Undecided {
-                trouble: Some(finding),
-            } => conditions.trouble(finding),
-            Outcome::Undecided { trouble: None } => {}
+            Outcome::Undecided { trouble } => {
+                if let Some(ready) = overtaken(before, desired, trouble.as_ref()) {
+                    conditions.overtake(&ready);
+                }
+                if let Some(finding) = trouble {
+                    conditions.trouble(finding);
+                }
+            }
         }
         status.conditions = conditions.list;
         status
@@ -173,6 +177,27 @@ fn enabled(record: &Record, connector: &Connector, desired: &Desired) -> (Truth,
     (truth, finding)
 }
 
+/// What `Ready` must say although nothing is decided, as what it says is no longer so: that the object is suspended, that
+/// nobody has looked, or what there was to do before it was deleted.
+fn overtaken(
+    before: &SsoConnectorStatus,
+    desired: &Desired,
+    trouble: Option<&Finding>,
+) -> Option<Finding> {
+    let ready = find_condition(&before.conditions, ConditionType::Ready);
+    let said = ready.and_then(|ready| Reason::from_word(&ready.reason));
+    let cause = trouble.map(|trouble| trouble.message.clone());
+    let suspended = desired.activity == Activity::Suspended;
+    let (reason, otherwise) = match said {
+        Some(Reason::Deleting) if desired.terminating => (Reason::Deleting, None),
+        _ if desired.terminating => (Reason::Deleting, Some(messages::deleting())),
+        Some(Reason::Suspended) if !suspended => (Reason::Reconciling, Some(messages::resumed())),
+        None | Some(Reason::Reconciling) => (Reason::Reconciling, None),
+        Some(_) => return None,
+    };
+    Some(Finding::new(reason, cause.or(otherwise)?))
+}
+
 fn code(connector: &Connector) -> Option<VerificationCode> {
     VerificationCode::parse(connector.verification.as_ref()?.code.as_deref()?)
 }
@@ -269,6 +294,16 @@ impl Conditions {
         } else {
             self.remove(kind);
         }
+    }
+
+    /// Another situation, which nobody has decided about yet.
+    fn overtake(&mut self, ready: &Finding) {
+        self.set(
+            ConditionType::Ready,
+            &(ready.reason.readiness(), ready.clone()),
+        );
+        self.abnormal(ConditionType::Reconciling, ready, true);
+        self.remove(ConditionType::Stalled);
     }
 
     /// Trouble leaves what was decided as it is, generations included.
