@@ -252,3 +252,23 @@ async fn until_elsewhere(stage: &Stage, reason: &str) -> SsoConnector {
     assert_eq!(object.namespace().as_deref(), Some(ELSEWHERE));
     object
 }
+
+/// Review: an object in another namespace whose token cannot even be read (here its Secret cannot be decrypted) is not tried
+/// for as long as that lasts, and keeps the one that goes waiting for ever.
+#[tokio::test]
+async fn review_an_heir_that_cannot_be_tried_keeps_no_deletion_waiting_for_ever() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let _broken = proxy.intercept(
+        Treatment::Answer(reqwest::StatusCode::INTERNAL_SERVER_ERROR),
+        |call| call.path.contains("/namespaces/another-team/secrets/"),
+    );
+    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let policy = json!({ "deletionPolicy": "Delete" });
+    stage.connector("example", DOMAIN, policy).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    apply_elsewhere(&stage, &stage.token, json!({})).await;
+    stage.delete("example").await;
+}
