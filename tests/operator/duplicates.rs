@@ -272,3 +272,29 @@ async fn review_an_heir_that_cannot_be_tried_keeps_no_deletion_waiting_for_ever(
     apply_elsewhere(&stage, &stage.token, json!({})).await;
     stage.delete("example").await;
 }
+
+/// Review: a rename into a namespace whose Secret comes later than the object, as with External Secrets or Sealed Secrets.
+#[tokio::test]
+async fn review_a_rename_whose_secret_comes_later_logs_nobody_out() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--deletion-delay", "1s"]).await;
+    let id = deletable(&stage).await;
+    let calls = stage.simulator.calls().mutations().count();
+    stage.kubectl(&["create", "namespace", ELSEWHERE]).await;
+    let mut object = connector("renamed", DOMAIN);
+    object["metadata"]["namespace"] = json!(ELSEWHERE);
+    object["spec"]["enabled"] = json!(true);
+    stage.apply(&object).await;
+    until_elsewhere(&stage, "CredentialsUnavailable").await;
+    stage
+        .objects()
+        .delete("example", &DeleteParams::default())
+        .await
+        .unwrap();
+    // Nothing is to happen, which nothing tells.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    expect_untouched(&stage, &id, calls);
+    stage.put_token_in(ELSEWHERE, SECRET, &stage.token).await;
+    until_elsewhere(&stage, "Available").await;
+    expect_untouched(&stage, &id, calls);
+}

@@ -197,7 +197,9 @@ async fn review_nothing_is_changed_before_all_watched_namespaces_are_known() {
         call.path.contains("/namespaces/sales/ssoconnectors")
     });
     let _successor = stage.start_operator(Some(proxy.url()), &flags).await;
-    tokio::time::timeout(PATIENCE, late.arrived()).await.unwrap();
+    tokio::time::timeout(PATIENCE, late.arrived())
+        .await
+        .unwrap();
     // Nothing is to happen, which nothing tells.
     tokio::time::sleep(Duration::from_secs(5)).await;
     late.release();

@@ -509,7 +509,17 @@ fn review_several_matches_stay_ambiguous_although_another_object_observes_one_of
 /// so the second looks like an heir. What is decided on the cache leaves the connector to nobody.
 #[test]
 fn review_an_heir_is_read_from_the_api_server_before_a_connector_is_left_to_it() {
-    let scene = among(going(), vec![rival(YOUNGER)])
-        .with(|scene| scene.observed.object_confirmed = false);
+    let scene =
+        among(going(), vec![rival(YOUNGER)]).with(|scene| scene.observed.object_confirmed = false);
     assert_eq!(scene.plan(), Plan::Look(Look::Object));
+}
+
+/// Review: what is deleted is deleted; an object that appears after that keeps nobody waiting.
+#[test]
+fn review_after_the_deletion_nobody_is_waited_for() {
+    let mut heir = rival(YOUNGER);
+    heir.access = Access::Untried;
+    let scene = among(going(), vec![heir])
+        .with(|scene| scene.memory.deletion = Some(Deletion::Confirmed(id())));
+    assert_eq!(scene.plan(), Plan::Release);
 }
