@@ -369,6 +369,35 @@ mod tests {
         assert_eq!(granted, needed_as_granted());
     }
 
+    /// Review: whoever follows `docs/operating.md` has no missing right, so that neither `check` nor the alert on
+    /// `cloudflare_sso_missing_rights` goes off for ever.
+    #[test]
+    fn review_the_role_for_a_watched_namespace_grants_what_is_asked_for_there() {
+        let granted: BTreeSet<_> = granted(include_str!("../../deploy/watched-namespace.yaml"))
+            .into_iter()
+            .map(|(_, _, group, resource, name, verb)| (group, resource, name, verb))
+            .collect();
+        let scope = ["team".parse().unwrap()];
+        let missing: Vec<_> = needed(Setting {
+            lease_namespace: None,
+            ..setting(&scope)
+        })
+        .into_iter()
+        .filter(|right| right.territory == Territory::Namespace("team".to_owned()))
+        .filter(|right| {
+            let resource = match right.subresource {
+                Some(subresource) => format!("{}/{subresource}", right.resource),
+                None => right.resource.to_owned(),
+            };
+            let name = right.name.clone().unwrap_or_default();
+            let verb = right.verb.as_str().to_owned();
+            !granted.contains(&(right.group.to_owned(), resource, name, verb))
+        })
+        .map(|right| right.to_string())
+        .collect();
+        assert_eq!(missing, [""; 0]);
+    }
+
     #[test]
     fn each_watched_namespace_needs_its_own_and_the_cluster_is_asked_once() {
         let scope = ["a", "b"].map(|name| name.parse().unwrap());

@@ -252,3 +252,49 @@ async fn until_elsewhere(stage: &Stage, reason: &str) -> SsoConnector {
     assert_eq!(object.namespace().as_deref(), Some(ELSEWHERE));
     object
 }
+
+/// Review: an object in another namespace whose token cannot even be read (here its Secret cannot be decrypted) is not tried
+/// for as long as that lasts, and keeps the one that goes waiting for ever.
+#[tokio::test]
+async fn review_an_heir_that_cannot_be_tried_keeps_no_deletion_waiting_for_ever() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let _broken = proxy.intercept(
+        Treatment::Answer(reqwest::StatusCode::INTERNAL_SERVER_ERROR),
+        |call| call.path.contains("/namespaces/another-team/secrets/"),
+    );
+    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let policy = json!({ "deletionPolicy": "Delete" });
+    stage.connector("example", DOMAIN, policy).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    apply_elsewhere(&stage, &stage.token, json!({})).await;
+    stage.delete("example").await;
+}
+
+/// Review: a rename into a namespace whose Secret comes later than the object, as with External Secrets or Sealed Secrets.
+#[tokio::test]
+async fn review_a_rename_whose_secret_comes_later_logs_nobody_out() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--deletion-delay", "1s"]).await;
+    let id = deletable(&stage).await;
+    let calls = stage.simulator.calls().mutations().count();
+    stage.kubectl(&["create", "namespace", ELSEWHERE]).await;
+    let mut object = connector("renamed", DOMAIN);
+    object["metadata"]["namespace"] = json!(ELSEWHERE);
+    object["spec"]["enabled"] = json!(true);
+    stage.apply(&object).await;
+    until_elsewhere(&stage, "CredentialsUnavailable").await;
+    stage
+        .objects()
+        .delete("example", &DeleteParams::default())
+        .await
+        .unwrap();
+    // Nothing is to happen, which nothing tells.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    expect_untouched(&stage, &id, calls);
+    stage.put_token_in(ELSEWHERE, SECRET, &stage.token).await;
+    until_elsewhere(&stage, "Available").await;
+    expect_untouched(&stage, &id, calls);
+}

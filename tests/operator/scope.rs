@@ -1,9 +1,10 @@
 //! Watch scope: only the namespaces that are named are seen, and rights in them are all that is needed.
 
 use std::fs;
+use std::time::Duration;
 
 use cloudflare_sso_operator::resource::ConditionType;
-use harness::{Options, until};
+use harness::{ApiServerProxy, Options, Treatment, until};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
@@ -170,4 +171,59 @@ async fn a_namespace_without_rights_keeps_the_operator_unready_and_no_other_name
         .await;
     let status = operator.terminate(PATIENCE).await.unwrap();
     assert!(status.success(), "{status}");
+}
+
+/// Review: the list of one namespace comes late, as after a restart. Until it is there nobody knows who owns what, so a
+/// duplicate in another namespace must change nothing.
+#[tokio::test]
+async fn review_nothing_is_changed_before_all_watched_namespaces_are_known() {
+    let stage = Stage::set().await;
+    add_namespace(&stage, "sales").await;
+    let flags = ["--watch-namespaces", "team,sales"];
+    let mut operator = stage.operator(&flags).await;
+    let mut owner = object("sales", "owner");
+    owner["spec"]["emailDomain"] = json!("example.com");
+    stage.apply(&owner).await;
+    stage
+        .until_ready_in("sales", "owner", "AwaitingVerification")
+        .await;
+    operator.terminate(PATIENCE).await.unwrap();
+    let fields = json!({ "useFedrampLanguage": true });
+    stage.connector("duplicate", "example.com", fields).await;
+    let calls = stage.simulator.calls().mutations().count();
+
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let late = proxy.intercept(Treatment::HoldBeforeForwarding, |call| {
+        call.path.contains("/namespaces/sales/ssoconnectors")
+    });
+    let _successor = stage.start_operator(Some(proxy.url()), &flags).await;
+    tokio::time::timeout(PATIENCE, late.arrived())
+        .await
+        .unwrap();
+    // Nothing is to happen, which nothing tells.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    late.release();
+    stage
+        .until_ready_in(NAMESPACE, "duplicate", "DuplicateDomain")
+        .await;
+    let made = stage.simulator.calls().mutations();
+    assert_eq!(made.count(), calls, "{made:#?}");
+}
+
+/// Review: a watched namespace without rights keeps every deletion in every other namespace waiting, although "the other
+/// namespaces are looked after meanwhile".
+#[tokio::test]
+async fn review_a_namespace_without_rights_keeps_no_deletion_in_another_waiting() {
+    let stage = Stage::set().await;
+    narrow(&stage).await;
+    grant(&stage, NAMESPACE).await;
+    let flags = ["--watch-namespaces", "team,later"];
+    let _operator = stage.start_operator(None, &flags).await;
+    let mut object = object(NAMESPACE, "seen");
+    object["spec"]["deletionPolicy"] = json!("Delete");
+    stage.apply(&object).await;
+    stage
+        .until_ready_in(NAMESPACE, "seen", "AwaitingVerification")
+        .await;
+    stage.delete("seen").await;
 }

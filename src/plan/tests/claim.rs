@@ -113,3 +113,27 @@ fn what_an_object_leaves_behind_is_remembered_for_the_grace_and_no_longer() {
         assert!(!pair.is_spent(at(9000.0), grace), "{name}, while claimed");
     }
 }
+
+/// Review: an object that cannot go on (no token, suspended) and has created nothing itself keeps the claim for ever once
+/// an object that is long gone has left an open attempt behind.
+#[test]
+fn review_who_cannot_go_on_gives_it_back_although_a_former_object_has_left_an_attempt() {
+    let mut pair = PairMemory::default();
+    pair.attempting(date(1.0), at(1.0));
+    pair.departed("a former object", None, &Memory::default(), at(2.0));
+    claims(&mut pair, UID, &[UID, OTHER_UID], 3.0);
+    pair.give_back(UID);
+    assert!(passes_on(&pair));
+    assert_eq!(pair.open_attempts().count(), 1, "and still binds");
+}
+
+/// Review: an object with an open attempt that is switched to `Observe` is nobody's owner any more, so others are not told
+/// `DuplicateDomain`, but it still keeps the claim: they wait for their turn for as long as it is there.
+#[test]
+fn review_who_only_observes_keeps_nobody_waiting() {
+    let mut pair = held();
+    attempt(&mut pair);
+    pair.give_back(UID);
+    assert!(passes_on(&pair));
+    assert_eq!(pair.open_attempts().count(), 1, "and still binds");
+}

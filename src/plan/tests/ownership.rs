@@ -432,3 +432,94 @@ proptest! {
         prop_assert_eq!(free.count(), usize::from(!held && beginning.count() > 0));
     }
 }
+
+/// Review: a bound object that an older holder keeps from acting must not come back with what it was about to do before.
+/// Meanwhile the owner had enabled the connector, and a person has disabled it in an emergency.
+#[test]
+fn review_who_takes_over_again_does_not_lock_the_door_that_a_person_has_opened() {
+    let mut scene = Scene::bound(Some(true), EnforcementState::Armed)
+        .listed(list(NOW - 1.0, &[pending()]))
+        .seen(NOW - 1.0, pending());
+    let plan = among(scene.clone(), vec![bound_rival(OLDER)]).plan();
+    assert!(is_duplicate(&plan), "{plan:?}");
+    scene.record = verdict(&plan).record.clone();
+
+    // The owner goes; its hold goes with it.
+    let mut scene = scene.at(NOW + 86_400.0);
+    let cloud = Cloudflare::shows(&verified(false));
+    for _ in 0..4 {
+        scene.now += 1200.0;
+        let plan = scene.pass(&cloud);
+        assert_eq!(act(&plan), None, "{plan:#?}");
+        scene.record = verdict(&plan).record.clone();
+    }
+}
+
+/// Review: the same after somebody has deleted the connector in an emergency.
+#[test]
+fn review_who_takes_over_again_does_not_create_what_a_person_has_deleted() {
+    let mut scene = Scene::bound(Some(true), EnforcementState::Armed)
+        .listed(list(NOW - 1.0, &[pending()]))
+        .seen(NOW - 1.0, pending());
+    let plan = among(scene.clone(), vec![bound_rival(OLDER)]).plan();
+    scene.record = verdict(&plan).record.clone();
+    let mut scene = scene.at(NOW + 86_400.0);
+    for _ in 0..4 {
+        scene.now += 1200.0;
+        let plan = scene.pass(&Cloudflare::default());
+        assert_eq!(act(&plan), None, "{plan:#?}");
+        scene.record = verdict(&plan).record.clone();
+    }
+}
+
+/// Review: an object that is unbound because somebody has put another connector in the place of its own still carries the
+/// hold. An older object that was a duplicate until then must not take the new connector without it.
+#[test]
+fn review_a_hold_that_has_outlived_its_connector_holds_the_pair() {
+    let mut holder = rival(YOUNGER);
+    holder.record.enforcement = Some(crate::resource::Enforcement {
+        state: EnforcementState::Held,
+        enabled: Some(true),
+        object_uid: OTHER_UID.to_owned(),
+        updated_on: None,
+    });
+    let plan = among(fresh(), vec![holder]).plan();
+    assert!(is_duplicate(&plan), "{plan:?}");
+}
+
+/// Review: which of two connectors is meant does not become known because another object observes one of them.
+#[test]
+fn review_several_matches_stay_ambiguous_although_another_object_observes_one_of_them() {
+    let mut another = pending();
+    another.id = other_id();
+    let mut observer = bound_rival(OLDER);
+    observer.desired.management = ManagementPolicy::Observe;
+    let mut scene = among(Scene::new(), vec![observer.clone()]);
+    scene.pair.recall(&observer.record, at(NOW));
+    let cloud = Cloudflare {
+        page: Some(pending()),
+        list: vec![pending(), another],
+        gap: None,
+    };
+    let plan = scene.pass(&cloud);
+    assert_eq!(reason(&plan), Some(Reason::AmbiguousMatch), "{plan:#?}");
+}
+
+/// Review: two objects that are deleted together, each with `Delete`: the watch has brought the deletion of the first only,
+/// so the second looks like an heir. What is decided on the cache leaves the connector to nobody.
+#[test]
+fn review_an_heir_is_read_from_the_api_server_before_a_connector_is_left_to_it() {
+    let scene =
+        among(going(), vec![rival(YOUNGER)]).with(|scene| scene.observed.object_confirmed = false);
+    assert_eq!(scene.plan(), Plan::Look(Look::Object));
+}
+
+/// Review: what is deleted is deleted; an object that appears after that keeps nobody waiting.
+#[test]
+fn review_after_the_deletion_nobody_is_waited_for() {
+    let mut heir = rival(YOUNGER);
+    heir.access = Access::Untried;
+    let scene = among(going(), vec![heir])
+        .with(|scene| scene.memory.deletion = Some(Deletion::Confirmed(id())));
+    assert_eq!(scene.plan(), Plan::Release);
+}
