@@ -287,9 +287,13 @@ impl Pass<'_> {
         id: &ConnectorId,
         changes: &Changes,
     ) -> Result<(), Failure> {
-        self.entry
-            .memory
-            .updating(*changes, self.context.clock.now());
+        let now = self.context.clock.now();
+        self.entry.memory.updating(*changes, now);
+        if self.desired.terminating {
+            self.context
+                .objects
+                .with_pair(&self.pair, |pair| pair.disabling(id.clone(), now));
+        }
         let account = &self.desired.account;
         let result = self
             .context

@@ -34,8 +34,8 @@ use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource as _, ResourceExt as _};
-use tokio::sync::Semaphore;
 use tokio::sync::watch::Receiver;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
@@ -212,8 +212,9 @@ async fn reconcile(
         }
     };
     let name = name_of(&object);
-    // It is never closed; each watch has places of its own, and here are those of all together.
-    let _place = context.places.acquire().await;
+    let Some(_place) = place(&context, &shift).await else {
+        return Ok(Action::requeue(context.timing.poll_unverified));
+    };
     let entry = context.objects.entry(&name);
     let mut entry = entry.lock_owned().await;
     let result = pass::run(&context, &shift, object, &name, &mut entry).await;
@@ -246,6 +247,18 @@ async fn reconcile(
             Ok(Action::requeue(wait.min(LONGEST_KUBERNETES_WAIT)))
         }
     }
+}
+
+/// A place to work, once the objects of every watch are known: before that nobody knows which of several owns a domain. Each
+/// watch has places of its own; these are those of all together. None if the shift ends before.
+async fn place<'a>(context: &'a Context, shift: &Shift) -> Option<SemaphorePermit<'a>> {
+    let cache = context.cache().clone()?;
+    let waiting = async {
+        cache.wait_until_ready().await.ok()?;
+        context.places.acquire().await.ok()
+    };
+    let place = shift.end().run_until_cancelled(waiting).await??;
+    (!shift.end().is_cancelled()).then_some(place)
 }
 
 type Report = Result<(ObjectRef<Guarded>, Action), controller::Error<Infallible, watcher::Error>>;

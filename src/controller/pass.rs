@@ -108,7 +108,11 @@ impl<'a> Pass<'a> {
         let mut acted = false;
         for _ in 0..MOST_ROUNDS {
             let step = match plan(&self.world(&self.context.objects.pair(&self.pair))) {
-                Plan::Leave => return Ok(End::Rest(self.context.timing.poll_unverified)),
+                Plan::Leave => {
+                    let uid = &self.desired.uid;
+                    self.context.objects.give_back(&self.pair, uid);
+                    return Ok(End::Rest(self.context.timing.poll_unverified));
+                }
                 Plan::Mark => self.mark().await,
                 Plan::Release => return self.release().await,
                 Plan::Look(look) => self.look(look).await.map(|()| None),

@@ -22,13 +22,8 @@ use crate::resource::{AdoptionPolicy, Reason};
 const KEPT_ATTEMPTS: usize = 8;
 
 pub(super) fn plan(world: &World<'_>) -> Plan {
-    if let Some(plan) = world
-        .pair
-        .known
-        .as_ref()
-        .and_then(|known| bind_known(world, known))
-    {
-        return plan;
+    if let Some(created) = created_for_this_object(world) {
+        return bind(world, created);
     }
     let claimed = match world.observed.claim {
         Claim::Unasked => return Plan::Look(Look::Claim),
@@ -45,6 +40,10 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
     };
     let oldest = claimed.max(world.now.before(world.timing.observation_limit));
     let matches: Vec<_> = listing.matches(&world.desired.domain).collect();
+    let known = world.pair.known.as_ref().filter(|_| matches.is_empty());
+    if let Some(plan) = known.and_then(|known| bind_known(world, known)) {
+        return plan;
+    }
     match matches.as_slice() {
         [] if listing.proof().is_ok() && !world.pair.disproved_by(listing, world.timing) => {
             await_proof(world, listing)
@@ -148,18 +147,17 @@ fn await_proof(world: &World<'_>, listing: &Snapshot) -> Plan {
     Plan::rest(verdict, world.now.until(next))
 }
 
-/// A connector that this process knows of although lists may not show it yet.
+/// What was answered to the POST that this process has made for this very object.
+fn created_for_this_object<'a>(world: &World<'a>) -> Option<&'a Connector> {
+    let holder = world.pair.holder.as_ref()?;
+    let created = world.pair.known.as_ref()?.created.as_ref()?;
+    let is_for_it =
+        holder.uid == world.desired.uid && world.desired.domain.is_named(&created.email_domain);
+    is_for_it.then_some(created)
+}
+
+/// A connector that this process knows of although lists do not show it yet.
 fn bind_known(world: &World<'_>, known: &Known) -> Option<Plan> {
-    if let Some(created) = &known.created
-        && world
-            .pair
-            .holder
-            .as_ref()
-            .is_some_and(|holder| holder.uid == world.desired.uid)
-        && world.desired.domain.is_named(&created.email_domain)
-    {
-        return Some(bind(world, created));
-    }
     if world.now.since(known.since) > world.timing.creation_grace {
         return None;
     }
@@ -240,6 +238,9 @@ fn bind(world: &World<'_>, connector: &Connector) -> Plan {
             world.timing.poll_settled,
         );
     }
+    let disabled = world
+        .pair
+        .was_disabled(&connector.id, world.now, world.timing.creation_grace);
     let begun = ours
         .then(|| world.record.attempts.last().copied())
         .flatten();
@@ -247,7 +248,7 @@ fn bind(world: &World<'_>, connector: &Connector) -> Plan {
         connector: Some(connector.id.clone()),
         created_on: connector.created_on,
         attempts: Vec::new(),
-        enforcement: Some(enforcement::at_binding(world, connector, ours)),
+        enforcement: Some(enforcement::at_binding(world, connector, ours || disabled)),
         begun: Begun {
             last: begun.filter(|_| world.desired.begin_verification),
             ..world.record.begun

@@ -16,8 +16,15 @@ use crate::identity::ConnectorId;
 use crate::resource::Reason;
 
 pub(super) fn plan(world: &World<'_>) -> Plan {
-    if ownership::heir(world) == Heir::Untried {
-        let next = world.now + world.timing.deletion_delay;
+    if let Some(id) = &world.record.connector
+        && world.memory.deletion == Some(Deletion::Confirmed(id.clone()))
+    {
+        return Plan::Release;
+    }
+    let seen = world.memory.deletion_seen.unwrap_or(world.now);
+    let patience = seen + world.timing.heir_wait;
+    if patience > world.now && ownership::heir(world) == Heir::Untried {
+        let next = patience.min(world.now + world.timing.deletion_delay);
         return resting(world, messages::awaiting_heir(), next);
     }
     match &world.record.connector {
@@ -88,11 +95,6 @@ fn bind_for_deletion(world: &World<'_>, connector: &Connector) -> Plan {
 }
 
 fn take_down(world: &World<'_>, id: &ConnectorId) -> Plan {
-    if let Some(Deletion::Confirmed(deleted)) = &world.memory.deletion
-        && deleted == id
-    {
-        return Plan::Release;
-    }
     let fresh = world.now.before(world.timing.observation_limit);
     let seen = world.memory.sighting_of(id).filter(|seen| seen.at >= fresh);
     let Some(sighting) = seen else {

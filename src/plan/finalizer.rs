@@ -12,7 +12,12 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let suspended = desired.activity == Activity::Suspended;
     match (desired.terminating, desired.finalizer) {
         (true, false) => Some(Plan::Leave),
-        (true, true) if !wanted || suspended || is_not_needed(world) => Some(Plan::Release),
+        (true, true) if !wanted || suspended || nothing_is_held(world) => Some(Plan::Release),
+        (true, true) if belongs_to_another(world) => Some(if world.observed.object_confirmed {
+            Plan::Release
+        } else {
+            Plan::Look(Look::Object)
+        }),
         (true, true) => match world.observed.definition {
             Definition::Unread => Some(Plan::Look(Look::Definition)),
             Definition::GoesAway => Some(Plan::Release),
@@ -24,9 +29,13 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     }
 }
 
-/// There is no connector to take down, or it is another object's, or becomes another object's.
-fn is_not_needed(world: &World<'_>) -> bool {
+/// There is no connector to take down.
+fn nothing_is_held(world: &World<'_>) -> bool {
     !ownership::holds(world.record, world.pair)
-        || ownership::owner_elsewhere(world).is_some()
-        || ownership::heir(world) == Heir::Ready
+}
+
+/// The connector is another object's, or becomes another object's. That rests on what the API server says now: an heir that
+/// goes at the same time is none.
+fn belongs_to_another(world: &World<'_>) -> bool {
+    ownership::owner_elsewhere(world).is_some() || ownership::heir(world) == Heir::Ready
 }

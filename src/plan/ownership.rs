@@ -16,7 +16,7 @@ use super::verdict::{Finding, Verdict};
 use super::world::{Access, Record, Rival};
 use super::{Look, Plan, World, messages};
 use crate::identity::ConnectorId;
-use crate::resource::{AdoptionPolicy, ManagementPolicy, Reason};
+use crate::resource::{AdoptionPolicy, Enforcement, EnforcementState, ManagementPolicy, Reason};
 
 /// Whether a connector would be taken over if its owner went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,19 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
         }));
     }
     let message = messages::duplicate(&world.desired.domain, owner.name.as_deref());
-    let verdict = Verdict::stalled(world.record, Finding::new(Reason::DuplicateDomain, message));
+    let problem = Finding::new(Reason::DuplicateDomain, message);
+    let verdict = Verdict::stalled(&disarmed(world.record), problem);
     Some(Plan::rest(verdict, world.timing.poll_unverified))
+}
+
+/// Whoever is kept from acting does not know what is done meanwhile, and by whom: to take over is to be judged like a
+/// binding.
+fn disarmed(record: &Record) -> Record {
+    let is_armed = |known: &Enforcement| known.state == EnforcementState::Armed;
+    Record {
+        enforcement: record.enforcement.clone().filter(|known| !is_armed(known)),
+        ..record.clone()
+    }
 }
 
 /// The other object that owns the pair, if one does.
@@ -51,12 +62,15 @@ pub(super) fn owner_elsewhere<'a>(world: &World<'a>) -> Option<&'a Rival> {
         let gone = rival.desired.terminating && !rival.desired.finalizer;
         rival.desired.management == ManagementPolicy::Manage && !gone
     });
+    let keeps = |desired: &Desired, record: &Record| {
+        holds(record, world.pair) || carries_a_hold(desired, record)
+    };
     let holders = rivals
         .clone()
-        .filter(|rival| holds(&rival.record, world.pair));
+        .filter(|rival| keeps(&rival.desired, &rival.record));
     let oldest_holder = holders.min_by_key(|rival| age(&rival.desired));
     let older = |rival: &&Rival| age(&rival.desired) < age(world.desired);
-    match (holds(world.record, world.pair), oldest_holder) {
+    match (keeps(world.desired, world.record), oldest_holder) {
         (true, holder) => holder.filter(older),
         (false, Some(holder)) => Some(holder),
         (false, None) => rivals
@@ -91,6 +105,13 @@ pub(super) fn holds(record: &Record, pair: &PairMemory) -> bool {
         known.any(|attempt| attempt.time == time && attempt.void)
     };
     record.connector.is_some() || record.attempts.iter().any(|time| !is_void(*time))
+}
+
+/// Whether what somebody has done to a connector that is gone is still held.
+fn carries_a_hold(desired: &Desired, record: &Record) -> bool {
+    record.enforcement.as_ref().is_some_and(|known| {
+        known.state == EnforcementState::Held && known.object_uid == desired.uid
+    })
 }
 
 fn is_at_work(desired: &Desired) -> bool {

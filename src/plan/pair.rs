@@ -27,6 +27,8 @@ pub struct PairMemory {
     pub known: Option<Known>,
     /// When the first complete list without a match was begun after the newest attempt.
     pub first_blank: Option<Moment>,
+    /// The connector that we have last disabled in order to delete it, and when.
+    pub disabled: Option<(ConnectorId, Moment)>,
     /// The connectors that we have deleted, and when we knew: what shows one of them lags.
     pub deleted: Vec<(ConnectorId, Moment)>,
 }
@@ -129,14 +131,14 @@ impl PairMemory {
         }
     }
 
-    /// The object cannot go on for now. Unless it may have created something, others need not wait for it.
+    /// The object cannot go on for now, and others need not wait for it. What it may have created is remembered, and its
+    /// own status makes it the owner of the pair as long as it is managed.
     pub fn give_back(&mut self, uid: &str) {
-        let created = self
-            .known
-            .as_ref()
-            .is_some_and(|known| known.created.is_some());
-        if !created && self.open_attempts().next().is_none() {
-            self.holder.take_if(|holder| holder.uid == uid);
+        if self.holder.take_if(|holder| holder.uid == uid).is_some()
+            && let Some(known) = &mut self.known
+        {
+            // What was answered to its POST is no news by the time when somebody goes on.
+            known.created = None;
         }
     }
 
@@ -147,6 +149,19 @@ impl PairMemory {
             created,
             since: now,
         });
+    }
+
+    /// We disable the connector of that ID in order to delete it.
+    pub fn disabling(&mut self, id: ConnectorId, now: Moment) {
+        self.disabled = Some((id, now));
+    }
+
+    /// Whether it was us who have just disabled the connector, so that an heir need not take it for somebody's decision.
+    #[must_use]
+    pub fn was_disabled(&self, id: &ConnectorId, now: Moment, grace: Duration) -> bool {
+        self.disabled
+            .as_ref()
+            .is_some_and(|(disabled, when)| disabled == id && now.since(*when) <= grace)
     }
 
     /// We have deleted the connector of that ID.
@@ -249,6 +264,7 @@ impl PairMemory {
             .map(|attempt| attempt.first_seen)
             .chain(self.known.iter().map(|known| known.since))
             .chain(self.deleted.iter().map(|(_, when)| *when))
+            .chain(self.disabled.iter().map(|(_, when)| *when))
             .max();
         self.holder.is_none() && newest.is_none_or(|newest| now.since(newest) > grace)
     }

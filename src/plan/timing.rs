@@ -60,6 +60,10 @@ pub struct Timing {
     #[arg(long, value_parser = duration, default_value = "10s", value_name = "DURATION")]
     pub deletion_delay: Duration,
 
+    /// How long a deletion waits to find out whether another object for the domain takes the connector over
+    #[arg(long, value_parser = duration, default_value = "5m", value_name = "DURATION")]
+    pub heir_wait: Duration,
+
     /// How long to wait before a failed verification is begun again the first time; doubles each time
     #[arg(long, value_parser = duration, default_value = "10m", value_name = "DURATION")]
     pub restart_backoff: Duration,
@@ -219,6 +223,7 @@ impl Default for Timing {
             absence_confirmation: seconds(60),
             creation_lag: seconds(300),
             deletion_delay: seconds(10),
+            heir_wait: seconds(300),
             restart_backoff: seconds(600),
             restart_backoff_limit: seconds(6 * 3600),
             backoff: seconds(1),

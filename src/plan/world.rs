@@ -142,9 +142,16 @@ impl Observed {
     pub const fn access(&self) -> Option<Access> {
         match (&self.credentials, &self.listing) {
             (Credentials::Unread, _) => None,
-            (Credentials::Unusable { .. }, _) => Some(Access::Refused),
+            (
+                Credentials::Unusable {
+                    reason: Reason::Unauthorized,
+                    ..
+                },
+                _,
+            ) => Some(Access::Refused),
+            // A Secret may come later than the object.
+            (Credentials::Unusable { .. }, _) | (_, None) => Some(Access::Untried),
             (_, Some(_)) => Some(Access::Listed),
-            (_, None) => Some(Access::Untried),
         }
     }
 }
@@ -170,7 +177,7 @@ pub enum Access {
     Untried,
     /// The account was listed with it.
     Listed,
-    /// There is no usable token.
+    /// Cloudflare refuses it.
     Refused,
 }
 

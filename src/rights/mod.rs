@@ -369,10 +369,8 @@ mod tests {
         assert_eq!(granted, needed_as_granted());
     }
 
-    /// Review: whoever follows `docs/operating.md` has no missing right, so that neither `check` nor the alert on
-    /// `cloudflare_sso_missing_rights` goes off for ever.
     #[test]
-    fn review_the_role_for_a_watched_namespace_grants_what_is_asked_for_there() {
+    fn the_role_for_a_watched_namespace_grants_what_is_asked_for_there() {
         let granted: BTreeSet<_> = granted(include_str!("../../deploy/watched-namespace.yaml"))
             .into_iter()
             .map(|(_, _, group, resource, name, verb)| (group, resource, name, verb))

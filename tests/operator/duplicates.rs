@@ -253,17 +253,18 @@ async fn until_elsewhere(stage: &Stage, reason: &str) -> SsoConnector {
     object
 }
 
-/// Review: an object in another namespace whose token cannot even be read (here its Secret cannot be decrypted) is not tried
+/// An object in another namespace whose token cannot even be read (here its Secret cannot be decrypted) is not tried
 /// for as long as that lasts, and keeps the one that goes waiting for ever.
 #[tokio::test]
-async fn review_an_heir_that_cannot_be_tried_keeps_no_deletion_waiting_for_ever() {
+async fn an_heir_that_cannot_be_tried_keeps_no_deletion_waiting_for_ever() {
     let stage = Stage::set().await;
     let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
     let _broken = proxy.intercept(
         Treatment::Answer(reqwest::StatusCode::INTERNAL_SERVER_ERROR),
         |call| call.path.contains("/namespaces/another-team/secrets/"),
     );
-    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let flags = ["--heir-wait", "3s"];
+    let _operator = stage.operator_through(Some(proxy.url()), &flags).await;
     let policy = json!({ "deletionPolicy": "Delete" });
     stage.connector("example", DOMAIN, policy).await;
     stage
@@ -273,9 +274,9 @@ async fn review_an_heir_that_cannot_be_tried_keeps_no_deletion_waiting_for_ever(
     stage.delete("example").await;
 }
 
-/// Review: a rename into a namespace whose Secret comes later than the object, as with External Secrets or Sealed Secrets.
+/// A rename into a namespace whose Secret comes later than the object, as with External Secrets or Sealed Secrets.
 #[tokio::test]
-async fn review_a_rename_whose_secret_comes_later_logs_nobody_out() {
+async fn a_rename_whose_secret_comes_later_logs_nobody_out() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&["--deletion-delay", "1s"]).await;
     let id = deletable(&stage).await;

@@ -211,7 +211,7 @@ fn only_an_object_of_the_same_namespace_is_named() {
 }
 
 #[test]
-fn a_duplicate_keeps_what_it_remembers_and_makes_no_call() {
+fn a_duplicate_makes_no_call_and_keeps_what_it_remembers_but_is_not_armed_any_more() {
     for state in [EnforcementState::Armed, EnforcementState::Applying] {
         let scene = Scene::bound(Some(true), state)
             .listed(list(NOW - 1.0, &[verified(false)]))
@@ -220,7 +220,11 @@ fn a_duplicate_keeps_what_it_remembers_and_makes_no_call() {
         let plan = scene.plan();
         assert!(is_duplicate(&plan), "{plan:?}");
         assert_eq!(act(&plan), None);
-        assert_eq!(verdict(&plan).record, scene.record);
+        let mut kept = scene.record.clone();
+        kept.enforcement = kept
+            .enforcement
+            .filter(|known| known.state != EnforcementState::Armed);
+        assert_eq!(verdict(&plan).record, kept);
         assert_eq!(rest(&plan), scene.timing.poll_unverified);
     }
 }
@@ -321,21 +325,83 @@ fn an_heir_needs_no_credentials_of_the_one_that_goes() {
 }
 
 #[test]
-fn an_heir_that_was_not_tried_yet_is_waited_for() {
+fn an_heir_that_was_not_tried_yet_is_waited_for_but_not_for_ever() {
     let mut heir = rival(YOUNGER);
     heir.access = Access::Untried;
-    for scene in [
-        going(),
-        going().with(|scene| {
+    let rows: [fn(&mut Scene); 2] = [
+        |_| {},
+        |scene| {
             scene.record.connector = None;
             scene.record.attempts = vec![date(NOW - 600.0)];
-        }),
-    ] {
-        let plan = among(scene, vec![heir.clone()]).plan();
+        },
+    ];
+    for change in rows {
+        let scene = among(going().with(change), vec![heir.clone()]);
+        let since = |seen| {
+            let scene = scene
+                .clone()
+                .with(|scene| scene.memory.deletion_seen = Some(at(seen)));
+            scene.plan()
+        };
+        let plan = since(NOW - 200.0);
         assert_eq!(act(&plan), None);
         assert_eq!(reason(&plan), Some(Reason::Deleting));
         assert_eq!(rest(&plan), Timing::default().deletion_delay);
+        assert_eq!(rest(&since(NOW - 299.0)), seconds(1.0));
+        let over = since(NOW - 300.0);
+        assert!(
+            !message_of(&over).contains("takes the connector over"),
+            "{over:?}"
+        );
     }
+}
+
+/// What is said, if anything is settled.
+fn message_of(plan: &Plan) -> String {
+    match plan {
+        Plan::Settle { .. } => message(plan).to_owned(),
+        _ => String::new(),
+    }
+}
+
+#[test]
+fn whose_secret_is_not_there_yet_was_not_tried() {
+    let access = |credentials| {
+        let scene = Scene::new().with(|scene| scene.observed.credentials = credentials);
+        scene.observed.access()
+    };
+    assert_eq!(access(Credentials::Unread), None);
+    assert_eq!(
+        access(unusable(Reason::CredentialsUnavailable)),
+        Some(Access::Untried)
+    );
+    assert_eq!(
+        access(unusable(Reason::Unauthorized)),
+        Some(Access::Refused)
+    );
+    assert_eq!(access(Credentials::Usable), Some(Access::Untried));
+    let listed = fresh().observed.access();
+    assert_eq!(listed, Some(Access::Listed));
+}
+
+#[test]
+fn an_heir_does_not_take_our_own_disabling_for_somebodys_decision() {
+    let heir = |disabled_at: Option<f64>| {
+        let scene = Scene::new()
+            .claimed(NOW - 5.0)
+            .listed(list(NOW - 1.0, &[verified(false)]))
+            .seen(NOW, verified(false));
+        let scene = scene.with(|scene| {
+            scene.desired.enabled = Some(true);
+            if let Some(when) = disabled_at {
+                scene.pair.disabling(id(), at(when));
+            }
+        });
+        state(&scene.plan())
+    };
+    assert_eq!(heir(None), EnforcementState::Held);
+    assert_eq!(heir(Some(NOW - 100.0)), EnforcementState::Armed);
+    assert_eq!(heir(Some(NOW - 121.0)), EnforcementState::Held, "too old");
 }
 
 #[test]
@@ -433,10 +499,10 @@ proptest! {
     }
 }
 
-/// Review: a bound object that an older holder keeps from acting must not come back with what it was about to do before.
+/// A bound object that an older holder keeps from acting must not come back with what it was about to do before.
 /// Meanwhile the owner had enabled the connector, and a person has disabled it in an emergency.
 #[test]
-fn review_who_takes_over_again_does_not_lock_the_door_that_a_person_has_opened() {
+fn who_takes_over_again_does_not_lock_the_door_that_a_person_has_opened() {
     let mut scene = Scene::bound(Some(true), EnforcementState::Armed)
         .listed(list(NOW - 1.0, &[pending()]))
         .seen(NOW - 1.0, pending());
@@ -455,9 +521,9 @@ fn review_who_takes_over_again_does_not_lock_the_door_that_a_person_has_opened()
     }
 }
 
-/// Review: the same after somebody has deleted the connector in an emergency.
+/// The same after somebody has deleted the connector in an emergency.
 #[test]
-fn review_who_takes_over_again_does_not_create_what_a_person_has_deleted() {
+fn who_takes_over_again_does_not_create_what_a_person_has_deleted() {
     let mut scene = Scene::bound(Some(true), EnforcementState::Armed)
         .listed(list(NOW - 1.0, &[pending()]))
         .seen(NOW - 1.0, pending());
@@ -472,10 +538,10 @@ fn review_who_takes_over_again_does_not_create_what_a_person_has_deleted() {
     }
 }
 
-/// Review: an object that is unbound because somebody has put another connector in the place of its own still carries the
+/// An object that is unbound because somebody has put another connector in the place of its own still carries the
 /// hold. An older object that was a duplicate until then must not take the new connector without it.
 #[test]
-fn review_a_hold_that_has_outlived_its_connector_holds_the_pair() {
+fn a_hold_that_has_outlived_its_connector_holds_the_pair() {
     let mut holder = rival(YOUNGER);
     holder.record.enforcement = Some(crate::resource::Enforcement {
         state: EnforcementState::Held,
@@ -487,9 +553,9 @@ fn review_a_hold_that_has_outlived_its_connector_holds_the_pair() {
     assert!(is_duplicate(&plan), "{plan:?}");
 }
 
-/// Review: which of two connectors is meant does not become known because another object observes one of them.
+/// Which of two connectors is meant does not become known because another object observes one of them.
 #[test]
-fn review_several_matches_stay_ambiguous_although_another_object_observes_one_of_them() {
+fn several_matches_stay_ambiguous_although_another_object_observes_one_of_them() {
     let mut another = pending();
     another.id = other_id();
     let mut observer = bound_rival(OLDER);
@@ -505,18 +571,18 @@ fn review_several_matches_stay_ambiguous_although_another_object_observes_one_of
     assert_eq!(reason(&plan), Some(Reason::AmbiguousMatch), "{plan:#?}");
 }
 
-/// Review: two objects that are deleted together, each with `Delete`: the watch has brought the deletion of the first only,
+/// Two objects that are deleted together, each with `Delete`: the watch has brought the deletion of the first only,
 /// so the second looks like an heir. What is decided on the cache leaves the connector to nobody.
 #[test]
-fn review_an_heir_is_read_from_the_api_server_before_a_connector_is_left_to_it() {
+fn an_heir_is_read_from_the_api_server_before_a_connector_is_left_to_it() {
     let scene =
         among(going(), vec![rival(YOUNGER)]).with(|scene| scene.observed.object_confirmed = false);
     assert_eq!(scene.plan(), Plan::Look(Look::Object));
 }
 
-/// Review: what is deleted is deleted; an object that appears after that keeps nobody waiting.
+/// What is deleted is deleted; an object that appears after that keeps nobody waiting.
 #[test]
-fn review_after_the_deletion_nobody_is_waited_for() {
+fn after_the_deletion_nobody_is_waited_for() {
     let mut heir = rival(YOUNGER);
     heir.access = Access::Untried;
     let scene = among(going(), vec![heir])
