@@ -161,13 +161,14 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
     let controllers: Vec<_> = watches.into_iter().map(start).collect();
     let cache = Cache::of(controllers.iter().map(Controller::store));
     *context.cache() = Some(cache.clone());
+    let known = CancellationToken::new();
     let housekeeping = tidy(Arc::clone(&context), cache.clone(), shutdown.clone());
     let work = controllers.into_iter().map(|controller| {
         let stopped = stopped_before_ready(controller.store(), shutdown.clone());
-        let shift = shift.clone();
+        let (shift, known) = (shift.clone(), known.clone());
         controller
             .run(
-                move |object, context| reconcile(object, context, shift.clone()),
+                move |object, context| reconcile(object, context, shift.clone(), known.clone()),
                 |_, never, _| match *never {},
                 Arc::clone(&context),
             )
@@ -175,15 +176,25 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
             .boxed()
     });
     let work = select_all(work).for_each(|result| report(Arc::clone(&context), result));
-    tokio::join!(work, housekeeping, tell(cache, &readiness, shutdown));
+    tokio::join!(
+        work,
+        housekeeping,
+        tell(cache, &known, &readiness, shutdown)
+    );
     // What was known is of no use in the next shift.
     readiness.enter(Role::Learns);
 }
 
-/// Says when the objects are known.
-async fn tell(cache: Cache, readiness: &Readiness, shutdown: CancellationToken) {
-    let known = shutdown.run_until_cancelled(cache.wait_until_ready()).await;
-    if let Some(Ok(())) = known {
+/// Says when the objects are known, by cancelling `known` and to the probes.
+async fn tell(
+    cache: Cache,
+    known: &CancellationToken,
+    readiness: &Readiness,
+    shutdown: CancellationToken,
+) {
+    let ready = shutdown.run_until_cancelled(cache.wait_until_ready()).await;
+    if let Some(Ok(())) = ready {
+        known.cancel();
         readiness.enter(Role::Leads);
     }
 }
@@ -202,6 +213,7 @@ async fn reconcile(
     object: Arc<Guarded>,
     context: Arc<Context>,
     shift: Shift,
+    known: CancellationToken,
 ) -> Result<Action, Infallible> {
     let object = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
@@ -212,7 +224,7 @@ async fn reconcile(
         }
     };
     let name = name_of(&object);
-    let Some(_place) = place(&context, &shift).await else {
+    let Some(_place) = place(&context, &shift, &known).await else {
         return Ok(Action::requeue(context.timing.poll_unverified));
     };
     let entry = context.objects.entry(&name);
@@ -251,10 +263,14 @@ async fn reconcile(
 
 /// A place to work, once the objects of every watch are known: before that nobody knows which of several owns a domain. Each
 /// watch has places of its own; these are those of all together. None if the shift ends before.
-async fn place<'a>(context: &'a Context, shift: &Shift) -> Option<SemaphorePermit<'a>> {
-    let cache = context.cache().clone()?;
+async fn place<'a>(
+    context: &'a Context,
+    shift: &Shift,
+    known: &CancellationToken,
+) -> Option<SemaphorePermit<'a>> {
     let waiting = async {
-        cache.wait_until_ready().await.ok()?;
+        // A cache tells only one of those who wait that it is ready.
+        known.cancelled().await;
         context.places.acquire().await.ok()
     };
     let place = shift.end().run_until_cancelled(waiting).await??;
