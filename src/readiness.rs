@@ -118,7 +118,9 @@ impl fmt::Display for Obstacle {
             Self::Definition(Judgement::Unread) => {
                 write!(f, "waiting for the definition of SsoConnector")
             }
-            Self::Definition(judgement) => write!(f, "CrdOutdated: {judgement}"),
+            Self::Definition(judgement) => {
+                write!(f, "CrdOutdated: {judgement}{}", judgement.advice())
+            }
             Self::Watch(watched, span) => {
                 let seconds = span.as_secs();
                 write!(f, "the watch of {watched} has failed for {seconds} s")
@@ -150,7 +152,7 @@ mod tests {
         let lease = "waiting to see who holds the Lease";
         let list = "waiting for the list of SsoConnector objects";
         let read = "waiting for the definition of SsoConnector";
-        let lacks = "CrdOutdated: the definition of SsoConnector lacks spec.suspend";
+        let lacks = "CrdOutdated: the definition of SsoConnector lacks spec.suspend; apply crds/ of this version";
         let goes = "CrdOutdated: the definition of SsoConnector is being deleted";
         let failing = "the watch of SsoConnector objects has failed for 130 s";
         let failing_definition = "the watch of the definition of SsoConnector has failed for 125 s";

@@ -1,5 +1,8 @@
 //! Whether the API server answers, has the definition, and gives the operator every right that it needs.
 
+use std::error::Error;
+use std::iter::successors;
+
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, PostParams};
@@ -15,17 +18,21 @@ use crate::resource::SsoConnector;
 use crate::rights::{self, Right, Setting};
 
 const ANSWERS: &str = "The API server answers";
-const DEFINITION: &str = "The custom resource definition is installed";
+const DEFINITION: &str = "The custom resource definition is installed and up to date";
 const RIGHTS: &str = "The operator's rights are known";
 const LEASE_RIGHTS: &str = "The operator has the rights to its Lease";
 
 /// Asks the API server.
 pub(super) async fn check(arguments: &CheckArgs) -> Vec<Finding> {
-    let client = match client(arguments).await {
-        Ok(client) => client,
+    let (client, address) = match client(arguments).await {
+        Ok(reached) => reached,
         Err(failure) => {
             let remedy = "Set KUBECONFIG, run in a Pod with a ServiceAccount, or skip this with --skip-kubernetes.";
-            return vec![Finding::fails(ANSWERS, quote(&failure), remedy)];
+            return vec![Finding::fails(
+                ANSWERS,
+                quote(&with_causes(&*failure)),
+                remedy,
+            )];
         }
     };
     let (answers, user) = match meet(&client).await {
@@ -36,7 +43,8 @@ pub(super) async fn check(arguments: &CheckArgs) -> Vec<Finding> {
         Err(failure) => {
             let remedy =
                 "Check the address and the credentials in the kubeconfig, and the network.";
-            return vec![Finding::fails(ANSWERS, quote(&failure), remedy)];
+            let problem = format!("{address}: {}", with_causes(&failure));
+            return vec![Finding::fails(ANSWERS, quote(&problem), remedy)];
         }
     };
     let mut findings = vec![answers, definition(&client).await];
@@ -44,13 +52,15 @@ pub(super) async fn check(arguments: &CheckArgs) -> Vec<Finding> {
     findings
 }
 
-async fn client(arguments: &CheckArgs) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
+/// Who asks the API server, and at which address.
+async fn client(arguments: &CheckArgs) -> Result<(Client, String), Box<dyn Error + Send + Sync>> {
     let mut config = Config::infer().await?;
     config.default_retry = false;
     if let Some(user) = &arguments.impersonate {
         config.auth_info.impersonate = Some(user.clone());
     }
-    Ok(Client::try_from(config)?)
+    let address = config.cluster_url.to_string();
+    Ok((Client::try_from(config)?, address))
 }
 
 /// Which version the API server is, and who we are to it.
@@ -126,6 +136,18 @@ fn judge(needed: &[Right], missing: &[&Right], user: &str) -> Vec<Finding> {
             Finding::fails(statement, "the right is missing", remedy)
         })
         .collect()
+}
+
+/// A failure and what has led to it. Some failures repeat the words of their cause; these are told once.
+fn with_causes(failure: &dyn Error) -> String {
+    let causes = successors(failure.source(), |cause| (*cause).source());
+    causes.fold(failure.to_string(), |told, cause| {
+        let words = cause.to_string();
+        if told.contains(&words) {
+            return told;
+        }
+        format!("{told}: {words}")
+    })
 }
 
 /// The words of the API server, or of whatever stands in its place.

@@ -108,6 +108,17 @@ impl Judgement {
             Definition::Stands
         })
     }
+
+    /// What to do about it, to be put behind it; nothing where there is nothing to do but to wait.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Absent | Self::Unreadable(_) | Self::Outdated(_) => {
+                "; apply crds/ of this version"
+            }
+            Self::Unread | Self::Terminating | Self::Stands(_) => "",
+        }
+    }
 }
 
 impl Revision {

@@ -45,7 +45,10 @@ fn announce(before: &Judgement, now: &Judgement) {
         (_, Judgement::Stands(_)) => info!("{now}; going on"),
         (before, now) if before == now => {}
         (_, _) => {
-            warn!("CrdOutdated: {now}; nothing is written and nothing is changed at Cloudflare");
+            let advice = now.advice();
+            warn!(
+                "CrdOutdated: {now}{advice}; nothing is written and nothing is changed at Cloudflare"
+            );
         }
     }
 }

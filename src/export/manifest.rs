@@ -95,9 +95,15 @@ fn situation(declarable: &Declarable<'_>) -> Vec<String> {
         ));
     }
     lines.push(format!(
-        "To take it over, set managementPolicy: Manage, and {}.",
+        "To take it over, remove managementPolicy and {}.",
         enabled_to_set(connector)
     ));
+    if would_be_held(connector) {
+        lines.push(
+            "Another value would be held and not applied; change enabled once the object is Ready."
+                .to_owned(),
+        );
+    }
     if would_be_begun(connector) {
         lines.push(
             "The operator then begins the verification, unless beginVerification is false."
@@ -121,8 +127,8 @@ const fn enabled_now(connector: &Connector) -> &'static str {
 
 const fn enabled_to_set(connector: &Connector) -> &'static str {
     match connector.enabled {
-        Some(true) => "enabled: true, as it is now",
-        Some(false) => "enabled: false, as it is now",
+        Some(true) => "set enabled: true, as it is now",
+        Some(false) => "set enabled: false, as it is now",
         None => "leave enabled away until it is known how it is now",
     }
 }
@@ -132,6 +138,11 @@ fn verification_now(connector: &Connector) -> String {
         || "it is not said whether the domain is verified".to_owned(),
         |status| format!("the verification is \"{}\"", status.as_str()),
     )
+}
+
+/// Whether the operator, managing it, would take another value of `enabled` for what somebody has left so on purpose.
+fn would_be_held(connector: &Connector) -> bool {
+    verification(connector) == Some(&VerificationStatus::Verified)
 }
 
 /// Whether the operator, managing it, would begin its verification.
@@ -246,7 +257,8 @@ mod tests {
         # left out: connector short with the domain "odd.example": spec.connectorID cannot hold its ID
         ---
         # At Cloudflare: SSO is enabled, the verification is "verified".
-        # To take it over, set managementPolicy: Manage, and enabled: true, as it is now.
+        # To take it over, remove managementPolicy and set enabled: true, as it is now.
+        # Another value would be held and not applied; change enabled once the object is Ready.
         # Without deletionPolicy: Delete, deleting the object leaves the connector as it is.
         apiVersion: 'cloudflare-sso.dev/v1alpha1'
         kind: 'SsoConnector'
@@ -262,7 +274,7 @@ mod tests {
         ---
         # At Cloudflare: SSO is disabled, the verification is "failed".
         # Cloudflare spells the domain "Other.Example.".
-        # To take it over, set managementPolicy: Manage, and enabled: false, as it is now.
+        # To take it over, remove managementPolicy and set enabled: false, as it is now.
         # The operator then begins the verification, unless beginVerification is false.
         # Without deletionPolicy: Delete, deleting the object leaves the connector as it is.
         apiVersion: 'cloudflare-sso.dev/v1alpha1'
@@ -312,8 +324,8 @@ mod tests {
     #[test]
     fn the_comments_say_how_it_is_and_how_to_leave_it_so() {
         for (enabled, advice) in [
-            (Some(true), "enabled: true, as it is now"),
-            (Some(false), "enabled: false, as it is now"),
+            (Some(true), "set enabled: true, as it is now"),
+            (Some(false), "set enabled: false, as it is now"),
             (None, "leave enabled away"),
         ] {
             for status in ["awaiting", "pending", "failed", "verified", "expired"] {
@@ -331,6 +343,7 @@ mod tests {
                     text.contains("begins the verification"),
                     ["awaiting", "failed"].contains(&status)
                 );
+                assert_eq!(text.contains("would be held"), status == "verified");
             }
         }
     }

@@ -7,12 +7,20 @@ use simulator::{Operation, Permission, TokenRequest};
 use crate::command::{Ended, command};
 use crate::stage::{ACCOUNT, LEASE_NAMESPACE, Stage, repository};
 
+/// Where no API server is.
+const NOBODY: &str = "http://127.0.0.1:1";
 const USER: &str = "system:serviceaccount:cloudflare-sso-system:cloudflare-sso-operator";
 
 async fn operators_kubeconfig(stage: &Stage) -> PathBuf {
+    kubeconfig_for(stage, None).await
+}
+
+/// The operator's kubeconfig, for the API server or for whoever is at another address.
+async fn kubeconfig_for(stage: &Stage, address: Option<&str>) -> PathBuf {
+    let address = address.map(|address| address.parse().unwrap());
     stage
         .control_plane
-        .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", None)
+        .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", address)
         .await
         .unwrap()
 }
@@ -137,6 +145,13 @@ async fn a_cluster_that_is_not_there_or_not_prepared_fails() {
     assert_eq!(nowhere.code, Some(1), "{nowhere:#?}");
     assert!(lines(&nowhere, "FAILED")[0].starts_with("The API server answers: "));
 
+    let to_nobody = kubeconfig_for(&stage, Some(NOBODY)).await;
+    let silent = check(&stage, &to_nobody, "", &[]).await;
+    assert_eq!(silent.code, Some(1), "{silent:#?}");
+    let problem = lines(&silent, "FAILED")[0];
+    assert!(problem.contains(NOBODY), "{problem}");
+    assert!(problem.contains("Connection refused"), "{problem}");
+
     let kubeconfig = operators_kubeconfig(&stage).await;
     stage
         .kubectl(&["delete", "crd", "ssoconnectors.cloudflare-sso.dev"])
@@ -144,7 +159,7 @@ async fn a_cluster_that_is_not_there_or_not_prepared_fails() {
     let bare = check(&stage, &kubeconfig, "", &[]).await;
     assert_eq!(bare.code, Some(1), "{bare:#?}");
     let failed = lines(&bare, "FAILED");
-    let awaited = ["The custom resource definition is installed: it is not there"];
+    let awaited = ["The custom resource definition is installed and up to date: it is not there"];
     assert_eq!(failed, awaited, "{bare:#?}");
 
     let known = ["check"];

@@ -27,17 +27,8 @@ async fn add_namespace(stage: &Stage, namespace: &str) {
 
 /// Takes away what the operator may do in all namespaces, as `docs/operating.md` says.
 async fn narrow(stage: &Stage) {
-    let rules = json!([{
-        "apiGroups": ["apiextensions.k8s.io"],
-        "resources": ["customresourcedefinitions"],
-        "resourceNames": ["ssoconnectors.cloudflare-sso.dev"],
-        "verbs": ["get", "list", "watch"],
-    }]);
-    let patch = json!([{ "op": "replace", "path": "/rules", "value": rules }]).to_string();
-    let role = "clusterrole/cloudflare-sso-operator";
-    stage
-        .kubectl(&["patch", role, "--type=json", "-p", &patch])
-        .await;
+    let rights = fs::read_to_string(repository().join("deploy/definition-rights.yaml")).unwrap();
+    stage.control_plane.apply(&rights).await.unwrap();
 }
 
 /// Grants what is needed in one namespace.

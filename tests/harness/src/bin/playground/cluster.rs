@@ -1,7 +1,7 @@
 //! `playground cluster`: the surroundings, until somebody ends them.
 
 use crate::state::Running;
-use crate::surroundings::{OPERATOR_NAMESPACE, Surroundings};
+use crate::surroundings::Surroundings;
 use crate::{Failure, asked_to_end};
 
 pub(crate) async fn run() -> Result<(), Failure> {
@@ -19,25 +19,22 @@ pub(crate) async fn run() -> Result<(), Failure> {
 
 async fn stay() -> Result<(), Failure> {
     let surroundings = Surroundings::start().await?;
-    println!("The control plane is up. In another terminal:\n");
+    let base_url = surroundings.simulator.base_url();
+    println!(
+        "The control plane is up, with crds/ and deploy/rbac.yaml. In each other terminal, first:\n"
+    );
     println!("{}\n", surroundings.how_to_look_around());
-    println!("Run the operator against it, in the checkout, with the same KUBECONFIG:");
+    println!("Then follow the README, from step 3 of the first connector on. What differs here:\n");
+    println!("  step 3, the command that runs the operator ends with");
+    println!("    --cloudflare-base-url {base_url} --poll-unverified 1s");
+    println!("  step 4, the token to paste:");
+    println!("    {}", surroundings.token);
+    println!("  step 6, the record is published, with its value, by");
     println!(
-        "  cargo run -- run --lease-namespace {OPERATOR_NAMESPACE} --cloudflare-base-url {} --poll-unverified 1s\n",
-        surroundings.simulator.base_url()
-    );
-    println!("The first connector:");
-    println!(
-        "  kubectl create secret generic cloudflare-api-token --from-literal=api-token={}",
-        surroundings.token
-    );
-    println!("  kubectl apply -f deploy/samples/enabled.yaml");
-    println!("  kubectl get sso --watch");
-    println!("and, for what DNS holds, with the value of its TXT record:");
-    println!(
-        "  curl -X PUT {}/txt/example.com -d 'cloudflare_dashboard_sso=…'\n",
+        "    curl -X PUT {}/txt/example.com -d 'cloudflare_dashboard_sso=…'\n",
         surroundings.simulator.admin_url()
     );
+    println!("`check` and `export` need --cloudflare-base-url {base_url}, too.");
     println!("It stays until Ctrl-C here, or `make cluster-down` anywhere.");
     std::future::pending().await
 }

@@ -70,11 +70,12 @@ impl Surroundings {
     /// The lines that a person needs to use it by hand.
     pub(crate) fn how_to_look_around(&self) -> String {
         let kubectl = self.control_plane.programs().kubectl();
+        let folder = kubectl.parent().unwrap_or(&kubectl);
         format!(
-            "  export KUBECONFIG={}\n  kubectl:    {}\n\n\
+            "  export KUBECONFIG={}\n  export PATH={}:$PATH\n\n\
              Simulated Cloudflare\n  base URL:   {}\n  admin API:  {}\n  account:    {ACCOUNT}\n  token:      {}",
             self.control_plane.kubeconfig().display(),
-            kubectl.display(),
+            folder.display(),
             self.simulator.base_url(),
             self.simulator.admin_url(),
             self.token,
