@@ -184,6 +184,30 @@ fn switches(stage: &Stage) -> usize {
 }
 
 #[tokio::test]
+async fn each_hold_has_an_event_that_says_what_was_found_this_time() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&[]).await;
+    let id = enabled_connector(&stage).await;
+    let admin = stage.simulator.admin();
+    for enabled in [false, true] {
+        admin.set_enabled(&id, enabled).unwrap();
+        until_held(&stage, HELD).await;
+        let word = if enabled { "enabled" } else { "disabled" };
+        let said = format!("SSO is {word} at Cloudflare");
+        harness::until("the Event", PATIENCE, async || {
+            let events = stage.kubectl(&["get", "events", "-n", "team"]).await;
+            events.contains(&said).then_some(()).ok_or(events)
+        })
+        .await
+        .unwrap();
+        stage
+            .patch_spec("example", json!({ "enabled": enabled }))
+            .await;
+        stage.until_ready_is("example", "Available").await;
+    }
+}
+
+#[tokio::test]
 async fn what_was_deleted_while_it_was_being_enabled_is_not_created_again() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;

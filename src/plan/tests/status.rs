@@ -4,6 +4,7 @@ use EnforcementState::{Armed, Held, Satisfied};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::*;
+use crate::plan::Finding;
 use crate::resource::{ConditionType, RecordType, SsoConnectorStatus, find_condition};
 
 const FIRST: f64 = 10.0;
@@ -361,5 +362,76 @@ fn while_it_is_taken_down_nothing_is_said_of_enabling_it() {
         let status = status_of(&scene);
         let enabled = condition(&status, ConditionType::Enabled).unwrap();
         assert_eq!(enabled.reason, said.as_str(), "{state:?}");
+    }
+}
+
+/// What `Ready` says after trouble that shows, or after none, on top of this status.
+fn undecided(before: &SsoConnectorStatus, desired: &Desired, trouble: Option<&str>) -> Condition {
+    let finding = |text: &str| Finding::new(Reason::CloudflareUnavailable, text.to_owned());
+    let verdict = Verdict::undecided(Record::default(), trouble.map(finding));
+    let status = verdict.status(before, desired, date(LATER));
+    assert_eq!(
+        verdict.status(&status, desired, date(LATER + 1.0)),
+        status,
+        "the same once more"
+    );
+    let reconciling = condition(&status, ConditionType::Reconciling);
+    assert_eq!(condition(&status, ConditionType::Stalled), None);
+    let ready = condition(&status, ConditionType::Ready).unwrap().clone();
+    assert_eq!(reconciling.map(|it| &it.reason), Some(&ready.reason));
+    ready
+}
+
+#[test]
+fn nothing_is_said_to_be_suspended_any_more_when_it_is_not() {
+    let mut scene = enabled();
+    scene.desired.activity = Activity::Suspended;
+    let suspended = status_of(&scene);
+    scene.desired.activity = Activity::Active;
+    for (trouble, said) in [
+        (
+            None,
+            "spec.suspend is not true any more. Looking at the connector again.",
+        ),
+        (Some("No answer."), "No answer."),
+    ] {
+        let ready = undecided(&suspended, &scene.desired, trouble);
+        let seen = (
+            ready.status.as_str(),
+            ready.reason.as_str(),
+            ready.message.as_str(),
+        );
+        assert_eq!(seen, ("Unknown", "Reconciling", said));
+    }
+}
+
+#[test]
+fn trouble_at_first_contact_is_what_ready_says() {
+    let ready = undecided(
+        &SsoConnectorStatus::default(),
+        &Scene::new().desired,
+        Some("No answer."),
+    );
+    let seen = (
+        ready.status.as_str(),
+        ready.reason.as_str(),
+        ready.message.as_str(),
+    );
+    assert_eq!(seen, ("Unknown", "Reconciling", "No answer."));
+}
+
+#[test]
+fn trouble_with_a_deletion_is_not_told_as_what_was_before_it() {
+    let going = enabled().deleting();
+    for (trouble, said) in [
+        (None, "Disabling and deleting"),
+        (Some("No answer."), "No answer."),
+    ] {
+        let ready = undecided(&status_of(&enabled()), &going.desired, trouble);
+        assert_eq!(
+            (ready.status.as_str(), ready.reason.as_str()),
+            ("False", "Deleting")
+        );
+        assert!(ready.message.starts_with(said), "{}", ready.message);
     }
 }
