@@ -40,14 +40,33 @@ impl Pass<'_> {
         };
         let fingerprint = token.fingerprint(&self.context.fingerprints);
         self.token = Some((token, fingerprint));
+        if let Some(failure) = self.awaited_failure(fingerprint) {
+            self.note_failure(failure);
+            return Ok(());
+        }
         self.observed.credentials = self
             .judge_token(fingerprint)
             .map_err(|opens| self.not_before(opens))?;
+        self.entry.awaits_offer = None;
         let account = &self.desired.account;
         if let Some(snapshot) = self.context.listings.newest(account, fingerprint) {
             self.note_listing(snapshot);
         }
         Ok(())
+    }
+
+    /// How the list has failed by which somebody else offered the token while this object waited. So all who wait learn of
+    /// it at once, and not one after the other. What it says about the token itself is kept by token.
+    fn awaited_failure(&mut self, fingerprint: Fingerprint) -> Option<Failure> {
+        let since = self.entry.awaits_offer?;
+        let account = &self.desired.account;
+        let listings = &self.context.listings;
+        let failure = listings.failure_since(account, fingerprint, since)?;
+        self.entry.awaits_offer = None;
+        match failure.class {
+            Class::Unauthorized | Class::RateLimited => None,
+            Class::NotSent | Class::Unavailable | Class::Gone | Class::Rejected => Some(failure),
+        }
     }
 
     /// What the token is good for now.
@@ -84,8 +103,10 @@ impl Pass<'_> {
     }
 
     /// The token may not be offered yet. Until then another one may come.
-    fn not_before(&self, opens: Moment) -> Interrupt {
-        let next_look = self.context.clock.now() + self.context.timing.secret_retry;
+    fn not_before(&mut self, opens: Moment) -> Interrupt {
+        let now = self.context.clock.now();
+        self.entry.awaits_offer.get_or_insert(now);
+        let next_look = now + self.context.timing.secret_retry;
         Interrupt::NotBefore(opens.min(next_look))
     }
 
