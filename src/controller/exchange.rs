@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::credentials::{self, Reading};
 use super::pass::{Interrupt, Pass};
@@ -246,10 +246,7 @@ impl Pass<'_> {
         }
         match result {
             Ok(()) => self.worked(endpoint),
-            Err(failure) => {
-                warn!(object = %self.object.name_any(), %endpoint, cause = %failure, "the call failed");
-                self.note_failure(failure);
-            }
+            Err(failure) => self.note_failure(failure),
         }
     }
 
@@ -406,6 +403,7 @@ impl Pass<'_> {
         let Some((_, fingerprint)) = self.token else {
             return;
         };
+        self.log_failure(&failure);
         let context = self.context;
         let (timing, now) = (&context.timing, context.clock.now());
         let right = Right::for_endpoint(failure.endpoint);
@@ -421,6 +419,22 @@ impl Pass<'_> {
         self.entry
             .memory
             .failed(failure, self.desired.edition(), now);
+    }
+
+    /// Of a run of failures by which nothing can be looked at, the first says enough.
+    fn log_failure(&self, failure: &Failure) {
+        let namespace = self.object.namespace().unwrap_or_default();
+        let name = self.object.name_any();
+        let endpoint = failure.endpoint;
+        let is_known = self.entry.memory.trouble.is_some();
+        match Right::for_endpoint(endpoint) {
+            Right::Read if is_known => {
+                debug!(namespace, name, %endpoint, cause = %failure, "the call failed again");
+            }
+            Right::Read | Right::Change => {
+                warn!(namespace, name, %endpoint, cause = %failure, "the call failed");
+            }
+        }
     }
 
     fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {
