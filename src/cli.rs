@@ -68,7 +68,7 @@ pub struct RunArgs {
     #[arg(
         long,
         env = "LOG_FILTER",
-        default_value = "info,kube=warn,tower=warn,hyper=warn",
+        default_value = "info,kube=warn,kube_runtime=error,tower=warn,hyper=warn",
         value_name = "FILTER"
     )]
     pub log_filter: String,

@@ -1,5 +1,6 @@
 //! Whether a watch gets through to the API server. A watch that works says nothing while nothing happens, and one that
 //! is begun again brings nothing either; so what counts is the answer to the call that begins it, as its client sees it.
+//! That answer has to begin in time: over a connection that only seems to be there it would be waited for for ever.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,11 @@ use kube::client::Body;
 use tower::{BoxError, Layer, Service};
 
 use crate::clock::{Clock, Moment};
+
+/// The API server has not answered within this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the API server did not answer within {} s", .0.as_secs())]
+pub struct Unanswered(Duration);
 
 /// Since when a client's calls have brought no good answer, for each path that it calls: one for each namespace that is
 /// watched. Shared with the client.
@@ -54,13 +60,18 @@ impl Contact {
 
 /// A layer for [`kube::client::ClientBuilder`] that keeps a [`Contact`] up to date.
 #[derive(Debug, Clone)]
-pub struct Noted(pub Contact);
+pub struct Noted {
+    /// The contact.
+    pub contact: Contact,
+    /// How long a call may wait for its answer to begin. What follows may be silent for as long as it likes.
+    pub answer_timeout: Duration,
+}
 
-/// A client's service with that layer on.
+/// A client's service with that layer on. Its calls fail with [`Unanswered`] if no answer begins in time.
 #[derive(Debug, Clone)]
 pub struct Noting<S> {
     service: S,
-    contact: Contact,
+    noted: Noted,
 }
 
 impl<S> Layer<S> for Noted {
@@ -69,7 +80,7 @@ impl<S> Layer<S> for Noted {
     fn layer(&self, service: S) -> Noting<S> {
         Noting {
             service,
-            contact: self.0.clone(),
+            noted: self.clone(),
         }
     }
 }
@@ -96,11 +107,17 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let path = request.uri().path().to_owned();
-        self.contact.asks(&path);
+        self.noted.contact.asks(&path);
         let call = self.service.call(request);
-        let contact = self.contact.clone();
+        let Noted {
+            contact,
+            answer_timeout,
+        } = self.noted.clone();
         Box::pin(async move {
-            let answer = call.await.map_err(Into::into)?;
+            let answer = tokio::time::timeout(answer_timeout, call)
+                .await
+                .map_err(|_| Unanswered(answer_timeout))?
+                .map_err(Into::into)?;
             if answer.status().is_success() {
                 contact.answered(&path);
             }
@@ -111,7 +128,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::future::{Ready, ready};
+    use std::future::{Pending, Ready, pending, ready};
     use std::task::{Context, Poll};
 
     use super::*;
@@ -137,6 +154,13 @@ mod tests {
         }
     }
 
+    fn noted(contact: &Contact) -> Noted {
+        Noted {
+            contact: contact.clone(),
+            answer_timeout: Duration::from_mins(1),
+        }
+    }
+
     fn path(path: &str) -> http::Request<Body> {
         http::Request::builder()
             .uri(path)
@@ -156,7 +180,7 @@ mod tests {
             (Some(403), true),
             (Some(200), false),
         ] {
-            let mut client = Noted(contact.clone()).layer(Server(status));
+            let mut client = noted(&contact).layer(Server(status));
             let _answer = client.call(path("/a?watch=true")).await;
             let asking_since = contact.lock().get("/a").copied();
             assert_eq!(asking_since.is_some(), lost, "{status:?}");
@@ -166,10 +190,42 @@ mod tests {
         }
     }
 
+    /// Never answers.
+    struct Silence;
+
+    impl Service<http::Request<Body>> for Silence {
+        type Response = http::Response<()>;
+        type Error = std::io::Error;
+        type Future = Pending<Result<http::Response<()>, std::io::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+            pending()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_answers_fails_in_time() {
+        let contact = Contact::new(Clock::start());
+        let answer_timeout = Duration::from_millis(10);
+        let hasty = Noted {
+            answer_timeout,
+            ..noted(&contact)
+        };
+        let call = hasty.layer(Silence).call(path("/a"));
+        let minute = Duration::from_mins(1);
+        let answer = tokio::time::timeout(minute, call).await.unwrap();
+        assert!(answer.unwrap_err().is::<Unanswered>());
+        assert!(contact.lost_for() >= answer_timeout);
+    }
+
     #[tokio::test]
     async fn that_one_namespace_answers_says_nothing_of_another() {
         let contact = Contact::new(Clock::start());
-        let client = |status| Noted(contact.clone()).layer(Server(status));
+        let client = |status| noted(&contact).layer(Server(status));
         let _refused = client(Some(403)).call(path("/a")).await;
         let _answered = client(Some(200)).call(path("/b")).await;
         let asking: Vec<_> = contact.lock().keys().cloned().collect();

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use kube::core::Status;
+use kube::runtime::watcher;
+
 use crate::definition::Unjudged;
 
 /// How long a call to the API server may take.
@@ -52,9 +55,45 @@ pub async fn within<T>(
 }
 
 /// The API server's own words. The error's `Display` adds everything it knows in debug form.
-fn describe(failure: &kube::Error) -> String {
+#[must_use]
+pub fn describe(failure: &kube::Error) -> String {
     match failure {
-        kube::Error::Api(status) => format!("{} (HTTP {})", status.message, status.code),
+        kube::Error::Api(status) => words(status),
         other => other.to_string(),
+    }
+}
+
+/// What the API server says of a watch that has failed, in its own words, too.
+#[must_use]
+pub fn describe_watch(failure: &watcher::Error) -> String {
+    match failure {
+        watcher::Error::InitialListFailed(cause)
+        | watcher::Error::WatchStartFailed(cause)
+        | watcher::Error::WatchFailed(cause) => describe(cause),
+        watcher::Error::WatchError(status) => words(status),
+        watcher::Error::NoResourceVersion => failure.to_string(),
+    }
+}
+
+fn words(status: &Status) -> String {
+    format!("{} (HTTP {})", status.message, status.code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_watch_that_has_failed_the_servers_own_words_are_told_and_no_dump() {
+        let status = || Box::new(Status::failure("sso is forbidden", "Forbidden").with_code(403));
+        let api = || kube::Error::Api(status());
+        for failure in [
+            watcher::Error::InitialListFailed(api()),
+            watcher::Error::WatchStartFailed(api()),
+            watcher::Error::WatchFailed(api()),
+            watcher::Error::WatchError(status()),
+        ] {
+            assert_eq!(describe_watch(&failure), "sso is forbidden (HTTP 403)");
+        }
     }
 }

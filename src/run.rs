@@ -32,6 +32,9 @@ use crate::server;
 /// How long connecting to Cloudflare or to the API server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long the API server may take to begin the answer to a watch, or to the list before it, which may be large.
+const WATCH_ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// How long the API server may be silent within an answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -226,11 +229,15 @@ async fn clients(
     };
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.default_retry = false;
+    let noted = |contact| Noted {
+        contact,
+        answer_timeout: WATCH_ANSWER_TIMEOUT,
+    };
     let objects = ClientBuilder::try_from(config.clone())?
-        .with_layer(&Noted(contacts.objects))
+        .with_layer(&noted(contacts.objects))
         .build();
     let definition = ClientBuilder::try_from(config.clone())?
-        .with_layer(&Noted(contacts.definition))
+        .with_layer(&noted(contacts.definition))
         .build();
     // It watches, too, and bounds each of its calls itself.
     let lease = kube::Client::try_from(config.clone())?;

@@ -23,6 +23,9 @@ const AGAIN_FROM_UNBOUND: usize = 3;
 /// How many stakes are remembered. Whoever comes when there are more waits.
 const REMEMBERED_STAKES: usize = 4096;
 
+/// How soon to ask again while calls are under way whose answers decide: they mostly come sooner than this.
+const FIRST_GLANCE: Duration = Duration::from_millis(250);
+
 /// Where a token comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
@@ -73,6 +76,13 @@ struct Placed {
     stake: Stake,
     at: Moment,
     on: On,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    UnderWay,
+    Lost,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -86,8 +96,8 @@ impl Budget {
     pub(super) fn opens_to_new(&self, source: &Source, timing: &Timing, now: Moment) -> Moment {
         let window = timing.changed_token_window;
         let is_same = |on: &On| matches!(on, On::New(known) if known == source);
-        self.opens(is_same, NEW_FROM_ONE_SOURCE, window, now)
-            .max(self.opens(|_| true, REMEMBERED_STAKES, window, now))
+        self.opens(is_same, NEW_FROM_ONE_SOURCE, window, timing, now)
+            .max(self.opens(|_| true, REMEMBERED_STAKES, window, timing, now))
     }
 
     /// When a token that was refused before may be offered again, as far as others are concerned.
@@ -98,32 +108,51 @@ impl Budget {
         let from_all = |on: &On| matches!(on, On::Again { .. });
         let from_unbound = |on: &On| matches!(on, On::Again { past, .. } if *past == Past::Unbound);
         let shared = self
-            .opens(from_there, 1, timing.namespace_refusal_interval, now)
-            .max(self.opens(from_all, AGAIN_FROM_ALL, window, now));
+            .opens(
+                from_there,
+                1,
+                timing.namespace_refusal_interval,
+                timing,
+                now,
+            )
+            .max(self.opens(from_all, AGAIN_FROM_ALL, window, timing, now));
         match caller.past {
             Past::Bound => shared,
-            Past::Unbound => shared.max(self.opens(from_unbound, AGAIN_FROM_UNBOUND, window, now)),
+            Past::Unbound => {
+                shared.max(self.opens(from_unbound, AGAIN_FROM_UNBOUND, window, timing, now))
+            }
         }
     }
 
-    /// When there are fewer than `limit` such stakes that are younger than `window`.
+    /// When there are fewer than `limit` such stakes that are younger than `window`; or, if the answers to calls that are
+    /// under way may decide that, when to ask again.
     fn opens(
         &self,
         is_such: impl Fn(&On) -> bool,
         limit: usize,
         window: Duration,
+        timing: &Timing,
         now: Moment,
     ) -> Moment {
         let such = self.stakes.iter().filter(|placed| is_such(&placed.on));
-        let young = such
-            .map(|placed| placed.at)
-            .filter(|at| now.since(*at) < window);
-        let mut young: Vec<Moment> = young.collect();
-        young.sort_unstable();
-        let leaves = young.len().checked_sub(limit);
-        leaves
-            .and_then(|place| young.get(place))
-            .map_or(now, |at| *at + window)
+        let young = such.filter(|placed| now.since(placed.at) < window);
+        let (lost, under_way): (Vec<_>, Vec<_>) =
+            young.partition(|placed| placed.state == State::Lost);
+        let sorted = |stakes: Vec<&Placed>| {
+            let mut moments: Vec<_> = stakes.into_iter().map(|placed| placed.at).collect();
+            moments.sort_unstable();
+            moments
+        };
+        let (lost, under_way) = (sorted(lost), sorted(under_way));
+        if lost.len() + under_way.len() < limit {
+            return now;
+        }
+        let leaves = lost.len().checked_sub(limit);
+        match (leaves.and_then(|place| lost.get(place)), under_way.first()) {
+            (Some(lost), _) => *lost + window,
+            (None, Some(oldest)) => next_glance(*oldest, timing, now),
+            (None, None) => now,
+        }
     }
 
     /// A token that is new is offered.
@@ -154,7 +183,12 @@ impl Budget {
         }
         self.placed += 1;
         let stake = Stake(self.placed);
-        self.stakes.push(Placed { stake, at: now, on });
+        self.stakes.push(Placed {
+            stake,
+            at: now,
+            on,
+            state: State::UnderWay,
+        });
         stake
     }
 
@@ -163,6 +197,7 @@ impl Budget {
         let mut stakes = self.stakes.iter_mut();
         if let Some(placed) = stakes.find(|placed| placed.stake == stake) {
             placed.at = now;
+            placed.state = State::Lost;
         }
     }
 
@@ -170,6 +205,14 @@ impl Budget {
     pub(super) fn give_back(&mut self, stake: Stake) {
         self.stakes.retain(|placed| placed.stake != stake);
     }
+}
+
+/// When to ask again while a call is under way that began at `since`: after as long as it has taken, so that a long one is
+/// asked for seldom, but no later than when it has ended.
+pub(super) fn next_glance(since: Moment, timing: &Timing, now: Moment) -> Moment {
+    let soon = now + FIRST_GLANCE;
+    let ended = (since + timing.call_timeout).max(soon);
+    (now + now.since(since)).clamp(soon, ended)
 }
 
 #[cfg(test)]
@@ -252,7 +295,8 @@ mod tests {
                 budget.opens_to_new(&source, &timing, at(second)),
                 at(second)
             );
-            budget.place_on_new(source.clone(), &timing, at(second));
+            let stake = budget.place_on_new(source.clone(), &timing, at(second));
+            budget.lose(stake, at(second));
         }
         assert_eq!(budget.opens_to_new(&source, &timing, at(3)), at(61));
         assert_eq!(budget.opens_to_new(&other, &timing, at(3)), at(3));
@@ -268,9 +312,37 @@ mod tests {
         for _ in 0..10 {
             assert_eq!(budget.opens_again(&caller, &timing, at(0)), at(0));
             let stake = budget.place_again(&caller, &timing, at(0));
-            assert_eq!(budget.opens_again(&caller, &timing, at(0)), at(60));
+            assert!(budget.opens_again(&caller, &timing, at(0)) > at(0));
             budget.give_back(stake);
         }
+    }
+
+    #[test]
+    fn whoever_waits_for_answers_asks_soon_and_ever_later_and_when_the_calls_have_ended() {
+        let timing = Timing::default();
+        let mut budget = Budget::default();
+        let source = secret("a", "token");
+        let first = budget.place_on_new(source.clone(), &timing, at(0));
+        let second = budget.place_on_new(source.clone(), &timing, at(0));
+        let moment = |millis| Moment::from_start(Duration::from_millis(millis));
+        for (now, opens) in [
+            (0, 250),
+            (250, 500),
+            (500, 1000),
+            (4000, 8000),
+            (8000, 10_000),
+            (9900, 10_150),
+        ] {
+            let found = budget.opens_to_new(&source, &timing, moment(now));
+            assert_eq!(found, moment(opens), "at {now} ms");
+        }
+        // Answers decide: a good one opens at once, bad ones close for the whole window.
+        budget.lose(first, at(1));
+        assert_eq!(budget.opens_to_new(&source, &timing, at(2)), at(4));
+        budget.lose(second, at(2));
+        assert_eq!(budget.opens_to_new(&source, &timing, at(3)), at(61));
+        budget.give_back(second);
+        assert_eq!(budget.opens_to_new(&source, &timing, at(3)), at(3));
     }
 
     #[test]
@@ -281,7 +353,7 @@ mod tests {
             budget.place_on_new(secret("a", &n.to_string()), &timing, at(0));
         }
         let source = secret("a", "one more");
-        assert_eq!(budget.opens_to_new(&source, &timing, at(1)), at(60));
+        assert!(budget.opens_to_new(&source, &timing, at(1)) > at(1));
         for n in 0..10 {
             budget.place_again(&caller("b", Past::Bound), &timing, at(n));
         }

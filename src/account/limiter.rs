@@ -1,5 +1,5 @@
 //! How fast each token is used. Cloudflare allows 1200 calls in five minutes for everything that uses a token, people
-//! included, and blocks all of it for five minutes after that; so the default leaves half of it free.
+//! included, and blocks all of it for five minutes after that; so the default leaves two fifths of it free.
 //!
 //! A pass is *admitted* once, in its turn, and its further calls are *charged*: they may run into debt, which later
 //! passes wait out. A pass is so never stopped half-way to wait for another turn in which what it has seen would be out

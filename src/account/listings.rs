@@ -37,6 +37,17 @@ impl Listings {
         self.account(account, token).snapshot()
     }
 
+    /// How a list has failed that ended after `since`, unless one has worked after that.
+    #[must_use]
+    pub fn failure_since(
+        &self,
+        account: &AccountId,
+        token: Fingerprint,
+        since: Moment,
+    ) -> Option<Failure> {
+        self.account(account, token).failure_since(since)
+    }
+
     /// A list that was begun at `not_before` or later: one that is there, one that somebody else is just taking, or
     /// else one taken by `list`, which may fail for everybody who waits for it. `true` if this call took it.
     pub async fn take<L>(
@@ -101,7 +112,7 @@ impl Account {
             .clone()
     }
 
-    /// The failure of a list that ended while the caller was waiting for it.
+    /// The failure of a list that ended while somebody was waiting for it since `asked`.
     fn failure_since(&self, asked: Moment) -> Option<Failure> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         newest

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::budget::{Budget, Caller, Stake};
+use super::budget::{Budget, Caller, Stake, next_glance};
 use crate::clock::Moment;
 use crate::cloudflare::{Endpoint, Fingerprint};
 use crate::identity::AccountId;
@@ -17,9 +17,6 @@ use crate::plan::Timing;
 
 /// How many answers are remembered. A token whose answer is forgotten is a new one.
 const REMEMBERED_ANSWERS: usize = 8192;
-
-/// How soon to ask again while somebody else offers the token.
-const NEXT_GLANCE: Duration = Duration::from_secs(1);
 
 /// How long an offer may take. Every call ends sooner.
 const LONGEST_OFFER: Duration = Duration::from_mins(1);
@@ -182,7 +179,8 @@ impl Offers {
         match offered {
             Some((stake, _)) => ledger.budget.lose(stake, now),
             None => {
-                ledger.budget.place_again(caller, timing, now);
+                let stake = ledger.budget.place_again(caller, timing, now);
+                ledger.budget.lose(stake, now);
             }
         }
     }
@@ -212,7 +210,7 @@ impl Ledger {
         let offered = standing
             .and_then(|standing| standing.offered)
             .filter(|(_, since)| now.since(*since) < LONGEST_OFFER)
-            .map(|_| now + NEXT_GLANCE);
+            .map(|(_, since)| next_glance(since, timing, now));
         match answer {
             Some(Answer::Accepted) => Way::Freely,
             Some(Answer::Refused { at, .. }) => Way::AgainFrom(offered.unwrap_or_else(|| {
@@ -334,8 +332,10 @@ mod tests {
         let scene = Scene::new();
         let who = caller("a", Past::Bound);
         assert!(scene.ask("good", &who, 0).unwrap().is_some());
-        let others = scene.ask("good", &caller("b", Past::Bound), 0);
-        assert_eq!(others, Err(at(0) + NEXT_GLANCE), "one offers it");
+        let others = |now| scene.ask("good", &caller("b", Past::Bound), now);
+        assert!(others(0).is_err_and(|opens| opens < at(1)), "one offers it");
+        assert_eq!(others(4), Err(at(8)), "and takes long");
+        assert_eq!(others(8), Err(at(10)), "and has ended");
         assert!(matches!(
             scene.outlook("good", &who, 0),
             Outlook::NotBefore(_)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::credentials::{self, Reading};
 use super::pass::{Interrupt, Pass};
@@ -40,14 +40,33 @@ impl Pass<'_> {
         };
         let fingerprint = token.fingerprint(&self.context.fingerprints);
         self.token = Some((token, fingerprint));
+        if let Some(failure) = self.awaited_failure(fingerprint) {
+            self.note_failure(failure);
+            return Ok(());
+        }
         self.observed.credentials = self
             .judge_token(fingerprint)
             .map_err(|opens| self.not_before(opens))?;
+        self.entry.awaits_offer = None;
         let account = &self.desired.account;
         if let Some(snapshot) = self.context.listings.newest(account, fingerprint) {
             self.note_listing(snapshot);
         }
         Ok(())
+    }
+
+    /// How the list has failed by which somebody else offered the token while this object waited. So all who wait learn of
+    /// it at once, and not one after the other. What it says about the token itself is kept by token.
+    fn awaited_failure(&mut self, fingerprint: Fingerprint) -> Option<Failure> {
+        let since = self.entry.awaits_offer?;
+        let account = &self.desired.account;
+        let listings = &self.context.listings;
+        let failure = listings.failure_since(account, fingerprint, since)?;
+        self.entry.awaits_offer = None;
+        match failure.class {
+            Class::Unauthorized | Class::RateLimited => None,
+            Class::NotSent | Class::Unavailable | Class::Gone | Class::Rejected => Some(failure),
+        }
     }
 
     /// What the token is good for now.
@@ -84,8 +103,10 @@ impl Pass<'_> {
     }
 
     /// The token may not be offered yet. Until then another one may come.
-    fn not_before(&self, opens: Moment) -> Interrupt {
-        let next_look = self.context.clock.now() + self.context.timing.secret_retry;
+    fn not_before(&mut self, opens: Moment) -> Interrupt {
+        let now = self.context.clock.now();
+        self.entry.awaits_offer.get_or_insert(now);
+        let next_look = now + self.context.timing.secret_retry;
         Interrupt::NotBefore(opens.min(next_look))
     }
 
@@ -225,10 +246,7 @@ impl Pass<'_> {
         }
         match result {
             Ok(()) => self.worked(endpoint),
-            Err(failure) => {
-                warn!(object = %self.object.name_any(), %endpoint, cause = %failure, "the call failed");
-                self.note_failure(failure);
-            }
+            Err(failure) => self.note_failure(failure),
         }
     }
 
@@ -389,6 +407,7 @@ impl Pass<'_> {
         let Some((_, fingerprint)) = self.token else {
             return;
         };
+        self.log_failure(&failure);
         let context = self.context;
         let (timing, now) = (&context.timing, context.clock.now());
         let right = Right::for_endpoint(failure.endpoint);
@@ -404,6 +423,22 @@ impl Pass<'_> {
         self.entry
             .memory
             .failed(failure, self.desired.edition(), now);
+    }
+
+    /// Of a run of failures by which nothing can be looked at, the first says enough.
+    fn log_failure(&self, failure: &Failure) {
+        let namespace = self.object.namespace().unwrap_or_default();
+        let name = self.object.name_any();
+        let endpoint = failure.endpoint;
+        let is_known = self.entry.memory.trouble.is_some();
+        match Right::for_endpoint(endpoint) {
+            Right::Read if is_known => {
+                debug!(namespace, name, %endpoint, cause = %failure, "the call failed again");
+            }
+            Right::Read | Right::Change => {
+                warn!(namespace, name, %endpoint, cause = %failure, "the call failed");
+            }
+        }
     }
 
     fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {

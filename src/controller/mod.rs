@@ -44,6 +44,7 @@ use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
 use crate::default_token::DefaultToken;
 use crate::definition::{self, Judgement, Shift};
+use crate::kubernetes::describe_watch;
 use crate::metrics::{Metrics, PassOutcome};
 use crate::plan::Timing;
 use crate::readiness::{Readiness, Role};
@@ -291,7 +292,10 @@ async fn report(context: Arc<Context>, result: Report) {
         }
         Err(controller::Error::QueueError(failure)) => {
             context.metrics.watch_failed();
-            warn!(cause = %failure, "cannot watch SsoConnector objects");
+            warn!(
+                cause = describe_watch(&failure),
+                "cannot watch SsoConnector objects"
+            );
         }
         Err(failure) => error!(cause = %failure, "reconciling failed"),
     }

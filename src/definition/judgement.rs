@@ -190,6 +190,11 @@ fn lacking(
     if has_status(ours) && !has_status(theirs) {
         lacking.push("the subresource status".to_owned());
     }
+    let known = theirs.selectable_fields.as_deref().unwrap_or_default();
+    let fields = ours.selectable_fields.iter().flatten();
+    for field in fields.filter(|field| !known.contains(field)) {
+        lacking.push(format!("the selectable field {}", field.json_path));
+    }
     let nothing = JSONSchemaProps::default();
     let ours = schema_of(ours).unwrap_or(&nothing);
     match schema_of(theirs) {

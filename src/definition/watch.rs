@@ -12,6 +12,7 @@ use tokio::sync::watch::Sender;
 use tracing::{info, warn};
 
 use super::Judgement;
+use crate::kubernetes::describe_watch;
 use crate::metrics::Metrics;
 use crate::resource::SsoConnector;
 
@@ -33,7 +34,10 @@ pub async fn watch(client: Client, judgements: Sender<Judgement>, metrics: Arc<M
             }
             Err(failure) => {
                 metrics.watch_failed();
-                warn!(cause = %failure, "cannot watch the definition of SsoConnector");
+                warn!(
+                    cause = describe_watch(&failure),
+                    "cannot watch the definition of SsoConnector"
+                );
             }
         }
     }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tracing::debug;
 
 use super::decide::Record;
+use crate::kubernetes::describe;
 
 /// Who we are in `metadata.managedFields`.
 const FIELD_MANAGER: &str = "cloudflare-sso-operator";
@@ -211,14 +212,6 @@ async fn bounded<T>(
         Ok(Ok(value)) => Ok(value),
         Ok(Err(failure)) => Err(CallFailure::Other(Box::new(failure))),
         Err(_) => Err(CallFailure::Timeout(limit)),
-    }
-}
-
-/// The API server's own words. The error's `Display` adds everything it knows in debug form.
-fn describe(failure: &kube::Error) -> String {
-    match failure {
-        kube::Error::Api(status) => format!("{} (HTTP {})", status.message, status.code),
-        other => other.to_string(),
     }
 }
 

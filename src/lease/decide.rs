@@ -245,11 +245,11 @@ impl Candidate {
         self.held_since.map(|sent| sent + self.terms.renew_deadline)
     }
 
-    /// Who holds the Lease, as far as this process knows.
+    /// Who holds the Lease, as far as this process knows, and how long it is left alone after each renewal.
     #[must_use]
-    pub fn holder(&self) -> Option<&str> {
+    pub fn holder(&self) -> Option<(&str, Duration)> {
         let found = self.sight.as_ref()?.found.as_ref()?;
-        found.holder.as_deref()
+        Some((found.holder.as_deref()?, self.promised(found)))
     }
 
     /// Our own name.

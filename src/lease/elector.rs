@@ -89,9 +89,13 @@ impl Elector {
         while !shutdown.is_cancelled() {
             match self.candidate.decide(uptime()) {
                 Decision::Wait(until) => {
-                    if let Some(holder) = self.candidate.holder() {
+                    if let Some((holder, span)) = self.candidate.holder() {
                         if announced.as_deref() != Some(holder) {
-                            info!(holder, "standing by");
+                            info!(
+                                holder,
+                                "standing by until the Lease is released or has expired, {} s after its last renewal",
+                                span.as_secs()
+                            );
                             announced = Some(holder.to_owned());
                         }
                         standing_by();

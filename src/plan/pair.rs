@@ -16,6 +16,9 @@ use crate::identity::{ConnectorId, EmailDomain};
 /// How many deleted connectors are remembered at the most: more than anybody deletes within a grace period.
 const KEPT_DELETIONS: usize = 16;
 
+/// How many attempts are remembered that certainly created nothing: as many as a status names attempts.
+const KEPT_VOID_ATTEMPTS: usize = 8;
+
 /// What the process remembers of one account and domain, beyond the life of any one object.
 #[derive(Debug, Clone, Default)]
 pub struct PairMemory {
@@ -108,7 +111,8 @@ impl PairMemory {
         self.first_blank = None;
     }
 
-    /// An attempt certainly created nothing.
+    /// An attempt certainly created nothing. Cloudflare may reject one after the other for months, so only the newest of
+    /// these are kept.
     pub fn void(&mut self, time: Timestamp) {
         for attempt in self
             .attempts
@@ -117,6 +121,13 @@ impl PairMemory {
         {
             attempt.void = true;
         }
+        let void = self.attempts.iter().filter(|attempt| attempt.void).count();
+        let mut surplus = void.saturating_sub(KEPT_VOID_ATTEMPTS);
+        self.attempts.retain(|attempt| {
+            let goes = attempt.void && surplus > 0;
+            surplus -= usize::from(goes);
+            !goes
+        });
     }
 
     /// The object has its connector, and the cache shows it: its claim is free, the outcome of its attempts is known,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
 use harness::{ApiServerProxy, Treatment};
 use serde_json::json;
-use simulator::{Failure, Fault, Operation, Repeat};
+use simulator::{Failure, Fault, Operation, Repeat, When};
 
 use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, current};
 
@@ -84,6 +84,37 @@ async fn lasting_trouble_is_shown_and_goes_away_by_itself() {
     assert_eq!(condition(&healed, ConditionType::Reconciling).0, "");
     let events = stage.kubectl(&["get", "events", "-n", "team"]).await;
     assert!(events.contains("CloudflareUnavailable"), "{events}");
+}
+
+#[tokio::test]
+async fn while_cloudflare_is_silent_one_list_is_tried_for_all_who_wait_to_use_the_same_new_token() {
+    const OBJECTS: usize = 10;
+    let stage = Stage::set().await;
+    let silence = Failure::Delay {
+        when: When::default(),
+        time: PATIENCE,
+    };
+    stage.simulator.admin().push_fault(
+        Fault::new(silence)
+            .on(Operation::List)
+            .repeat(Repeat::Forever),
+    );
+    for n in 0..OBJECTS {
+        stage
+            .connector(&format!("c{n}"), &format!("d{n}.example"), json!({}))
+            .await;
+    }
+    let _operator = stage.operator(&[]).await;
+    for n in 0..OBJECTS {
+        stage
+            .until(&format!("c{n}"), "the trouble to show", |object| {
+                condition(object, ConditionType::Synced).1 == "CloudflareUnavailable"
+            })
+            .await;
+    }
+    // Each object has seen three failures.
+    let lists = lists(&stage.simulator.calls());
+    assert!(lists < OBJECTS, "{lists} lists");
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ fn our_own_definition_stands_however_it_was_written_down() {
 #[test]
 fn what_another_definition_has_beyond_ours_does_no_harm() {
     let stands = Judgement::Stands(standing());
-    let changes: [fn(&mut Value); 6] = [
+    let changes: [fn(&mut Value); 7] = [
         |definition| {
             root(definition)["properties"]["spec"]["properties"]["new"] =
                 json!({ "type": "string" });
@@ -69,6 +69,11 @@ fn what_another_definition_has_beyond_ours_does_no_harm() {
                 ..CustomResourceColumnDefinition::default()
             };
             version(definition)["additionalPrinterColumns"] = json!([column]);
+        },
+        |definition| {
+            let fields = &mut version(definition)["selectableFields"];
+            let more = json!({ "jsonPath": ".spec.accountID" });
+            fields.as_array_mut().unwrap().push(more);
         },
         |definition| {
             let mut next = version(definition).clone();
@@ -90,7 +95,7 @@ fn what_another_definition_has_beyond_ours_does_no_harm() {
 #[test]
 fn what_another_definition_lacks_is_named() {
     type Case = (fn(&mut Value), &'static str);
-    let cases: [Case; 7] = [
+    let cases: [Case; 8] = [
         (
             |found| version(found)["name"] = json!("v1"),
             "version v1alpha1",
@@ -106,6 +111,13 @@ fn what_another_definition_lacks_is_named() {
         (
             |found| version(found)["subresources"] = json!({}),
             "the subresource status",
+        ),
+        (
+            |found| {
+                let another = json!([{ "jsonPath": ".spec.accountID" }]);
+                version(found)["selectableFields"] = another;
+            },
+            "the selectable field .spec.emailDomain",
         ),
         (|found| version(found)["schema"] = json!({}), "a schema"),
         (

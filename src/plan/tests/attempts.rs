@@ -186,6 +186,25 @@ fn the_status_names_the_newest_8_attempts() {
 }
 
 #[test]
+fn of_the_attempts_that_created_nothing_the_newest_8_are_remembered_and_of_the_others_all() {
+    let mut pair = PairMemory::default();
+    for n in 0..200_u32 {
+        let second = f64::from(n);
+        pair.attempting(date(second), at(second));
+        if n % 10 != 0 {
+            pair.void(date(second));
+        }
+    }
+    let open: Vec<_> = pair.open_attempts().map(|attempt| attempt.time).collect();
+    let tens: Vec<_> = (0..20_u32).map(|n| date(f64::from(10 * n))).collect();
+    assert_eq!(open, tens);
+    let void = pair.attempts.iter().filter(|attempt| attempt.void);
+    let void: Vec<_> = void.map(|attempt| attempt.time).collect();
+    let newest: Vec<_> = (192..200_u32).map(|n| date(f64::from(n))).collect();
+    assert_eq!(void, newest);
+}
+
+#[test]
 fn waiting_for_proof_never_goes_in_circles_and_ends_in_one_post() {
     let mut scene = Scene::new().attempted(NOW - 1.0, NOW - 0.5);
     let began = scene.now;
