@@ -176,13 +176,11 @@ impl Offers {
             return;
         }
         standing.answer = Some(Answer::Refused { at: now, words });
-        match offered {
-            Some((stake, _)) => ledger.budget.lose(stake, now),
-            None => {
-                let stake = ledger.budget.place_again(caller, timing, now);
-                ledger.budget.lose(stake, now);
-            }
-        }
+        let stake = match offered {
+            Some((stake, _)) => stake,
+            None => ledger.budget.place_again(caller, timing, now),
+        };
+        ledger.budget.lose(stake, now);
     }
 
     /// The call was not made, or came to something that says nothing about the token.
