@@ -117,7 +117,7 @@ pub const RULES: [Rule; 9] = [
     },
     Rule {
         why: "Events",
-        ..Rule::on("events.k8s.io", "events", &[Verb::Create, Verb::Patch])
+        ..Rule::on("events.k8s.io", "events", &[Verb::Create])
     },
     Rule {
         named: Named::Lease,

@@ -35,8 +35,8 @@ async fn a_missing_right_is_counted_until_it_is_granted_and_the_rest_goes_on() {
     let often = ["--rights-interval", "300ms"];
     let leader = stage.operator(&often).await;
     let standby = stage.operator(&often).await;
-    until_missing(&leader, 2).await;
-    until_missing(&standby, 2).await;
+    until_missing(&leader, 1).await;
+    until_missing(&standby, 1).await;
     stage.connector("example", "example.com", json!({})).await;
     stage
         .until_ready_is("example", "AwaitingVerification")
@@ -46,7 +46,7 @@ async fn a_missing_right_is_counted_until_it_is_granted_and_the_rest_goes_on() {
     until_missing(&leader, 0).await;
     until_missing(&standby, 0).await;
     stage.control_plane.apply(&fewer).await.unwrap();
-    until_missing(&leader, 2).await;
+    until_missing(&leader, 1).await;
 }
 
 #[tokio::test]
