@@ -53,18 +53,21 @@ async fn what_is_decided_right_before_the_delete_is_read_from_the_api_server() {
         ("suspended", json!({ "suspend": true })),
     ];
     let admin = stage.simulator.admin();
-    let mut pages = Vec::new();
     for (name, _) in &edits {
         let domain = format!("{name}.example");
         stage.connector(name, &domain, delete()).await;
         stage.until_ready_is(name, "AwaitingVerification").await;
+    }
+    operator.terminate(PATIENCE).await.unwrap();
+    // Only the successor's looks are held.
+    let hold_page = |(name, _): &(&str, Value)| {
         let hold = Failure::Hold {
             when: When::AfterCommit,
         };
-        let fault = Fault::new(hold).on(Operation::Get).on_domain(&domain);
-        pages.push(admin.push_fault(fault));
-    }
-    operator.terminate(PATIENCE).await.unwrap();
+        let domain = format!("{name}.example");
+        admin.push_fault(Fault::new(hold).on(Operation::Get).on_domain(&domain))
+    };
+    let pages: Vec<_> = edits.iter().map(hold_page).collect();
     let calls = stage.simulator.calls().mutations().count();
     let mut objects = Vec::new();
     for (name, _) in &edits {
@@ -74,11 +77,16 @@ async fn what_is_decided_right_before_the_delete_is_read_from_the_api_server() {
     }
 
     let _successor = stage.operator(&SLOW_CALLS).await;
-    for ((name, edit), page) in edits.into_iter().zip(pages) {
-        page.arrived(PATIENCE).await.unwrap();
-        stage.patch_spec(name, edit).await;
-        page.release();
-    }
+    // In whichever order they come: the first call with a token is waited for by the others.
+    let edited = edits
+        .into_iter()
+        .zip(pages)
+        .map(async |((name, edit), page)| {
+            page.arrived(PATIENCE).await.unwrap();
+            stage.patch_spec(name, edit).await;
+            page.release();
+        });
+    futures::future::join_all(edited).await;
     for object in &objects {
         harness::await_gone(&stage.objects(), object, PATIENCE)
             .await
