@@ -307,19 +307,19 @@ impl Pass<'_> {
     ) -> Result<(), Failure> {
         let now = self.context.clock.now();
         self.entry.memory.updating(*changes, now);
-        if self.desired.terminating {
-            self.context
-                .objects
-                .with_pair(&self.pair, |pair| pair.disabling(id.clone(), now));
-        }
         let account = &self.desired.account;
         let result = self
             .context
             .cloudflare
             .update_connector(token, account, id, changes)
             .await;
-        if let Err(failure) = &result {
-            self.entry.memory.update_failed(failure);
+        match &result {
+            Ok(_) if self.desired.terminating => self
+                .context
+                .objects
+                .with_pair(&self.pair, |pair| pair.disabled(id.clone(), now)),
+            Ok(_) => {}
+            Err(failure) => self.entry.memory.update_failed(failure),
         }
         // The answer may show the state before the change; only a look by ID counts.
         result.map(|_| ())

@@ -162,8 +162,9 @@ impl PairMemory {
         });
     }
 
-    /// We disable the connector of that ID in order to delete it.
-    pub fn disabling(&mut self, id: ConnectorId, now: Moment) {
+    /// We have disabled the connector of that ID in order to delete it, and Cloudflare has said so: what it did not answer
+    /// may as well have been somebody's decision.
+    pub fn disabled(&mut self, id: ConnectorId, now: Moment) {
         self.disabled = Some((id, now));
     }
 

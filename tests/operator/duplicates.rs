@@ -5,7 +5,7 @@ use harness::{ApiServerProxy, Treatment};
 use kube::ResourceExt as _;
 use kube::api::{Api, DeleteParams};
 use serde_json::{Value, json};
-use simulator::Operation;
+use simulator::{Failure, Fault, Operation, Repeat};
 
 use crate::enforcement::{enabled_connector, polls};
 use crate::stage::{
@@ -274,6 +274,37 @@ async fn an_heir_that_cannot_be_tried_keeps_no_deletion_waiting_for_ever() {
     stage.delete("example").await;
 }
 
+#[tokio::test]
+async fn an_heir_that_comes_after_the_disabling_is_enabled_again() {
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&["--creation-grace", "1m"]).await;
+    let id = deletable(&stage).await;
+    let admin = stage.simulator.admin();
+    let failing = Fault::new(Failure::html(502))
+        .on(Operation::Delete)
+        .repeat(Repeat::Forever);
+    admin.push_fault(failing);
+    stage
+        .objects()
+        .delete("example", &DeleteParams::default())
+        .await
+        .unwrap();
+    stage
+        .simulator
+        .until(
+            |world| world.calls().of(Operation::Delete).count() > 0,
+            PATIENCE,
+        )
+        .await
+        .unwrap();
+    assert!(!admin.connector(&id).unwrap().enabled);
+
+    stage.connector("renamed", DOMAIN, wanted()).await;
+    let heir = stage.until_ready_is("renamed", "Available").await;
+    assert_eq!(connector_id(&heir), Some(id.clone()));
+    assert!(admin.connector(&id).unwrap().enabled, "and not held");
+}
+
 /// A rename into a namespace whose Secret comes later than the object, as with External Secrets or Sealed Secrets.
 #[tokio::test]
 async fn a_rename_whose_secret_comes_later_logs_nobody_out() {
@@ -292,8 +323,8 @@ async fn a_rename_whose_secret_comes_later_logs_nobody_out() {
         .delete("example", &DeleteParams::default())
         .await
         .unwrap();
-    // Nothing is to happen, which nothing tells.
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    // Much longer than the delay after which it would be disabled.
+    stage.heartbeats(10).await;
     expect_untouched(&stage, &id, calls);
     stage.put_token_in(ELSEWHERE, SECRET, &stage.token).await;
     until_elsewhere(&stage, "Available").await;

@@ -1,11 +1,13 @@
 //! What every test starts from: a control plane with the definition and the roles of `deploy/`, a simulated Cloudflare
 //! with an account that is ready for SSO, and a namespace with a Secret that holds a working token.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, find_condition};
 use harness::{ControlPlane, Operator, OperatorOptions, Options, await_gone, await_object};
+use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
@@ -236,6 +238,25 @@ impl Stage {
         await_gone(&self.objects(), &object, PATIENCE)
             .await
             .unwrap();
+    }
+
+    /// Waits until the operator that leads has renewed its Lease so often. For what is not to happen, which nothing tells:
+    /// the operator was alive and had its time, however busy the machine.
+    pub(crate) async fn heartbeats(&self, count: usize) {
+        let leases: Api<Lease> = Api::namespaced(self.control_plane.client(), LEASE_NAMESPACE);
+        let mut versions = BTreeSet::new();
+        harness::until("the Lease to be renewed", PATIENCE, async || {
+            let lease = leases.get("cloudflare-sso-operator").await;
+            versions.insert(lease.unwrap().metadata.resource_version);
+            let renewals = versions.len() - 1;
+            if renewals >= count {
+                Ok(())
+            } else {
+                Err(renewals)
+            }
+        })
+        .await
+        .unwrap();
     }
 
     /// Waits until the object is as `predicate` says.

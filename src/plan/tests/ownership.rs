@@ -394,7 +394,7 @@ fn an_heir_does_not_take_our_own_disabling_for_somebodys_decision() {
         let scene = scene.with(|scene| {
             scene.desired.enabled = Some(true);
             if let Some(when) = disabled_at {
-                scene.pair.disabling(id(), at(when));
+                scene.pair.disabled(id(), at(when));
             }
         });
         state(&scene.plan())
