@@ -85,14 +85,9 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 20.0, value_parser = at_least_one, value_name = "CALLS")]
     pub call_burst: f64,
 
-    /// The namespaces whose objects are seen, separated by commas; all without it
-    #[arg(
-        long,
-        env = "WATCH_NAMESPACES",
-        value_delimiter = ',',
-        value_name = "NAMESPACES"
-    )]
-    pub watch_namespaces: Vec<NamespaceName>,
+    /// Where the operator is at work
+    #[command(flatten)]
+    pub place: PlaceArgs,
 
     /// The file with the API token for objects without spec.apiTokenSecretRef, read whenever it is needed
     #[arg(long, env = "DEFAULT_TOKEN_FILE", value_name = "FILE")]
@@ -106,19 +101,6 @@ pub struct RunArgs {
         value_name = "GRANTS"
     )]
     pub default_token_grants: Vec<Grant>,
-
-    /// The namespace of the Lease that decides which of several replicas acts; in a Pod, by default, the Pod's own
-    #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
-    pub lease_namespace: Option<String>,
-
-    /// The name of that Lease
-    #[arg(
-        long,
-        env = "LEASE_NAME",
-        default_value = "cloudflare-sso-operator",
-        value_name = "NAME"
-    )]
-    pub lease_name: String,
 
     /// How often the API server is asked whether the operator has all the rights that it needs
     #[arg(long, value_parser = some_time, default_value = "5m", value_name = "DURATION")]
@@ -188,7 +170,15 @@ pub struct CheckArgs {
     #[arg(long = "as", value_name = "USER")]
     pub impersonate: Option<String>,
 
-    /// The namespaces whose objects the operator sees, separated by commas; all without it
+    /// Where the operator is at work
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Where in the cluster the operator is at work.
+#[derive(Args, Debug, Clone)]
+pub struct PlaceArgs {
+    /// The namespaces whose objects are seen, separated by commas; all without it
     #[arg(
         long,
         env = "WATCH_NAMESPACES",
@@ -197,7 +187,7 @@ pub struct CheckArgs {
     )]
     pub watch_namespaces: Vec<NamespaceName>,
 
-    /// The namespace of the operator's Lease; in a Pod, by default, the Pod's own. Where it is unknown, the rights to the Lease are not checked
+    /// The namespace of the Lease that decides which of several replicas acts; in a Pod, by default, the Pod's own
     #[arg(long, env = "LEASE_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
 
@@ -323,7 +313,7 @@ mod tests {
         let Command::Run(run) = Cli::parse_from(arguments).asked() else {
             panic!("not run")
         };
-        assert_eq!(run.watch_namespaces.len(), 2);
+        assert_eq!(run.place.watch_namespaces.len(), 2);
         assert_eq!(run.default_token_grants[0].to_string(), good);
     }
 

@@ -109,8 +109,8 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         arguments.default_token_grants.clone(),
     )?;
     let place = Place {
-        namespace: lease::namespace(arguments.lease_namespace.as_deref())?,
-        name: arguments.lease_name.clone(),
+        namespace: lease::namespace(arguments.place.lease_namespace.as_deref())?,
+        name: arguments.place.lease_name.clone(),
         identity: lease::identity(),
     };
     let shutdown = CancellationToken::new();
@@ -140,9 +140,9 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
     let clients = clients(&authority, contacts).await?;
     let cloudflare = cloudflare(&arguments, &authority)?;
     info!(version = env!("CARGO_PKG_VERSION"), cloudflare = %arguments.cloudflare_base_url, "starting");
-    let scope = Scope::of(arguments.watch_namespaces.clone());
+    let scope = Scope::of(arguments.place.watch_namespaces.clone());
     let rights = rights::needed(Setting {
-        scope: &arguments.watch_namespaces,
+        scope: &arguments.place.watch_namespaces,
         lease_namespace: Some(&place.namespace),
         lease_name: &place.name,
     });

@@ -97,11 +97,11 @@ async fn definition(client: &Client) -> Finding {
 }
 
 async fn rights(client: &Client, arguments: &CheckArgs, user: &str) -> Vec<Finding> {
-    let lease_namespace = lease::namespace(arguments.lease_namespace.as_deref()).ok();
+    let lease_namespace = lease::namespace(arguments.place.lease_namespace.as_deref()).ok();
     let needed = rights::needed(Setting {
-        scope: &arguments.watch_namespaces,
+        scope: &arguments.place.watch_namespaces,
         lease_namespace: lease_namespace.as_deref(),
-        lease_name: &arguments.lease_name,
+        lease_name: &arguments.place.lease_name,
     });
     let mut findings = match rights::missing(client, &needed).await {
         Ok(missing) => judge(&needed, &missing, user),
