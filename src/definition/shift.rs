@@ -156,7 +156,6 @@ mod tests {
 
     use super::*;
 
-    /// Long enough for a busy machine to get from one moment to the next.
     const SETTLING: Duration = Duration::from_millis(500);
 
     fn stands(generation: i64, version: &str) -> Judgement {
@@ -246,7 +245,7 @@ mod tests {
         shifts_seen.into_inner().unwrap()
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_shift_lasts_as_long_as_its_definition_and_begins_when_that_is_settled() {
         let (a, b, c) = (stands(1, "a"), stands(2, "b"), stands(3, "c"));
         let touched = stands(1, "touched");

@@ -18,9 +18,8 @@ use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, has_finalizer, repositor
 
 /// What the older definition does not know.
 const NEWER_FIELDS: [&str; 3] = ["suspend", "managementPolicy", "deletionPolicy"];
-/// Several times as long as the operator leaves a settled object alone. Nothing happens meanwhile, so nothing but time can
-/// be awaited.
-const SILENCE: Duration = Duration::from_secs(4);
+/// Renewals of the Lease that take several times as long as the operator leaves a settled object alone.
+const SILENCE: usize = 8;
 /// Short enough for a test.
 const FLAGS: [&str; 2] = ["--definition-settling", "500ms"];
 
@@ -41,7 +40,7 @@ async fn an_older_definition_stops_everything_and_the_newer_one_lets_it_go_on() 
     let admin = stage.simulator.admin();
     admin.set_enabled(&id, false).unwrap();
     let versions = versions(&stage).await;
-    tokio::time::sleep(SILENCE).await;
+    stage.heartbeats(SILENCE).await;
     assert_eq!(mutations(&stage), calls);
     assert_eq!(
         self::versions(&stage).await,
@@ -80,7 +79,7 @@ async fn an_operator_that_starts_under_an_older_definition_waits_for_the_newer_o
 
     let mut operator = stage.start_operator(None, &FLAGS).await;
     until_outdated(&operator).await;
-    tokio::time::sleep(SILENCE).await;
+    stage.heartbeats(SILENCE).await;
     assert_eq!(stage.simulator.calls().count(), before);
     assert_eq!(self::versions(&stage).await, versions);
 

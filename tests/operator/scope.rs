@@ -202,8 +202,7 @@ async fn nothing_is_changed_before_all_watched_namespaces_are_known() {
     tokio::time::timeout(PATIENCE, late.arrived())
         .await
         .unwrap();
-    // Nothing is to happen, which nothing tells.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    stage.heartbeats(10).await;
     late.release();
     stage
         .until_ready_in(NAMESPACE, "duplicate", "DuplicateDomain")
