@@ -1,7 +1,6 @@
 //! A definition that would lose fields: nothing is written under it and nothing is changed at Cloudflare.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{
     ConditionType, DeletionPolicy, ManagementPolicy, SsoConnector,

@@ -1,7 +1,6 @@
 //! Watch scope: only the namespaces that are named are seen, and rights in them are all that is needed.
 
 use std::fs;
-use std::time::Duration;
 
 use cloudflare_sso_operator::resource::ConditionType;
 use harness::{ApiServerProxy, Operator, Options, Treatment, until};
