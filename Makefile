@@ -12,7 +12,7 @@ help: ## list what there is
 demo: programs release ## tell the operator's whole story on this machine, in about a minute (KEEP=1 leaves it up)
 	@$(PLAYGROUND) demo --operator $(or $(CARGO_TARGET_DIR),target)/release/cloudflare-sso-operator
 
-test: programs ## run every test
+test: parts ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
 	cargo test --workspace --locked
 
 cluster: programs playground ## start a control plane and a simulated Cloudflare to play with
@@ -25,10 +25,13 @@ crd: ## write crds/ from the Rust types
 	cargo run --quiet --locked -- crd > target/crd.yaml
 	mv target/crd.yaml crds/ssoconnectors.cloudflare-sso.dev.yaml
 
-.PHONY: programs release playground
+.PHONY: programs parts release playground
 
 programs:
 	@tests/control-plane/build >/dev/null
+
+parts:
+	@tests/control-plane/build control-plane helm3 helm4 argo-cd redis prometheus buildah >/dev/null
 
 release: playground
 	@echo 'building the operator (cargo build --release, about 3 minutes the first time) …' >&2

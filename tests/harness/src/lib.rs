@@ -22,6 +22,6 @@ pub use error::HarnessError;
 pub use operator::{Operator, OperatorOptions};
 pub use ports::free_port;
 pub use process::Process;
-pub use programs::Programs;
+pub use programs::{Part, Programs};
 pub use proxy::{ApiServerProxy, Call, CallRecord, Interception, Outcome, Treatment};
 pub use wait::{Timeout, await_gone, await_object, until};

@@ -1,4 +1,4 @@
-//! The programs of the control plane, built on first use.
+//! The programs that tests stand on, built or unpacked on first use.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,21 +7,48 @@ use tokio::process::Command;
 
 use crate::HarnessError;
 
-/// Where etcd, kube-apiserver, kube-controller-manager and kubectl are.
-#[derive(Debug, Clone)]
-pub struct Programs {
-    folder: PathBuf,
+/// What `tests/control-plane/build` provides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// etcd, kube-apiserver, kube-controller-manager, kubectl.
+    ControlPlane,
+    /// helm, of its third line.
+    Helm3,
+    /// helm, of its fourth line.
+    Helm4,
+    /// argocd, argocd-application-controller, argocd-repo-server; beside the folder of the programs are Argo CD's own
+    /// `manifests/`.
+    ArgoCd,
+    /// redis-server.
+    Redis,
+    /// prometheus, promtool.
+    Prometheus,
+    /// buildah.
+    Buildah,
 }
 
-impl Programs {
-    /// Asks `tests/control-plane/build`, which builds what is missing (minutes, with its progress on stderr) and
-    /// answers within milliseconds afterwards.
+impl Part {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ControlPlane => "control-plane",
+            Self::Helm3 => "helm3",
+            Self::Helm4 => "helm4",
+            Self::ArgoCd => "argo-cd",
+            Self::Redis => "redis",
+            Self::Prometheus => "prometheus",
+            Self::Buildah => "buildah",
+        }
+    }
+
+    /// The folder with its programs. What is missing is built first (minutes, with its progress on stderr); what is there
+    /// is found within milliseconds.
     ///
     /// # Errors
     /// The script could not run, or a build failed.
-    pub async fn locate() -> Result<Self, HarnessError> {
+    pub async fn folder(self) -> Result<PathBuf, HarnessError> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../control-plane/build");
         let output = Command::new(&script)
+            .arg(self.name())
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()
@@ -33,7 +60,23 @@ impl Programs {
                 status: output.status,
             });
         }
-        let folder = String::from_utf8_lossy(&output.stdout).trim().into();
+        Ok(String::from_utf8_lossy(&output.stdout).trim().into())
+    }
+}
+
+/// Where the programs of the control plane are.
+#[derive(Debug, Clone)]
+pub struct Programs {
+    folder: PathBuf,
+}
+
+impl Programs {
+    /// Those of [`Part::ControlPlane`].
+    ///
+    /// # Errors
+    /// As [`Part::folder`].
+    pub async fn locate() -> Result<Self, HarnessError> {
+        let folder = Part::ControlPlane.folder().await?;
         Ok(Self { folder })
     }
 
