@@ -11,6 +11,7 @@
 mod control_plane;
 mod error;
 mod operator;
+pub mod pods;
 mod ports;
 mod process;
 mod programs;
@@ -20,6 +21,7 @@ mod wait;
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;
 pub use operator::{Operator, OperatorOptions};
+pub use pods::{ContainerImage, PodRunner, RunningPods};
 pub use ports::free_port;
 pub use process::Process;
 pub use programs::{Part, Programs};
