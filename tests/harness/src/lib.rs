@@ -10,6 +10,7 @@
 
 mod control_plane;
 mod error;
+mod image;
 mod operator;
 mod ports;
 mod process;
@@ -19,6 +20,7 @@ mod wait;
 
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;
+pub use image::{Configuration, Execution, Image, Layer};
 pub use operator::{Operator, OperatorOptions};
 pub use ports::free_port;
 pub use process::Process;
