@@ -3,4 +3,6 @@
 
 mod container;
 mod image;
+mod monitoring;
+mod prometheus;
 mod surroundings;

@@ -150,9 +150,9 @@ impl Surroundings {
         enabled.status.unwrap().connector_id.unwrap()
     }
 
-    /// Changes a spec as a person would.
-    pub(crate) async fn patch_spec(&self, name: &str, spec: Value) {
-        let patch = Patch::Merge(json!({ "spec": spec }));
+    /// Sets an annotation as a person would.
+    pub(crate) async fn annotate(&self, name: &str, key: &str, value: &str) {
+        let patch = Patch::Merge(json!({ "metadata": { "annotations": { key: value } } }));
         self.objects()
             .patch(name, &PatchParams::default(), &patch)
             .await
