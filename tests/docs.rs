@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Arg, CommandFactory as _};
 use cloudflare_sso_operator::cli::Cli;
@@ -13,19 +14,22 @@ use cloudflare_sso_operator::resource::{GROUP, Progress, Reason};
 use cloudflare_sso_operator::rights::{Named, Place, RULES, Rule};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use serde_json::Value;
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 const OPERATING: &str = "docs/operating.md";
+const MONITORING: &str = "docs/monitoring.md";
 const RELIABILITY: &str = "docs/reliability.md";
 const CONDITIONS: &str = "docs/conditions.md";
 const BEHAVIOUR: &str = "docs/behaviour.md";
 
 /// The pages that describe the tree as it is now.
-const DESCRIBING: [&str; 6] = [
+const DESCRIBING: [&str; 7] = [
     "README.md",
     "CONTRIBUTING.md",
     ARCHITECTURE,
     OPERATING,
+    MONITORING,
     RELIABILITY,
     BEHAVIOUR,
 ];
@@ -141,7 +145,7 @@ fn the_rights_are_documented_as_the_operator_needs_them() {
 
 #[test]
 fn the_metrics_are_documented_as_they_are_registered() {
-    let text = read(OPERATING);
+    let text = read(MONITORING);
     let documented: BTreeSet<(String, String, String)> = text
         .lines()
         .filter(|line| line.starts_with("| `cloudflare_sso_"))
@@ -155,6 +159,37 @@ fn the_metrics_are_documented_as_they_are_registered() {
         })
         .collect();
     assert_eq!(documented, registered());
+}
+
+#[test]
+fn every_alert_has_its_row_and_a_section_that_it_leads_to() {
+    let rules: Value = serde_saphyr::from_str(&read("monitoring/alerts.yaml")).unwrap();
+    let groups = rules["groups"].as_array().unwrap();
+    let rules = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap());
+    let text = read(MONITORING);
+    let mut rows = Vec::new();
+    for rule in rules {
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        let (name, annotations) = (word(&rule["alert"]), &rule["annotations"]);
+        let anchor = slug(&name);
+        let address = format!("{MONITORING}#{anchor}");
+        assert_eq!(word(&annotations["runbook_url"]), address);
+        assert!(headings(&text).any(|heading| heading == name), "{name}");
+        for annotation in ["summary", "description"] {
+            assert!(word(&annotations[annotation]).ends_with('.'), "{name}");
+        }
+        let (severity, time) = (word(&rule["labels"]["severity"]), word(&rule["for"]));
+        rows.push(format!("| [`{name}`](#{anchor}) | {severity} | {time} |"));
+    }
+    let documented = rows_below(&text, "## Alerts", "| [`");
+    let fits = |(documented, row): (&&str, &String)| documented.starts_with(row.as_str());
+    assert!(
+        documented.len() == rows.len() && documented.iter().zip(&rows).all(fits),
+        "the rows in {MONITORING} must begin with:\n{}",
+        rows.join("\n")
+    );
 }
 
 #[test]
@@ -271,6 +306,7 @@ fn path_in_tree(word: &str) -> Option<PathBuf> {
         "crds",
         "docs",
         "templates",
+        "monitoring",
         ".ci",
         ".github",
     ];
@@ -361,8 +397,8 @@ fn registered() -> BTreeSet<(String, String, String)> {
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     // A metric with labels shows nothing before its first value.
-    metrics.passed(PassOutcome::Done);
-    metrics.called(Endpoint::List, None, std::time::Duration::ZERO);
+    metrics.passed(PassOutcome::Done, Duration::ZERO);
+    metrics.called(Endpoint::List, None, Duration::ZERO);
     metrics.moved(None, Some(Reason::Available));
     metrics.changed_by_others(Reason::DeletedExternally);
     let mut text = String::new();
@@ -379,7 +415,11 @@ fn registered() -> BTreeSet<(String, String, String)> {
         .zip(after("# TYPE "))
         .map(|((name, help), (typed, kind))| {
             assert_eq!(name, typed);
-            let suffix = if kind == "counter" { "_total" } else { "" };
+            let suffix = match kind.as_str() {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
             let help = help.trim_end_matches('.').to_owned();
             (format!("{name}{suffix}"), kind, help)
         })

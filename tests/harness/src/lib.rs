@@ -10,6 +10,7 @@
 
 mod control_plane;
 mod error;
+mod image;
 mod operator;
 pub mod pods;
 mod ports;
@@ -20,6 +21,7 @@ mod wait;
 
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;
+pub use image::{Configuration, Execution, Image, Layer};
 pub use operator::{Operator, OperatorOptions};
 pub use pods::{ContainerImage, PodRunner, RunningPods};
 pub use ports::free_port;
