@@ -1,9 +1,11 @@
-{{/* The operator's command line and environment. */}}
+{{/*
+The operator's command line and environment. What `check` asks for, too, is in the environment, so that it needs no flags in
+the Pod.
+*/}}
 
 {{- define "cloudflare-sso-operator.arguments" -}}
 {{- $filter := printf "%s,kube=warn,kube_runtime=error,tower=warn,hyper=warn" .Values.log.level -}}
 - run
-- --cloudflare-base-url={{ .Values.cloudflare.baseURL }}
 - --listen={{ .Values.http.address }}:{{ .Values.http.port }}
 - --log-filter={{ .Values.log.filter | default $filter }}
 - --log-format={{ .Values.log.format }}
@@ -11,10 +13,6 @@
 - --call-burst={{ .Values.rate.burst }}
 - --poll-unverified={{ .Values.poll.unverified }}
 - --poll-settled={{ .Values.poll.settled }}
-- --lease-name={{ include "cloudflare-sso-operator.fullname" . }}
-{{- with .Values.watchNamespaces }}
-- --watch-namespaces={{ join "," . }}
-{{- end }}
 {{- with .Values.defaultCredentials }}
 {{- if .existingSecret }}
 - --default-token-file=/etc/cloudflare-sso-operator/default-token/{{ .key }}
@@ -35,6 +33,14 @@
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+- name: LEASE_NAME
+  value: {{ include "cloudflare-sso-operator.fullname" . }}
+{{- with .Values.watchNamespaces }}
+- name: WATCH_NAMESPACES
+  value: {{ join "," . }}
+{{- end }}
+- name: CLOUDFLARE_BASE_URL
+  value: {{ .Values.cloudflare.baseURL }}
 {{- range $name, $value := dict "HTTP_PROXY" .Values.httpProxy "HTTPS_PROXY" .Values.httpsProxy "NO_PROXY" .Values.noProxy }}
 {{- if $value }}
 - name: {{ $name }}
