@@ -1,7 +1,7 @@
 # Thin names for scripts and cargo commands; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster cluster-down crd
+.PHONY: help demo test cluster cluster-down crd manifests
 
 # In the profile and with the features of the tests, so that nothing is built twice.
 PLAYGROUND := $(or $(CARGO_TARGET_DIR),target)/debug/playground
@@ -24,6 +24,10 @@ cluster-down: playground ## end it
 crd: ## write crds/ from the Rust types
 	cargo run --quiet --locked -- crd > target/crd.yaml
 	mv target/crd.yaml crds/ssoconnectors.cloudflare-sso.dev.yaml
+
+manifests: ## write deploy/install.yaml from the chart
+	.ci/manifests > target/install.yaml
+	mv target/install.yaml deploy/install.yaml
 
 .PHONY: programs parts release playground
 

@@ -130,7 +130,7 @@ fn judge(needed: &[Right], missing: &[&Right], user: &str) -> Vec<Finding> {
         .map(|right| {
             let statement = format!("{user} may {right}");
             let remedy = format!(
-                "Grant it, as deploy/rbac.yaml does. Why it is needed: {}.",
+                "Grant it, as the chart and deploy/install.yaml do. Why it is needed: {}.",
                 right.why
             );
             Finding::fails(statement, "the right is missing", remedy)
