@@ -18,6 +18,7 @@ mod leadership;
 mod missing_rights;
 mod namespace;
 mod policies;
+mod proxy;
 mod refusals;
 mod rights;
 mod schema_guard;
