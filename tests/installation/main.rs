@@ -3,5 +3,6 @@
 
 mod chart;
 mod goldens;
+mod install_page;
 mod roles;
 mod values;
