@@ -33,11 +33,23 @@ impl KubernetesFailure {
     /// Whether the operator lacks the right.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
+        self.status().is_some_and(Status::is_forbidden)
+    }
+
+    /// Whether somebody else was first.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.status().is_some_and(Status::is_conflict)
+    }
+
+    /// The API server's refusal.
+    fn status(&self) -> Option<&Status> {
         match self {
-            Self::Client(failure) => {
-                matches!(failure.as_ref(), kube::Error::Api(status) if status.is_forbidden())
-            }
-            Self::Timeout | Self::Definition(_) | Self::Json(_) => false,
+            Self::Client(failure) => match failure.as_ref() {
+                kube::Error::Api(status) => Some(status),
+                _ => None,
+            },
+            Self::Timeout | Self::Definition(_) | Self::Json(_) => None,
         }
     }
 }
