@@ -2,7 +2,10 @@
 //! with it. Everything but Cloudflare is real.
 
 mod chart;
+mod container;
 mod goldens;
+mod image;
 mod install_page;
 mod roles;
+mod surroundings;
 mod values;

@@ -11,6 +11,7 @@
 mod chart;
 mod control_plane;
 mod error;
+mod image;
 mod operator;
 mod ports;
 mod process;
@@ -21,6 +22,7 @@ mod wait;
 pub use chart::{Chart, documents, rights_in};
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;
+pub use image::{Configuration, Execution, Image, Layer};
 pub use operator::{Operator, OperatorOptions};
 pub use ports::free_port;
 pub use process::Process;
