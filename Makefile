@@ -1,11 +1,7 @@
 # Thin names for scripts and cargo commands; `make help` lists them.
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help demo test cluster cluster-down crd manifests
-=======
-.PHONY: help demo test cluster cluster-down crd image
->>>>>>> image
+.PHONY: help demo test cluster cluster-down crd manifests image
 
 # In the profile and with the features of the tests, so that nothing is built twice.
 PLAYGROUND := $(or $(CARGO_TARGET_DIR),target)/debug/playground
