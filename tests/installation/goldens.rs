@@ -51,7 +51,10 @@ async fn the_chart_renders_what_was_recorded() {
 
 /// What is rendered, with only the names of the files that stand in it word for word.
 fn abridged(rendered: String) -> String {
-    let files = [("monitoring/alerts.yaml", 2), ("monitoring/dashboard.json", 4)];
+    let files = [
+        ("monitoring/alerts.yaml", 2),
+        ("monitoring/dashboard.json", 4),
+    ];
     files.into_iter().fold(rendered, |rendered, (file, depth)| {
         let text = fs::read_to_string(Chart::folder().join(file)).unwrap();
         let margin = " ".repeat(depth);

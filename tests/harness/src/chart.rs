@@ -130,7 +130,7 @@ pub fn rights_in(manifest: &str) -> String {
                 .find_map(|line| line.strip_prefix("kind: "));
             kind.is_some_and(|kind| RIGHTS.contains(&kind))
         })
-        .map(|document| format!("---\n{document}\n"))
+        .flat_map(|document| ["---\n", document, "\n"])
         .collect()
 }
 
