@@ -8,8 +8,10 @@
 //! The crate knows nothing of the operator but its command line ([`Operator`]); custom resources are handled as
 //! [`kube::api::DynamicObject`], so that the tests of the operator may depend on it without a cycle.
 
+mod chart;
 mod control_plane;
 mod error;
+mod image;
 mod operator;
 mod ports;
 mod process;
@@ -17,8 +19,10 @@ mod programs;
 mod proxy;
 mod wait;
 
+pub use chart::{Chart, documents, rights_in};
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;
+pub use image::{Configuration, Execution, Image, Layer};
 pub use operator::{Operator, OperatorOptions};
 pub use ports::free_port;
 pub use process::Process;
