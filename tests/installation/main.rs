@@ -6,6 +6,8 @@ mod container;
 mod goldens;
 mod image;
 mod install_page;
+mod monitoring;
+mod prometheus;
 mod roles;
 mod surroundings;
 mod values;
