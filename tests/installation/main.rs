@@ -1,8 +1,13 @@
 //! Installing the operator the way people do: the chart with helm 3 and 4, Argo CD, the image, and the monitoring that comes
 //! with it. Everything but Cloudflare is real.
 
+mod chart;
 mod container;
+mod goldens;
 mod image;
+mod install_page;
 mod monitoring;
 mod prometheus;
+mod roles;
 mod surroundings;
+mod values;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, find_condition};
-use harness::{ControlPlane, Operator, OperatorOptions, Options, await_object};
+use harness::{Chart, ControlPlane, Operator, OperatorOptions, Options, await_object};
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use simulator::{Knobs, Simulator};
@@ -52,12 +52,10 @@ impl Surroundings {
     /// All of it, with a Cloudflare that is quick in looking for TXT records.
     pub(crate) async fn set() -> Self {
         let control_plane = ControlPlane::start(Options::default()).await.unwrap();
-        for file in [
-            "crds/ssoconnectors.cloudflare-sso.dev.yaml",
-            "deploy/rbac.yaml",
-        ] {
-            let text = std::fs::read_to_string(repository().join(file)).unwrap();
-            control_plane.apply(&text).await.unwrap();
+        let definition = "crds/ssoconnectors.cloudflare-sso.dev.yaml";
+        let definition = std::fs::read_to_string(repository().join(definition)).unwrap();
+        for manifest in [definition, Chart::installed_rights().unwrap()] {
+            control_plane.apply(&manifest).await.unwrap();
         }
         let knobs = Knobs {
             poll_interval: Duration::from_millis(100),
