@@ -3,11 +3,13 @@
 
 mod chart;
 mod container;
+mod crd_apply;
 mod goldens;
 mod image;
 mod install_page;
 mod monitoring;
 mod prometheus;
+mod release;
 mod roles;
 mod surroundings;
 mod values;

@@ -161,11 +161,7 @@ impl Surroundings {
     pub(crate) async fn until_ready_is(&self, name: &str, reason: &str) -> SsoConnector {
         let awaited = format!("Ready to be {reason}");
         await_object(&self.objects(), name, &awaited, PATIENCE, |object| {
-            object.status.as_ref().is_some_and(|status| {
-                status.observed_generation == object.metadata.generation
-                    && find_condition(&status.conditions, ConditionType::Ready)
-                        .is_some_and(|ready| ready.reason == reason)
-            })
+            ready_reason(object) == Some(reason)
         })
         .await
         .unwrap()
@@ -174,6 +170,14 @@ impl Surroundings {
     fn objects(&self) -> Api<SsoConnector> {
         Api::namespaced(self.control_plane.client(), NAMESPACE)
     }
+}
+
+/// The reason of Ready, if the status speaks of the current spec.
+pub(crate) fn ready_reason(object: &SsoConnector) -> Option<&str> {
+    let status = object.status.as_ref()?;
+    let ready = find_condition(&status.conditions, ConditionType::Ready)?;
+    let is_current = status.observed_generation == object.metadata.generation;
+    is_current.then_some(ready.reason.as_str())
 }
 
 /// The root of the repository.

@@ -312,7 +312,7 @@ async fn a_job_completes_and_another_fails_after_its_retries() {
 async fn a_container_that_crashes_or_is_not_alive_any_more_is_started_again() {
     let stage = Stage::set().await;
     let liveness = json!({
-        "periodSeconds": 1, "failureThreshold": 1, "httpGet": { "path": "/ready", "port": 8080 },
+        "periodSeconds": 1, "failureThreshold": 3, "httpGet": { "path": "/ready", "port": 8080 },
     });
     let container_spec = serving(json!({ "livenessProbe": liveness }));
     stage.apply(&pod("one", "Always", container_spec)).await;
