@@ -2,6 +2,7 @@
 //! with it. Everything but Cloudflare is real.
 
 mod chart;
+mod cluster;
 mod container;
 mod crd_apply;
 mod goldens;
@@ -12,4 +13,5 @@ mod prometheus;
 mod release;
 mod roles;
 mod surroundings;
+mod upgrade_page;
 mod values;
