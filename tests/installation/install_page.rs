@@ -12,9 +12,9 @@ use tokio::process::Command;
 const PAGE: &str = "docs/install.md";
 
 /// A chapter's name, and its commands in their order.
-struct Chapter {
-    name: String,
-    commands: Vec<String>,
+pub(crate) struct Chapter {
+    pub(crate) name: String,
+    pub(crate) commands: Vec<String>,
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn follow(helm: Part) {
 }
 
 /// What a person has: the checkout as the working folder, helm, kubectl, and the rights of an administrator.
-fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
+pub(crate) fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
     let kubectl = cluster.programs().kubectl();
     let path = format!(
         "{}:{}:{}",
@@ -78,7 +78,7 @@ fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
 }
 
 /// What the commands need of the repository, where they may write.
-fn copy(checkout: &Path) {
+pub(crate) fn copy(checkout: &Path) {
     fs::create_dir(checkout).unwrap();
     let parts = [
         ".helmignore",
@@ -100,7 +100,7 @@ fn copy(checkout: &Path) {
     assert!(copied.unwrap().success());
 }
 
-fn chapters(page: &str) -> Vec<Chapter> {
+pub(crate) fn chapters(page: &str) -> Vec<Chapter> {
     page.split("\n## ")
         .filter_map(|text| {
             let name = text.lines().next()?.to_owned();

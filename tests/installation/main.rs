@@ -2,10 +2,16 @@
 //! with it. Everything but Cloudflare is real.
 
 mod chart;
+mod cluster;
 mod container;
+mod crd_apply;
 mod goldens;
 mod image;
 mod install_page;
+mod monitoring;
+mod prometheus;
+mod release;
 mod roles;
 mod surroundings;
+mod upgrade_page;
 mod values;
