@@ -3,7 +3,6 @@
 
 mod chart;
 mod cluster;
-mod container;
 mod crd_apply;
 mod goldens;
 mod image;
