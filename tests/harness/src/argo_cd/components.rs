@@ -108,10 +108,8 @@ impl<'a> Surroundings<'a> {
         repositories: &str,
     ) -> Result<(Process, String), HarnessError> {
         let (port, metrics) = (free_port()?, free_port()?);
-        let mut command = self.command("argocd");
+        let mut command = self.command("argocd-server");
         command
-            // One program that looks at its name, by which it is not linked.
-            .env("ARGOCD_BINARY_NAME", "argocd-server")
             .args(["--redis", redis])
             .args(["--repo-server", repositories, "--repo-server-plaintext"])
             .args(["--namespace", ARGO_CD_NAMESPACE])
