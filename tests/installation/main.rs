@@ -2,3 +2,10 @@
 //! with it. Everything but Cloudflare is real.
 
 mod argo_cd;
+mod checkout;
+mod customizations;
+mod policy;
+mod samples;
+#[path = "../operator/stage.rs"]
+#[expect(dead_code, reason = "the tests of the operator use the rest")]
+mod stage;

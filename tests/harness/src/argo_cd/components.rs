@@ -30,8 +30,9 @@ impl<'a> Surroundings<'a> {
         let kubectl = kubectl.parent().map(Path::to_owned).unwrap_or_default();
         let inherited = std::env::var_os("PATH").unwrap_or_default();
         let own = [helm, kubectl, programs.to_owned()];
-        let path = std::env::join_paths(own.into_iter().chain(std::env::split_paths(&inherited)))
-            .map_err(|error| HarnessError::io("joining PATH")(std::io::Error::other(error)))?;
+        let path =
+            std::env::join_paths(own.into_iter().chain(std::env::split_paths(&inherited)))
+                .map_err(|error| HarnessError::io("joining PATH")(std::io::Error::other(error)))?;
         for name in ["tls", "ssh", "gnupg", "plugins", "home", "tmp"] {
             let path = folder.join(name);
             std::fs::create_dir(&path)

@@ -46,8 +46,8 @@ impl ArgoCd {
     /// # Errors
     /// A program could not be built or did not start; the message shows the end of its log.
     pub async fn start(control_plane: &ControlPlane) -> Result<Self, HarnessError> {
+        Self::install(control_plane).await?;
         let programs = Part::ArgoCd.folder().await?;
-        install(control_plane, &programs).await?;
         let folder = tempfile::Builder::new()
             .prefix("argo-cd-")
             .tempdir()
@@ -68,6 +68,23 @@ impl ArgoCd {
             programs,
             folder,
         })
+    }
+
+    /// Installs nothing but its definitions and settings, with their namespace.
+    ///
+    /// # Errors
+    /// It could not be built, or the API server refused something.
+    pub async fn install(control_plane: &ControlPlane) -> Result<(), HarnessError> {
+        let manifests = Part::ArgoCd.folder().await?.with_file_name("manifests");
+        let namespace = ["create", "namespace", ARGO_CD_NAMESPACE];
+        control_plane.kubectl(&namespace).await?.success()?;
+        for part in ["crds", "base/config"] {
+            let part = manifests.join(part).display().to_string();
+            let flags = ["--server-side", "--namespace", ARGO_CD_NAMESPACE];
+            let apply = [&["apply", "--kustomize", &part][..], &flags].concat();
+            control_plane.kubectl(&apply).await?.success()?;
+        }
+        Ok(())
     }
 
     /// The Applications.
@@ -122,6 +139,8 @@ async fn run(programs: &Path, home: &Path, arguments: &[&str]) -> Result<Output,
     let output = Command::new(programs.join("argocd"))
         .args(arguments)
         .env_clear()
+        // It shows what an action changes by `diff`.
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .env("HOME", home)
         .stdin(Stdio::null())
         .kill_on_drop(true)
@@ -134,19 +153,6 @@ async fn run(programs: &Path, home: &Path, arguments: &[&str]) -> Result<Output,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
-}
-
-async fn install(control_plane: &ControlPlane, programs: &Path) -> Result<(), HarnessError> {
-    let manifests = programs.with_file_name("manifests");
-    let namespace = ["create", "namespace", ARGO_CD_NAMESPACE];
-    control_plane.kubectl(&namespace).await?.success()?;
-    for part in ["crds", "base/config"] {
-        let part = manifests.join(part).display().to_string();
-        let flags = ["--server-side", "--namespace", ARGO_CD_NAMESPACE];
-        let apply = [&["apply", "--kustomize", &part][..], &flags].concat();
-        control_plane.kubectl(&apply).await?.success()?;
-    }
-    Ok(())
 }
 
 fn api(control_plane: &ControlPlane, kind: &str) -> Api<DynamicObject> {

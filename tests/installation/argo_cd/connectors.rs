@@ -1,0 +1,1 @@
+//! Deleting what Argo CD has applied.

@@ -1,0 +1,1 @@
+//! The operator from its chart.
