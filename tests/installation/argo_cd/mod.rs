@@ -1,19 +1,20 @@
 //! A real Argo CD deploys from Git repositories that the tests write, by the Applications of `deploy/argocd/`. The operator
 //! runs beside it as a process.
 
-mod connectors;
+mod deletion;
 mod health;
 mod operator;
 mod refresh;
 mod situations;
 
-use harness::{ArgoCd, await_object};
+use harness::{ArgoCd, ControlPlane, Options, await_object};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
+use simulator::Simulator;
 
 use crate::checkout::{Checkout, files, read};
 use crate::customizations::{Health, SETTINGS};
-use crate::stage::{PATIENCE, Stage};
+use crate::stage::{ACCOUNT, PATIENCE, Stage, quick_knobs};
 
 /// The namespace of the sample's connectors.
 const CONNECTORS_NAMESPACE: &str = "sso";
@@ -116,6 +117,18 @@ impl Deployer {
         .unwrap()
     }
 
+    /// Compares an Application so often; it is synced each time, and nothing is synced anew.
+    async fn stays_synced(&self, name: &str, refreshes: usize) {
+        let before = self.refresh(name).await;
+        let synced = before.data["status"]["operationState"]["startedAt"].clone();
+        for _ in 0..refreshes {
+            let status = &self.refresh(name).await.data["status"];
+            assert_eq!(status["sync"]["status"], "Synced", "{name}: {status:#}");
+            let last = &status["operationState"]["startedAt"];
+            assert_eq!(*last, synced, "{name}: {status:#}");
+        }
+    }
+
     /// Runs an action on the sample's connector, as a person does.
     async fn act(&self, action: &str) {
         let arguments = [
@@ -135,6 +148,20 @@ impl Deployer {
             .unwrap()
             .success()
             .unwrap();
+    }
+}
+
+/// A stage that has nothing but a control plane, a Cloudflare with a ready account, and a token for it.
+async fn bare_stage() -> Stage {
+    let options = Options::default()
+        .with_controller_manager()
+        .with_audit_log();
+    let simulator = Simulator::start(quick_knobs()).await.unwrap();
+    let token = simulator.admin().add_ready_account(ACCOUNT, "good");
+    Stage {
+        control_plane: ControlPlane::start(options).await.unwrap(),
+        simulator,
+        token,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What was synced stays so, however Argo CD compares and applies.
 
 use harness::Options;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{CONNECTORS, Deployer, application, connectors};
 use crate::stage::{Stage, quick_knobs};
@@ -49,24 +49,6 @@ async fn secret_and_connector_stay_synced_however_they_are_compared_and_applied(
         deployer.until_health(name, "Healthy").await;
     }
     for (name, _) in &synced {
-        let before = deployer.refresh(name).await;
-        for _ in 0..REFRESHES {
-            let after = deployer.refresh(name).await;
-            let syncs = |status: &Value| {
-                (
-                    status["sync"]["status"].clone(),
-                    status["operationState"]["startedAt"].clone(),
-                )
-            };
-            assert_eq!(
-                syncs(&after.data["status"]),
-                (
-                    "Synced".into(),
-                    before.data["status"]["operationState"]["startedAt"].clone()
-                ),
-                "{name}: {:#}",
-                after.data["status"]
-            );
-        }
+        deployer.stays_synced(name, REFRESHES).await;
     }
 }

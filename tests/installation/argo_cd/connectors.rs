@@ -1,1 +1,0 @@
-//! Deleting what Argo CD has applied.
