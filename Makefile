@@ -1,7 +1,11 @@
 # Thin names for scripts and cargo commands; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster cluster-down crd
+<<<<<<< HEAD
+.PHONY: help demo test cluster cluster-down crd manifests
+=======
+.PHONY: help demo test cluster cluster-down crd image
+>>>>>>> image
 
 # In the profile and with the features of the tests, so that nothing is built twice.
 PLAYGROUND := $(or $(CARGO_TARGET_DIR),target)/debug/playground
@@ -10,9 +14,9 @@ help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
 
 demo: programs release ## tell the operator's whole story on this machine, in about a minute (KEEP=1 leaves it up)
-	@$(PLAYGROUND) demo --operator $(or $(CARGO_TARGET_DIR),target)/release/cloudflare-sso-operator
+	@$(PLAYGROUND) demo --operator $(or $(CARGO_TARGET_DIR),target)/image/files/cloudflare-sso-operator
 
-test: parts ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
+test: parts image ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
 	cargo test --workspace --locked
 
 cluster: programs playground ## start a control plane and a simulated Cloudflare to play with
@@ -25,6 +29,14 @@ crd: ## write crds/ from the Rust types
 	cargo run --quiet --locked -- crd > target/crd.yaml
 	mv target/crd.yaml crds/ssoconnectors.cloudflare-sso.dev.yaml
 
+manifests: ## write deploy/install.yaml from the chart
+	.ci/manifests > target/install.yaml
+	mv target/install.yaml deploy/install.yaml
+
+image: ## build the image into an OCI archive, without a container engine
+	@echo 'building the image (about 3 minutes the first time) …' >&2
+	@.ci/image
+
 .PHONY: programs parts release playground
 
 programs:
@@ -33,9 +45,10 @@ programs:
 parts:
 	@tests/control-plane/build control-plane helm3 helm4 argo-cd redis prometheus buildah >/dev/null
 
+# As it is in the image, so that it is built once.
 release: playground
-	@echo 'building the operator (cargo build --release, about 3 minutes the first time) …' >&2
-	@cargo build --release --locked
+	@echo 'building the operator (about 3 minutes the first time) …' >&2
+	@.ci/image-files $(or $(CARGO_TARGET_DIR),target)/image/files
 
 playground:
 	@echo 'building the playground (cargo build, about 3 minutes the first time) …' >&2

@@ -31,7 +31,7 @@ pub enum Command {
     /// Run the operator (the default)
     Run(Box<RunArgs>),
     /// Print the custom resource definition as YAML
-    Crd,
+    Crd(CrdArgs),
     /// Print the connectors of an account as SsoConnector manifests that change nothing
     ///
     /// Each manifest says managementPolicy: Observe, so that applying it as it is changes nothing at Cloudflare, and its
@@ -109,6 +109,26 @@ pub struct RunArgs {
     /// The durations of all decisions
     #[command(flatten)]
     pub timing: Timing,
+}
+
+/// What becomes of the custom resource definition.
+#[derive(Args, Debug, Clone)]
+pub struct CrdArgs {
+    #[command(subcommand)]
+    command: Option<CrdCommand>,
+}
+
+/// What is done with the custom resource definition instead of printing it.
+#[derive(Subcommand, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrdCommand {
+    /// Put the custom resource definition of this version into the cluster, unless a newer one is there
+    ///
+    /// The chart does this before each `helm upgrade`. No definition is ever deleted, and one that has fields which this
+    /// version does not know is never replaced.
+    ///
+    /// Exit code 0: the definition in the cluster is this one or a newer one; 1: it is neither, and was left as it is, or
+    /// it could not be read or written; 2: wrong usage.
+    Apply,
 }
 
 /// How Cloudflare is asked on behalf of a person.
@@ -219,6 +239,14 @@ impl Cli {
     }
 }
 
+impl CrdArgs {
+    /// What was asked for instead of printing.
+    #[must_use]
+    pub const fn command(&self) -> Option<CrdCommand> {
+        self.command
+    }
+}
+
 impl RunArgs {
     /// How fast a token may be used.
     #[must_use]
@@ -274,10 +302,19 @@ mod tests {
                 "{arguments:?}"
             );
         }
-        assert!(matches!(
-            Cli::parse_from(["operator", "crd"]).asked(),
-            Command::Crd
-        ));
+    }
+
+    #[test]
+    fn the_definition_is_printed_unless_it_is_to_be_applied() {
+        for (arguments, expected) in [
+            (&["operator", "crd"][..], None),
+            (&["operator", "crd", "apply"], Some(CrdCommand::Apply)),
+        ] {
+            let Command::Crd(asked) = Cli::parse_from(arguments).asked() else {
+                panic!("not crd")
+            };
+            assert_eq!(asked.command(), expected);
+        }
     }
 
     #[test]

@@ -29,3 +29,4 @@ pub mod resource;
 pub mod rights;
 pub mod run;
 pub mod server;
+pub mod upgrade;

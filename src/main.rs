@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use cloudflare_sso_operator::cli::{Cli, Command, ExportArgs};
-use cloudflare_sso_operator::{check, export, resource, run};
+use cloudflare_sso_operator::cli::{Cli, Command, CrdArgs, CrdCommand, ExportArgs};
+use cloudflare_sso_operator::{check, export, resource, run, upgrade};
 
 /// What a person reads when something fails.
 type Complaint = Box<dyn std::error::Error>;
@@ -14,9 +14,7 @@ type Complaint = Box<dyn std::error::Error>;
 async fn main() -> ExitCode {
     let result = match Cli::parse().asked() {
         Command::Run(arguments) => run::run(*arguments).await.map_err(Complaint::from),
-        Command::Crd => resource::yaml()
-            .map_err(Complaint::from)
-            .and_then(|text| print(&text)),
+        Command::Crd(arguments) => definition(&arguments).await,
         Command::Export(arguments) => print_export(&arguments).await,
         Command::Check(arguments) => {
             let report = check::check(&arguments).await;
@@ -33,6 +31,13 @@ async fn main() -> ExitCode {
             // At once, and not only when everything that still runs has come to its end: another operator may lead by now.
             std::process::exit(1)
         }
+    }
+}
+
+async fn definition(arguments: &CrdArgs) -> Result<(), Complaint> {
+    match arguments.command() {
+        None => print(&resource::yaml()?),
+        Some(CrdCommand::Apply) => print(&format!("{}\n", upgrade::apply().await?)),
     }
 }
 

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use crate::cloudflare::{Class, Endpoint, Failure};
@@ -16,9 +17,11 @@ use crate::resource::Reason;
 #[derive(Debug)]
 pub struct Metrics {
     passes: Family<PassLabels, Counter>,
+    pass_seconds: Histogram,
     calls: Family<CallLabels, Counter>,
     call_seconds: Family<EndpointLabels, Histogram, fn() -> Histogram>,
     connectors: Family<ReasonLabels, Gauge>,
+    verification_age: Gauge,
     paused_tokens: Gauge,
     external_changes: Family<ReasonLabels, Counter>,
     watch_failures: Counter,
@@ -48,6 +51,14 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+impl From<Reason> for ReasonLabels {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason: reason.as_str(),
+        }
+    }
+}
+
 /// How a pass ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PassOutcome {
@@ -67,8 +78,10 @@ impl Metrics {
         let metrics = Self {
             call_seconds: Family::new_with_constructor(seconds as fn() -> Histogram),
             passes: Family::default(),
+            pass_seconds: Histogram::new([0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0]),
             calls: Family::default(),
             connectors: Family::default(),
+            verification_age: Gauge::default(),
             paused_tokens: Gauge::default(),
             external_changes: Family::default(),
             watch_failures: Counter::default(),
@@ -76,11 +89,28 @@ impl Metrics {
             leader: Gauge::default(),
             missing_rights: Gauge::default(),
         };
+        // A counter that begins above zero has not grown, for those who only see its values.
+        let external_changes = Reason::ALL
+            .into_iter()
+            .filter(|reason| reason.is_external_change());
+        for reason in external_changes {
+            metrics.external_changes.get_or_create_owned(&reason.into());
+        }
         let own = registry.sub_registry_with_prefix("cloudflare_sso");
+        own.register(
+            "build",
+            "The version that runs",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         own.register(
             "reconciles",
             "Passes over an object, by outcome",
             metrics.passes.clone(),
+        );
+        own.register(
+            "reconcile_duration_seconds",
+            "Duration of passes over an object",
+            metrics.pass_seconds.clone(),
         );
         own.register(
             "api_requests",
@@ -96,6 +126,11 @@ impl Metrics {
             "connectors",
             "SsoConnector objects, by the reason of their Ready condition",
             metrics.connectors.clone(),
+        );
+        own.register(
+            "verification_age_seconds",
+            "For how long the object has waited for its verification that has waited longest; 0 if none waits",
+            metrics.verification_age.clone(),
         );
         own.register(
             "paused_tokens",
@@ -142,13 +177,14 @@ impl Metrics {
     }
 
     /// A pass ended.
-    pub fn passed(&self, outcome: PassOutcome) {
+    pub fn passed(&self, outcome: PassOutcome, took: Duration) {
         let outcome = match outcome {
             PassOutcome::Done => "done",
             PassOutcome::Conflict => "conflict",
             PassOutcome::KubernetesFailure => "kubernetes_failure",
         };
         self.passes.get_or_create(&PassLabels { outcome }).inc();
+        self.pass_seconds.observe(took.as_secs_f64());
     }
 
     /// A call to Cloudflare ended.
@@ -176,11 +212,7 @@ impl Metrics {
 
     /// An object's `Ready` has another reason than before; `None` is an object that is not there.
     pub fn moved(&self, before: Option<Reason>, after: Option<Reason>) {
-        let gauge = |reason: Reason| {
-            self.connectors.get_or_create_owned(&ReasonLabels {
-                reason: reason.as_str(),
-            })
-        };
+        let gauge = |reason: Reason| self.connectors.get_or_create_owned(&reason.into());
         if let Some(before) = before {
             gauge(before).dec();
         }
@@ -192,10 +224,14 @@ impl Metrics {
     /// Somebody else changed or deleted a connector.
     pub fn changed_by_others(&self, reason: Reason) {
         self.external_changes
-            .get_or_create_owned(&ReasonLabels {
-                reason: reason.as_str(),
-            })
+            .get_or_create_owned(&reason.into())
             .inc();
+    }
+
+    /// The object that has waited longest for its verification has waited so long.
+    pub fn unverified(&self, longest: Duration) {
+        let seconds = i64::try_from(longest.as_secs()).unwrap_or(i64::MAX);
+        self.verification_age.set(seconds);
     }
 
     /// So many tokens are paused now.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Arg, CommandFactory as _};
 use cloudflare_sso_operator::cli::Cli;
@@ -16,16 +17,18 @@ use prometheus_client::registry::Registry;
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 const OPERATING: &str = "docs/operating.md";
+const MONITORING: &str = "docs/monitoring.md";
 const RELIABILITY: &str = "docs/reliability.md";
 const CONDITIONS: &str = "docs/conditions.md";
 const BEHAVIOUR: &str = "docs/behaviour.md";
 
 /// The pages that describe the tree as it is now.
-const DESCRIBING: [&str; 6] = [
+const DESCRIBING: [&str; 7] = [
     "README.md",
     "CONTRIBUTING.md",
     ARCHITECTURE,
     OPERATING,
+    MONITORING,
     RELIABILITY,
     BEHAVIOUR,
 ];
@@ -141,7 +144,7 @@ fn the_rights_are_documented_as_the_operator_needs_them() {
 
 #[test]
 fn the_metrics_are_documented_as_they_are_registered() {
-    let text = read(OPERATING);
+    let text = read(MONITORING);
     let documented: BTreeSet<(String, String, String)> = text
         .lines()
         .filter(|line| line.starts_with("| `cloudflare_sso_"))
@@ -271,6 +274,7 @@ fn path_in_tree(word: &str) -> Option<PathBuf> {
         "crds",
         "docs",
         "templates",
+        "monitoring",
         ".ci",
         ".github",
     ];
@@ -361,8 +365,8 @@ fn registered() -> BTreeSet<(String, String, String)> {
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     // A metric with labels shows nothing before its first value.
-    metrics.passed(PassOutcome::Done);
-    metrics.called(Endpoint::List, None, std::time::Duration::ZERO);
+    metrics.passed(PassOutcome::Done, Duration::ZERO);
+    metrics.called(Endpoint::List, None, Duration::ZERO);
     metrics.moved(None, Some(Reason::Available));
     metrics.changed_by_others(Reason::DeletedExternally);
     let mut text = String::new();
@@ -379,7 +383,11 @@ fn registered() -> BTreeSet<(String, String, String)> {
         .zip(after("# TYPE "))
         .map(|((name, help), (typed, kind))| {
             assert_eq!(name, typed);
-            let suffix = if kind == "counter" { "_total" } else { "" };
+            let suffix = match kind.as_str() {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
             let help = help.trim_end_matches('.').to_owned();
             (format!("{name}{suffix}"), kind, help)
         })

@@ -12,6 +12,7 @@
 //! | [`newest`] | which copy of an object a pass starts from |
 //! | [`rivals`] | finds the other objects for an object's account and domain |
 //! | [`objects`] | what the process remembers, by object and by pair |
+//! | [`waiting`] | how long verification has been waited for |
 
 mod announce;
 mod credentials;
@@ -22,14 +23,16 @@ mod pass;
 mod rivals;
 mod scope;
 mod store;
+mod waiting;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream::select_all;
+use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
@@ -230,15 +233,20 @@ async fn reconcile(
     };
     let entry = context.objects.entry(&name);
     let mut entry = entry.lock_owned().await;
+    let begun = Instant::now();
     let result = pass::run(&context, &shift, object, &name, &mut entry).await;
+    let outcome = match &result {
+        Ok(pass::End::Rest(_)) => PassOutcome::Done,
+        Ok(pass::End::Conflict) => PassOutcome::Conflict,
+        Err(_) => PassOutcome::KubernetesFailure,
+    };
+    context.metrics.passed(outcome, begun.elapsed());
     match result {
         Ok(pass::End::Rest(span)) => {
-            context.metrics.passed(PassOutcome::Done);
             entry.kubernetes_failures = 0;
             Ok(Action::requeue(span))
         }
         Ok(pass::End::Conflict) => {
-            context.metrics.passed(PassOutcome::Conflict);
             // Somebody has changed what we last wrote; only the cache can tell what the object is now.
             entry.superseded = true;
             entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
@@ -253,7 +261,6 @@ async fn reconcile(
             Ok(Action::requeue(wait.min(LONGEST_KUBERNETES_WAIT)))
         }
         Err(failure) => {
-            context.metrics.passed(PassOutcome::KubernetesFailure);
             entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
             warn!(namespace = name.0, name = name.1, cause = %failure, "cannot work with the API server");
             let wait = context.timing.backoff * (1 << entry.kubernetes_failures.min(6));
@@ -323,6 +330,10 @@ async fn tidy(context: Arc<Context>, cache: Cache, shutdown: CancellationToken) 
         let now = context.clock.now();
         context.objects.sweep(now, context.timing.creation_grace);
         context.metrics.paused(context.tokens.paused(now));
+        let objects = cache.state();
+        let objects = objects.iter().filter_map(|object| object.0.as_ref().ok());
+        let longest = waiting::longest(objects, Timestamp::now());
+        context.metrics.unverified(longest);
     }
 }
 

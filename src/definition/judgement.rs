@@ -67,12 +67,7 @@ impl Judgement {
         if found.metadata.deletion_timestamp.is_some() {
             return Self::Terminating;
         }
-        let lacking: Vec<_> = custom_resource_definition()
-            .spec
-            .versions
-            .iter()
-            .flat_map(|version| lacking(version, &found.spec.versions))
-            .collect();
+        let lacking = lacking(&custom_resource_definition(), found);
         if lacking.is_empty() {
             Self::Stands(Revision::of(&found.metadata))
         } else {
@@ -148,27 +143,41 @@ impl fmt::Display for Judgement {
             Self::Terminating => write!(f, "the definition of SsoConnector is being deleted"),
             Self::Stands(_) => write!(f, "the definition of SsoConnector has every field"),
             Self::Outdated(lacking) => {
-                let named: Vec<_> = lacking
-                    .iter()
-                    .take(NAMED_FIELDS)
-                    .map(String::as_str)
-                    .collect();
-                write!(
-                    f,
-                    "the definition of SsoConnector lacks {}",
-                    named.join(", ")
-                )?;
-                match lacking.len().saturating_sub(NAMED_FIELDS) {
-                    0 => Ok(()),
-                    more => write!(f, " and {more} more"),
-                }
+                let named = name_some(lacking);
+                write!(f, "the definition of SsoConnector lacks {named}")
             }
         }
     }
 }
 
+/// Everything that `ours` has and `theirs` lacks, so that it could not be stored under it. What `theirs` has beyond that
+/// does no harm.
+#[must_use]
+pub fn lacking(ours: &CustomResourceDefinition, theirs: &CustomResourceDefinition) -> Vec<String> {
+    ours.spec
+        .versions
+        .iter()
+        .flat_map(|version| lacking_in_version(version, &theirs.spec.versions))
+        .collect()
+}
+
+/// The first of a list that says no more when it is long.
+#[must_use]
+pub fn name_some(lacking: &[String]) -> String {
+    let named: Vec<_> = lacking
+        .iter()
+        .take(NAMED_FIELDS)
+        .map(String::as_str)
+        .collect();
+    let named = named.join(", ");
+    match lacking.len().saturating_sub(NAMED_FIELDS) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 /// What a version of ours finds missing in the versions of theirs.
-fn lacking(
+fn lacking_in_version(
     ours: &CustomResourceDefinitionVersion,
     theirs: &[CustomResourceDefinitionVersion],
 ) -> Vec<String> {

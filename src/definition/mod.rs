@@ -15,6 +15,6 @@ mod schema;
 mod shift;
 mod watch;
 
-pub use judgement::{Judgement, Revision, Unjudged};
+pub use judgement::{Judgement, Revision, Unjudged, lacking, name_some};
 pub use shift::{Shift, shifts};
 pub use watch::watch;

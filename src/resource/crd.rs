@@ -6,6 +6,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 use serde_json::json;
 
+use super::DEFINITION_VERSION;
 use super::condition::{ConditionType, Truth};
 use super::reason::Reason;
 use super::spec::SsoConnector;
@@ -14,6 +15,16 @@ use super::spec::SsoConnector;
 #[must_use]
 pub fn custom_resource_definition() -> CustomResourceDefinition {
     let mut crd = SsoConnector::crd();
+    let annotations = [
+        (DEFINITION_VERSION, env!("CARGO_PKG_VERSION")),
+        // Deleting the definition would delete every object. Helm and Argo CD leave alone what says this.
+        ("helm.sh/resource-policy", "keep"),
+    ];
+    crd.metadata.annotations = Some(
+        annotations
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+    );
     let schemas = crd
         .spec
         .versions

@@ -2,10 +2,18 @@
 //! with it. Everything but Cloudflare is real.
 
 mod argo_cd;
+mod chart;
 mod checkout;
+mod container;
 mod customizations;
+mod goldens;
+mod image;
+mod install_page;
 mod policy;
+mod roles;
 mod samples;
 #[path = "../operator/stage.rs"]
 #[expect(dead_code, reason = "the tests of the operator use the rest")]
 mod stage;
+mod surroundings;
+mod values;

@@ -9,8 +9,10 @@
 //! [`kube::api::DynamicObject`], so that the tests of the operator may depend on it without a cycle.
 
 mod argo_cd;
+mod chart;
 mod control_plane;
 mod error;
+mod image;
 mod operator;
 mod ports;
 mod process;
@@ -19,8 +21,10 @@ mod proxy;
 mod wait;
 
 pub use argo_cd::{ARGO_CD_NAMESPACE, ArgoCd, argocd_admin};
+pub use chart::{Chart, documents, rights_in};
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;
+pub use image::{Configuration, Execution, Image, Layer};
 pub use operator::{Operator, OperatorOptions};
 pub use ports::free_port;
 pub use process::Process;
