@@ -47,6 +47,11 @@ impl Checkout {
         checkout
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Where Argo CD finds it.
     pub(crate) fn url(&self) -> String {
         format!("file://{}", self.folder.path().display())

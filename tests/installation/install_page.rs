@@ -12,9 +12,9 @@ use tokio::process::Command;
 const PAGE: &str = "docs/install.md";
 
 /// A chapter's name, and its commands in their order.
-struct Chapter {
-    name: String,
-    commands: Vec<String>,
+pub(crate) struct Chapter {
+    pub(crate) name: String,
+    pub(crate) commands: Vec<String>,
 }
 
 #[tokio::test]
@@ -100,7 +100,7 @@ fn copy(checkout: &Path) {
     assert!(copied.unwrap().success());
 }
 
-fn chapters(page: &str) -> Vec<Chapter> {
+pub(crate) fn chapters(page: &str) -> Vec<Chapter> {
     page.split("\n## ")
         .filter_map(|text| {
             let name = text.lines().next()?.to_owned();

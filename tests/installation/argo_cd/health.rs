@@ -7,6 +7,7 @@ use simulator::{Failure, Fault, Operation, Repeat};
 use super::{
     CONNECTOR, CONNECTORS, CONNECTORS_NAMESPACE, DOMAIN, Deployer, application, connectors,
 };
+use crate::checkout::Checkout;
 use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, quick_knobs};
 use harness::await_object;
 
@@ -43,7 +44,7 @@ async fn health_follows_the_connector_and_actions_change_it() {
     deployer.until_health(CONNECTORS, "Healthy").await;
     deployer.what_passes_changes_nothing().await;
     deployer
-        .what_is_held_can_be_enabled_again(&created.id)
+        .what_is_held_can_be_enabled_again(&created.id, &checkout)
         .await;
     deployer
         .what_is_suspended_stays_so_until_it_is_resumed()
@@ -72,7 +73,7 @@ impl Deployer {
         admin.clear_faults();
     }
 
-    async fn what_is_held_can_be_enabled_again(&self, id: &str) {
+    async fn what_is_held_can_be_enabled_again(&self, id: &str, checkout: &Checkout) {
         let admin = self.stage.simulator.admin();
         admin.set_enabled(id, false).unwrap();
         let message = self.until_health(CONNECTORS, "Degraded").await;
@@ -80,9 +81,34 @@ impl Deployer {
             message.contains("cloudflare-sso.dev/enable-at"),
             "{message}"
         );
+        self.another_sync_succeeds(checkout).await;
         self.act("re-enable").await;
         self.until_health(CONNECTORS, "Healthy").await;
         assert!(admin.connector(id).unwrap().enabled);
+    }
+
+    /// Although the connector is Degraded: it is in the last wave.
+    async fn another_sync_succeeds(&self, checkout: &Checkout) {
+        let path = format!("connectors/{CONNECTOR}.yaml");
+        let text = checkout.read(&path);
+        checkout.write(
+            &path,
+            &text.replace("metadata:\n", "metadata:\n  labels: { team: identity }\n"),
+        );
+        checkout.commit("A label");
+        self.refresh(CONNECTORS).await;
+        let objects = self.stage.objects_in(CONNECTORS_NAMESPACE);
+        await_object(&objects, CONNECTOR, "the label", PATIENCE, |object| {
+            object
+                .metadata
+                .labels
+                .as_ref()
+                .is_some_and(|labels| labels.contains_key("team"))
+        })
+        .await
+        .unwrap();
+        self.until_synced(CONNECTORS).await;
+        self.until_health(CONNECTORS, "Degraded").await;
     }
 
     async fn what_is_suspended_stays_so_until_it_is_resumed(&self) {

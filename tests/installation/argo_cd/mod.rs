@@ -4,6 +4,7 @@
 mod deletion;
 mod health;
 mod operator;
+mod page;
 mod refresh;
 mod situations;
 
@@ -35,7 +36,7 @@ struct Deployer {
 
 impl Deployer {
     async fn set(stage: Stage) -> Self {
-        let argo_cd = ArgoCd::start(&stage.control_plane).await.unwrap();
+        let deployer = Self::start(stage).await;
         // As the settings say it themselves.
         let apply = [
             "apply",
@@ -43,11 +44,15 @@ impl Deployer {
             "--field-manager=cloudflare-sso-operator",
             "--filename=-",
         ];
-        let applied = stage
-            .control_plane
-            .kubectl_with_input(&apply, &read(SETTINGS))
-            .await;
-        applied.unwrap().success().unwrap();
+        let control_plane = &deployer.stage.control_plane;
+        let applied = control_plane.kubectl_with_input(&apply, &read(SETTINGS));
+        applied.await.unwrap().success().unwrap();
+        deployer
+    }
+
+    /// The same without our settings.
+    async fn start(stage: Stage) -> Self {
+        let argo_cd = ArgoCd::start(&stage.control_plane).await.unwrap();
         Self { stage, argo_cd }
     }
 

@@ -56,6 +56,7 @@ async fn the_chart_is_synced_from_git_with_its_definition_and_its_parameters() {
     .await
     .unwrap();
     deployer.stays_synced(OPERATOR, REFRESHES).await;
+    deployer.the_definition_is_not_pruned().await;
 }
 
 impl Deployer {
@@ -99,6 +100,31 @@ impl Deployer {
             .filter(|result| !result["hookType"].is_null())
             .collect();
         assert!(hooks.is_empty(), "{hooks:#?}");
+    }
+
+    /// Left out of the chart, it is not wanted any more, and kept nevertheless.
+    async fn the_definition_is_not_pruned(&self) {
+        let arguments = ["app", "set", OPERATOR, "--helm-skip-crds"];
+        let set = self.argo_cd.command(&arguments).await.unwrap();
+        set.success().unwrap();
+        let pruning = |status: &Value| {
+            let results = &status["operationState"]["syncResult"]["resources"];
+            let result = results.as_array().and_then(|results| {
+                let mut results = results.iter();
+                results.find(|result| result["kind"] == "CustomResourceDefinition")
+            });
+            result.map(|result| result["status"].clone())
+        };
+        let application = self
+            .until(OPERATOR, "its definition not to be wanted", |status| {
+                pruning(status) == Some(json!("PruneSkipped"))
+            })
+            .await;
+        assert_eq!(
+            application.data["status"]["operationState"]["phase"],
+            "Succeeded"
+        );
+        assert!(self.definition(|_| true).await);
     }
 
     /// A value of the chart, as `argocd app set --helm-set` sets it.

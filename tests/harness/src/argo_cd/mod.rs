@@ -107,6 +107,18 @@ impl ArgoCd {
         .await
     }
 
+    /// The folder with `argocd`.
+    #[must_use]
+    pub fn programs(&self) -> &Path {
+        &self.programs
+    }
+
+    /// Where its API server listens: `127.0.0.1:PORT`.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The last lines of what the controller and the API server said, for a failed test.
     #[must_use]
     pub fn tail(&self) -> String {
