@@ -30,7 +30,7 @@ LABEL org.opencontainers.image.title="cloudflare-sso-operator" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}" \
       org.opencontainers.image.source="${SOURCE}"
-COPY --from=build /files /
+COPY --chown=0:0 --from=build /files /
 USER 65532:65532
 EXPOSE 8080/tcp
 ENTRYPOINT ["/cloudflare-sso-operator"]

@@ -14,6 +14,7 @@ use cloudflare_sso_operator::resource::{GROUP, Progress, Reason};
 use cloudflare_sso_operator::rights::{Named, Place, RULES, Rule};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use serde_json::Value;
 
 const ARCHITECTURE: &str = "docs/architecture.md";
 const OPERATING: &str = "docs/operating.md";
@@ -158,6 +159,37 @@ fn the_metrics_are_documented_as_they_are_registered() {
         })
         .collect();
     assert_eq!(documented, registered());
+}
+
+#[test]
+fn every_alert_has_its_row_and_a_section_that_it_leads_to() {
+    let rules: Value = serde_saphyr::from_str(&read("monitoring/alerts.yaml")).unwrap();
+    let groups = rules["groups"].as_array().unwrap();
+    let rules = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap());
+    let text = read(MONITORING);
+    let mut rows = Vec::new();
+    for rule in rules {
+        let word = |value: &Value| value.as_str().unwrap().to_owned();
+        let (name, annotations) = (word(&rule["alert"]), &rule["annotations"]);
+        let anchor = slug(&name);
+        let address = format!("{MONITORING}#{anchor}");
+        assert_eq!(word(&annotations["runbook_url"]), address);
+        assert!(headings(&text).any(|heading| heading == name), "{name}");
+        for annotation in ["summary", "description"] {
+            assert!(word(&annotations[annotation]).ends_with('.'), "{name}");
+        }
+        let (severity, time) = (word(&rule["labels"]["severity"]), word(&rule["for"]));
+        rows.push(format!("| [`{name}`](#{anchor}) | {severity} | {time} |"));
+    }
+    let documented = rows_below(&text, "## Alerts", "| [`");
+    let fits = |(documented, row): (&&str, &String)| documented.starts_with(row.as_str());
+    assert!(
+        documented.len() == rows.len() && documented.iter().zip(&rows).all(fits),
+        "the rows in {MONITORING} must begin with:\n{}",
+        rows.join("\n")
+    );
 }
 
 #[test]

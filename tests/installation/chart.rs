@@ -41,21 +41,23 @@ async fn nothing_but_the_chart_is_packaged_however_much_was_built() {
     // Helm refuses any file of more than 5 MiB.
     fs::write(built.join("large"), vec![0; 6 << 20]).unwrap();
     let chart = Chart::with(Part::Helm3).await.unwrap();
-    let packages = chart.home().to_str().unwrap();
-    let folder = Chart::folder();
+    let (source, destination) = (Chart::folder(), chart.home());
     let said = chart
         .helm(&[
             "package",
-            folder.to_str().unwrap(),
+            source.to_str().unwrap(),
             "--destination",
-            packages,
+            destination.to_str().unwrap(),
         ])
-        .await
-        .unwrap();
+        .await;
     fs::remove_dir_all(&built).unwrap();
+    let said = said.unwrap();
     let package = said.trim().rsplit(' ').next().unwrap();
+    assert_eq!(files_in(package), files_of_the_chart());
+}
 
-    let mut expected: BTreeSet<String> = [
+fn files_of_the_chart() -> BTreeSet<String> {
+    let mut files: BTreeSet<String> = [
         "Chart.yaml",
         "LICENSE",
         "README.md",
@@ -69,22 +71,23 @@ async fn nothing_but_the_chart_is_packaged_however_much_was_built() {
     for folder in ["crds", "templates"] {
         for entry in fs::read_dir(Chart::folder().join(folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            expected.insert(format!("{folder}/{name}"));
+            files.insert(format!("{folder}/{name}"));
         }
     }
-    let listed = std::process::Command::new("tar")
+    files
+}
+
+fn files_in(package: &str) -> BTreeSet<String> {
+    let listing = std::process::Command::new("tar")
         .args(["--list", "--gzip", "--file", package])
         .output()
         .unwrap();
-    let packaged: BTreeSet<String> = String::from_utf8(listed.stdout)
-        .unwrap()
-        .lines()
-        .map(|path| {
-            let inside = path.strip_prefix("cloudflare-sso-operator/");
-            inside.unwrap().to_owned()
-        })
-        .collect();
-    assert_eq!(packaged, expected);
+    let inside = |path: &str| {
+        path.strip_prefix("cloudflare-sso-operator/")
+            .map(str::to_owned)
+    };
+    let paths = String::from_utf8(listing.stdout).unwrap();
+    paths.lines().map(|path| inside(path).unwrap()).collect()
 }
 
 #[test]
@@ -97,7 +100,6 @@ fn chart_crate_and_application_have_one_version() {
     assert_eq!(chart["name"], env!("CARGO_PKG_NAME"));
 }
 
-/// A template that no file of the chart mentions is dead, and a file that no template reads is no part of it.
 #[test]
 fn every_named_template_is_used() {
     let folder = Chart::folder().join("templates");

@@ -1,5 +1,6 @@
 //! The image as a container has it, without a container engine: its own root file system, read-only, in a mount namespace of
-//! its own, as the user that it names, without capabilities and without a way to more rights.
+//! its own, as the user that it names, without capabilities and without a way to more rights. There are the devices that each
+//! container has, and nothing else that the image has not.
 //!
 //! Root becomes that user. Anybody else needs user namespaces, in which the user is only called so.
 
@@ -10,10 +11,14 @@ use std::path::{Path, PathBuf};
 use harness::Image;
 use serde_json::Value;
 
+/// Of those that the OCI runtime specification promises: what has no state.
+const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+
 /// `$root` is the root file system, `$user` and `$group` are numbers, and the arguments are the program and its own.
 const AS_ROOT: &str = r#"
 exec unshare --mount --propagation private -- sh -ec '
     mount --bind "$root" "$root"
+    for device in $devices; do mount --bind "/dev/$device" "$root/dev/$device"; done
     mount --options remount,bind,ro "$root"
     exec setpriv --no-new-privs --bounding-set=-all,+sys_chroot,+setuid,+setgid -- \
         chroot --groups="$group" --userspec="$user:$group" "$root" "$0" "$@"
@@ -22,6 +27,7 @@ exec unshare --mount --propagation private -- sh -ec '
 const AS_ANYBODY: &str = r#"
 exec unshare --user --map-root-user --mount --propagation private -- sh -ec '
     mount --bind "$root" "$root"
+    for device in $devices; do mount --bind "/dev/$device" "$root/dev/$device"; done
     mount --options remount,bind,ro "$root"
     exec setpriv --no-new-privs -- \
         unshare --user --map-user="$user" --map-group="$group" --root="$root" --wd=/ -- "$0" "$@"
@@ -48,10 +54,15 @@ impl Container {
         } else {
             AS_ANYBODY
         };
+        fs::create_dir(root.join("dev")).unwrap();
+        for device in DEVICES {
+            fs::write(root.join("dev").join(device), "").unwrap();
+        }
         let program = root.with_file_name("run");
         let root = root.display();
+        let devices = DEVICES.join(" ");
         let script = format!(
-            "#!/bin/sh\nexport root='{root}' user={user} group={group}\nset -- {entrypoint} \"$@\"\n{enter}"
+            "#!/bin/sh\nexport root='{root}' user={user} group={group} devices='{devices}'\nset -- {entrypoint} \"$@\"\n{enter}"
         );
         fs::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -56,7 +56,7 @@ async fn follow(helm: Part) {
 }
 
 /// What a person has: the checkout as the working folder, helm, kubectl, and the rights of an administrator.
-fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
+pub(crate) fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
     let kubectl = cluster.programs().kubectl();
     let path = format!(
         "{}:{}:{}",
@@ -78,7 +78,7 @@ fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
 }
 
 /// What the commands need of the repository, where they may write.
-fn copy(checkout: &Path) {
+pub(crate) fn copy(checkout: &Path) {
     fs::create_dir(checkout).unwrap();
     let parts = [
         ".helmignore",

@@ -4,16 +4,22 @@
 mod argo_cd;
 mod chart;
 mod checkout;
+mod cluster;
 mod container;
+mod crd_apply;
 mod customizations;
 mod goldens;
 mod image;
 mod install_page;
+mod monitoring;
 mod policy;
+mod prometheus;
+mod release;
 mod roles;
 mod samples;
 #[path = "../operator/stage.rs"]
 #[expect(dead_code, reason = "the tests of the operator use the rest")]
 mod stage;
 mod surroundings;
+mod upgrade_page;
 mod values;

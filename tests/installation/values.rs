@@ -15,9 +15,8 @@ const PAGE: &str = "docs/install.md";
 async fn what_is_not_known_or_cannot_be_is_refused_by_name() {
     let account = "023e105f4ecef8ad9ca31a8372d0c353";
     let half = "defaultCredentials: { existingSecret: a }";
-    let grants = |grant: &str| {
-        format!("defaultCredentials: {{ existingSecret: a, grants: [\"{grant}\"] }}")
-    };
+    let grants =
+        |grant: &str| format!("defaultCredentials: {{ existingSecret: a, grants: [\"{grant}\"] }}");
     let refused = [
         ("replicas: 2".to_owned(), "'replicas'"),
         ("image: { tagg: a }".to_owned(), "'tagg'"),
@@ -49,7 +48,10 @@ async fn what_is_not_known_or_cannot_be_is_refused_by_name() {
             "tolerations: [{ effect: Never }]".to_owned(),
             "/tolerations/0/effect",
         ),
-        ("affinity: { nodeaffinity: {} }".to_owned(), "'nodeaffinity'"),
+        (
+            "affinity: { nodeaffinity: {} }".to_owned(),
+            "'nodeaffinity'",
+        ),
         (
             "topologySpreadConstraints: [{ maxSkew: 1 }]".to_owned(),
             "'topologyKey'",
@@ -95,10 +97,7 @@ async fn what_is_not_known_or_cannot_be_is_refused_by_name() {
         ("http: { port: 70000 }".to_owned(), "/http/port"),
         ("http: { address: localhost }".to_owned(), "/http/address"),
         ("service: { type: Cluster }".to_owned(), "/service/type"),
-        (
-            "networkPolicy: { ingress: [] }".to_owned(),
-            "'ingress'",
-        ),
+        ("networkPolicy: { ingress: [] }".to_owned(), "'ingress'"),
         (
             "monitoring: { serviceMonitor: { enable: true } }".to_owned(),
             "'enable'",
@@ -124,6 +123,44 @@ async fn what_is_not_known_or_cannot_be_is_refused_by_name() {
                 }
             }
         }
+    }
+}
+
+/// Whatever takes any field takes a typo, too. Only where Kubernetes says what is inside may that be.
+#[test]
+fn the_schema_says_of_every_object_what_may_be_in_it() {
+    let kubernetes = [
+        "configMapRef",
+        "nodeAffinity",
+        "podAffinity",
+        "podAntiAffinity",
+        "secretRef",
+        "valueFrom",
+    ];
+    let text = fs::read_to_string(Chart::folder().join("values.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let mut open = Vec::new();
+    collect_open("", &schema, &mut open);
+    open.retain(|name| !kubernetes.contains(&name.as_str()));
+    assert_eq!(open, [""; 0]);
+}
+
+fn collect_open(name: &str, schema: &Value, open: &mut Vec<String>) {
+    match schema {
+        Value::Object(fields) => {
+            if schema["type"] == "object" && schema["additionalProperties"].is_null() {
+                open.push(name.to_owned());
+            }
+            for (key, field) in fields {
+                collect_open(key, field, open);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                collect_open(name, item, open);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -258,7 +295,12 @@ fn every_value_has_a_comment_or_is_part_of_one_that_has() {
     assert_eq!(silent, [""; 0]);
 }
 
-fn collect_silent(path: &str, value: &Value, commented: &BTreeSet<String>, silent: &mut Vec<String>) {
+fn collect_silent(
+    path: &str,
+    value: &Value,
+    commented: &BTreeSet<String>,
+    silent: &mut Vec<String>,
+) {
     if commented.contains(path) {
         return;
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, find_condition};
-use harness::{ControlPlane, Operator, OperatorOptions, Options, await_gone, await_object};
+use harness::{Chart, ControlPlane, Operator, OperatorOptions, Options, await_gone, await_object};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
@@ -369,8 +369,7 @@ pub(crate) fn has_finalizer(object: &SsoConnector) -> bool {
 
 /// The namespace, the `ServiceAccount` and the roles of `deploy/install.yaml`, which is rendered from the chart.
 pub(crate) fn rights() -> String {
-    let path = repository().join("deploy/install.yaml");
-    harness::rights_in(&std::fs::read_to_string(path).unwrap())
+    Chart::installed_rights().unwrap()
 }
 
 /// The root of the repository.

@@ -61,6 +61,17 @@ impl Chart {
         self.home.path()
     }
 
+    /// What gives the operator its rights in `deploy/install.yaml`, which is rendered from the chart; see [`rights_in`].
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn installed_rights() -> Result<String, HarnessError> {
+        let path = Self::folder().join("deploy/install.yaml");
+        let manifest = std::fs::read_to_string(&path)
+            .map_err(HarnessError::io(format!("reading {}", path.display())))?;
+        Ok(rights_in(&manifest))
+    }
+
     /// The objects of the release with these values, as YAML.
     ///
     /// # Errors
@@ -130,7 +141,7 @@ pub fn rights_in(manifest: &str) -> String {
                 .find_map(|line| line.strip_prefix("kind: "));
             kind.is_some_and(|kind| RIGHTS.contains(&kind))
         })
-        .map(|document| format!("---\n{document}\n"))
+        .flat_map(|document| ["---\n", document, "\n"])
         .collect()
 }
 

@@ -45,8 +45,9 @@ impl Deployer {
             "--filename=-",
         ];
         let control_plane = &deployer.stage.control_plane;
-        let applied = control_plane.kubectl_with_input(&apply, &read(SETTINGS));
-        applied.await.unwrap().success().unwrap();
+        let settings = read(SETTINGS);
+        let applied = control_plane.kubectl_with_input(&apply, &settings).await;
+        applied.unwrap().success().unwrap();
         deployer
     }
 

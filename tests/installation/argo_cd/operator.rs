@@ -33,7 +33,7 @@ async fn the_chart_is_synced_from_git_with_its_definition_and_its_parameters() {
         .apply(&application(OPERATOR, &checkout))
         .await;
     deployer.until_synced(OPERATOR).await;
-    assert!(!deployer.definition(|_| true).await);
+    assert!(!has_field(&deployer.definition(|_| true).await));
     deployer.namespace_is_restricted().await;
     deployer.nothing_of_helm_alone_is_there().await;
 
@@ -60,13 +60,16 @@ async fn the_chart_is_synced_from_git_with_its_definition_and_its_parameters() {
 }
 
 impl Deployer {
-    /// Waits until the definition is as `predicate` says, and returns whether it has the field.
-    async fn definition(&self, predicate: fn(&CustomResourceDefinition) -> bool) -> bool {
+    /// Waits until the definition is as `predicate` says.
+    async fn definition(
+        &self,
+        predicate: fn(&CustomResourceDefinition) -> bool,
+    ) -> CustomResourceDefinition {
         let definitions: Api<CustomResourceDefinition> =
             Api::all(self.stage.control_plane.client());
         let name = SsoConnector::crd_name();
         let found = await_object(&definitions, name, "to be updated", PATIENCE, predicate).await;
-        has_field(&found.unwrap())
+        found.unwrap()
     }
 
     async fn namespace_is_restricted(&self) {
@@ -102,29 +105,18 @@ impl Deployer {
         assert!(hooks.is_empty(), "{hooks:#?}");
     }
 
-    /// Left out of the chart, it is not wanted any more, and kept nevertheless.
+    /// Left out of the chart it is not wanted any more, and stays nevertheless.
     async fn the_definition_is_not_pruned(&self) {
         let arguments = ["app", "set", OPERATOR, "--helm-skip-crds"];
         let set = self.argo_cd.command(&arguments).await.unwrap();
         set.success().unwrap();
-        let pruning = |status: &Value| {
-            let results = &status["operationState"]["syncResult"]["resources"];
-            let result = results.as_array().and_then(|results| {
-                let mut results = results.iter();
-                results.find(|result| result["kind"] == "CustomResourceDefinition")
-            });
-            result.map(|result| result["status"].clone())
-        };
-        let application = self
-            .until(OPERATOR, "its definition not to be wanted", |status| {
-                pruning(status) == Some(json!("PruneSkipped"))
-            })
-            .await;
-        assert_eq!(
-            application.data["status"]["operationState"]["phase"],
-            "Succeeded"
-        );
-        assert!(self.definition(|_| true).await);
+        self.until(OPERATOR, "the definition not to be wanted", |status| {
+            status["sync"]["comparedTo"]["source"]["helm"]["skipCrds"] == true
+        })
+        .await;
+        self.stays_synced(OPERATOR, 2).await;
+        let definition = self.definition(|_| true).await;
+        assert_eq!(definition.metadata.deletion_timestamp, None);
     }
 
     /// A value of the chart, as `argocd app set --helm-set` sets it.

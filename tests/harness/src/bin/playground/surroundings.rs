@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::{ControlPlane, Options, rights_in};
+use harness::{Chart, ControlPlane, Options};
 use reqwest::Url;
 use simulator::{Knobs, Permission, Simulator, TokenRequest};
 
@@ -46,8 +46,7 @@ impl Surroundings {
         for file in yaml_files(&repository().join("crds"))? {
             control_plane.apply(&read(&file)?).await?;
         }
-        let installation = read(&repository().join("deploy/install.yaml"))?;
-        control_plane.apply(&rights_in(&installation)).await?;
+        control_plane.apply(&Chart::installed_rights()?).await?;
         Ok(Self {
             control_plane,
             simulator,
