@@ -2,7 +2,6 @@
 //! and a dashboard of which every panel shows something.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Duration;
 
 use harness::{Operator, Part};
@@ -13,7 +12,6 @@ use tokio::process::Command;
 use crate::prometheus::{Prometheus, alerts, each_alert};
 use crate::surroundings::{Surroundings, repository};
 
-const OPERATOR: &str = env!("CARGO_BIN_EXE_cloudflare-sso-operator");
 /// Another account, with a token of its own.
 const OTHER_ACCOUNT: &str = "99999999999999999999999999999999";
 
@@ -118,8 +116,7 @@ async fn every_panel_shows_something_and_no_alert_speaks_of_what_is_not_there() 
 #[tokio::test]
 async fn an_alert_fires_when_a_person_disables_sso_and_ends_when_the_spec_is_applied_again() {
     let surroundings = Surroundings::set().await;
-    let kubeconfig = surroundings.operators_kubeconfig().await;
-    let operator = surroundings.operator(Path::new(OPERATOR), kubeconfig).await;
+    let operator = surroundings.operator().await;
     let prometheus = Prometheus::scraping(&operator, surroundings.control_plane.folder()).await;
     let id = surroundings
         .enabled_connector("example", "example.com")
@@ -154,8 +151,7 @@ async fn an_alert_fires_when_a_person_disables_sso_and_ends_when_the_spec_is_app
 /// and a token that rests.
 async fn busy_operator(surroundings: &Surroundings) -> Operator {
     let cloudflare = surroundings.simulator.admin();
-    let kubeconfig = surroundings.operators_kubeconfig().await;
-    let operator = surroundings.operator(Path::new(OPERATOR), kubeconfig).await;
+    let operator = surroundings.operator().await;
     let id = surroundings
         .enabled_connector("held", "held.example.com")
         .await;
