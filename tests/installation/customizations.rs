@@ -21,7 +21,7 @@ const FOLDER: &str = "deploy/argocd/resource_customizations/cloudflare-sso.dev/S
 /// The settings that are made of them.
 pub(crate) const SETTINGS: &str = "deploy/argocd/argocd-cm.yaml";
 /// What the settings begin with.
-const HEAD: &str = r#"# How Argo CD judges an SsoConnector, and the actions that it offers. Written from resource_customizations/ beside it by the
+const HEAD: &str = "# How Argo CD judges an SsoConnector, and the actions that it offers. Written from resource_customizations/ beside it by the
 # tests; do not edit. To add it to what is there already:
 #
 #   kubectl apply --server-side --field-manager=cloudflare-sso-operator -f deploy/argocd/argocd-cm.yaml
@@ -33,7 +33,7 @@ metadata:
   labels:
     app.kubernetes.io/part-of: argocd
 data:
-"#;
+";
 /// The actions, in the order in which they are offered.
 const ACTIONS: [&str; 4] = ["reconcile", "re-enable", "suspend", "resume"];
 /// How many objects are judged at once; the interpreter takes a second to start.
@@ -286,25 +286,30 @@ fn settings() -> String {
     let key = |what: &str| {
         format!("  resource.customizations.{what}.cloudflare-sso.dev_SsoConnector: |\n")
     };
-    let mut text = String::from(HEAD);
-    text += &key("health");
-    text += &indented(4, &script("health.lua"));
-    text += &key("actions");
-    text += "    discovery.lua: |\n";
-    text += &indented(6, &script("actions/discovery.lua"));
-    text += "    definitions:\n";
-    for action in ACTIONS {
-        text += &format!("      - name: {action}\n        action.lua: |\n");
-        text += &indented(10, &script(&format!("actions/{action}/action.lua")));
-    }
-    text
+    let definitions = ACTIONS.map(|action| {
+        let script = indented(10, &script(&format!("actions/{action}/action.lua")));
+        format!("      - name: {action}\n        action.lua: |\n{script}")
+    });
+    [
+        HEAD,
+        &key("health"),
+        &indented(4, &script("health.lua")),
+        &key("actions"),
+        "    discovery.lua: |\n",
+        &indented(6, &script("actions/discovery.lua")),
+        "    definitions:\n",
+        &definitions.concat(),
+    ]
+    .concat()
 }
 
 fn indented(spaces: usize, text: &str) -> String {
     let spaces = " ".repeat(spaces);
-    text.lines()
-        .map(|line| format!("{}\n", format!("{spaces}{line}").trim_end()))
-        .collect()
+    let lines = text.lines().map(|line| format!("{spaces}{line}"));
+    let lines: Vec<String> = lines
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect();
+    lines.concat()
 }
 
 fn actions_folder() -> PathBuf {

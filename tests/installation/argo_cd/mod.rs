@@ -1,7 +1,7 @@
 //! A real Argo CD deploys from Git repositories that the tests write, by the Applications of `deploy/argocd/`. The operator
 //! runs beside it as a process.
 
-mod deletion;
+mod everything;
 mod health;
 mod operator;
 mod page;

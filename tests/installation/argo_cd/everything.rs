@@ -1,10 +1,13 @@
-//! Deleting everything that Argo CD has applied: connectors before their Secret, both before the operator, and the definition
-//! stays.
+//! The whole of it: an Application of both Applications, the operator's own Pods from its own image, and in the end deleting
+//! everything. Connectors go before their Secret, both before the operator, and the definition stays.
 
-use harness::{ARGO_CD_NAMESPACE, await_gone, until};
+use harness::{
+    ARGO_CD_NAMESPACE, ContainerImage, Image, PodRunner, RunningPods, await_gone, until,
+};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 use kube::api::{Api, DeleteParams};
+use reqwest::Url;
 use serde_json::{Value, json};
 use simulator::Operation;
 
@@ -24,23 +27,29 @@ const RETAINED: &str = "example-org";
 
 #[tokio::test]
 async fn everything_goes_in_order_and_only_what_says_so_is_deleted_at_cloudflare() {
+    let image = Image::build().await.unwrap();
     let deployer = Deployer::set(bare_stage().await).await;
+    let _pods = deployer.run_pods(&image).await;
     let chart = Checkout::of_this_repository();
     let folder = connectors(&deployer.stage.token, DOMAIN);
     retain_another(&folder);
     let root = Checkout::empty();
-    for (name, checkout) in [(OPERATOR, &chart), (CONNECTORS, &folder)] {
-        root.write(
-            &format!("{name}.json"),
-            &application(name, checkout).to_string(),
-        );
+    let mut operator = application(OPERATOR, &chart);
+    operator["spec"]["source"]["helm"]["valuesObject"] = deployer.values();
+    let connectors = application(CONNECTORS, &folder);
+    for (name, application) in [(OPERATOR, operator), (CONNECTORS, connectors)] {
+        root.write(&format!("{name}.json"), &application.to_string());
     }
     root.commit("Two Applications");
     deployer.stage.apply(&of_both(&root)).await;
     for name in [ROOT, OPERATOR, CONNECTORS] {
         deployer.until_synced(name).await;
     }
-    let _operator = deployer.stage.operator(&[]).await;
+    deployer
+        .until(OPERATOR, "to be healthy", |status| {
+            status["health"]["status"] == "Healthy"
+        })
+        .await;
     deployer.enable(CONNECTOR).await;
     deployer.enable(RETAINED).await;
 
@@ -70,6 +79,27 @@ async fn everything_goes_in_order_and_only_what_says_so_is_deleted_at_cloudflare
 }
 
 impl Deployer {
+    /// Runs what the chart's Deployment says.
+    async fn run_pods(&self, image: &Image) -> RunningPods {
+        let reference = format!("{OPERATOR}:{}", env!("CARGO_PKG_VERSION"));
+        let cloudflare: Url = self.stage.simulator.base_url().parse().unwrap();
+        PodRunner::new()
+            .image(&reference, ContainerImage::from(image))
+            .reach(cloudflare.port().unwrap())
+            .start(&self.stage.control_plane)
+            .await
+            .unwrap()
+    }
+
+    /// The values of the chart that make its operator fit for a test.
+    fn values(&self) -> Value {
+        json!({
+            "cloudflare": { "baseURL": self.stage.simulator.base_url() },
+            "poll": { "unverified": "1s", "settled": "2s" },
+            "extraArgs": ["--backoff=100ms", "--creation-lag=2s", "--deletion-delay=300ms"],
+        })
+    }
+
     async fn enable(&self, name: &str) {
         let object = self
             .stage
@@ -97,7 +127,7 @@ impl Deployer {
         })
         .await
         .unwrap();
-        self.stage.heartbeats(5).await;
+        self.stage.heartbeats(2).await;
         for name in [CONNECTOR, RETAINED] {
             let object = self
                 .stage
