@@ -1,10 +1,13 @@
 # Thin names for scripts and cargo commands; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster cluster-down crd image
+.PHONY: help demo test cluster cluster-down crd manifests image
 
 # In the profile and with the features of the tests, so that nothing is built twice.
 PLAYGROUND := $(or $(CARGO_TARGET_DIR),target)/debug/playground
+
+# Tests that run a control plane mostly wait, so there may be more of them than cores.
+TEST_THREADS := $(shell cores=$$(nproc); echo $$((cores > 4 ? cores : 4)))
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -13,7 +16,7 @@ demo: programs release ## tell the operator's whole story on this machine, in ab
 	@$(PLAYGROUND) demo --operator $(or $(CARGO_TARGET_DIR),target)/image/files/cloudflare-sso-operator
 
 test: parts image ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
-	cargo test --workspace --locked
+	cargo test --workspace --locked -- --test-threads=$(TEST_THREADS)
 
 cluster: programs playground ## start a control plane and a simulated Cloudflare to play with
 	@$(PLAYGROUND) cluster
@@ -24,6 +27,10 @@ cluster-down: playground ## end it
 crd: ## write crds/ from the Rust types
 	cargo run --quiet --locked -- crd > target/crd.yaml
 	mv target/crd.yaml crds/ssoconnectors.cloudflare-sso.dev.yaml
+
+manifests: ## write deploy/install.yaml from the chart
+	.ci/manifests > target/install.yaml
+	mv target/install.yaml deploy/install.yaml
 
 image: ## build the image into an OCI archive, without a container engine
 	@echo 'building the image (about 3 minutes the first time) …' >&2

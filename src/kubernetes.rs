@@ -1,7 +1,9 @@
-//! A call to the API server: bounded in time, and what its failure says to people.
+//! The way to the API server, and a call to it: bounded in time, and what its failure says to people.
 
 use std::time::Duration;
 
+use kube::Config;
+use kube::config::Kubeconfig;
 use kube::core::Status;
 use kube::runtime::watcher;
 
@@ -52,6 +54,30 @@ impl KubernetesFailure {
     }
 }
 
+/// Takes the proxy of the environment out of an inferred configuration: `HTTPS_PROXY` is the way to Cloudflare, and the API
+/// server is reached directly, as in a Pod. A proxy that the kubeconfig itself names stays.
+#[must_use]
+pub fn reached_directly(mut inferred: Config) -> Config {
+    if !Kubeconfig::read().is_ok_and(|kubeconfig| names_a_proxy(&kubeconfig)) {
+        inferred.proxy_url = None;
+    }
+    inferred
+}
+
+/// Whether the cluster of the current context has a proxy.
+fn names_a_proxy(kubeconfig: &Kubeconfig) -> bool {
+    let contexts = kubeconfig.contexts.iter();
+    contexts
+        .filter(|named| Some(&named.name) == kubeconfig.current_context.as_ref())
+        .filter_map(|named| named.context.as_ref())
+        .flat_map(|context| {
+            let clusters = kubeconfig.clusters.iter();
+            clusters.filter(|named| named.name == context.cluster)
+        })
+        .filter_map(|named| named.cluster.as_ref())
+        .any(|cluster| cluster.proxy_url.is_some())
+}
+
 /// Makes a call within its time.
 ///
 /// # Errors
@@ -94,6 +120,26 @@ fn words(status: &Status) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_proxy_of_the_current_cluster_is_named() {
+        let kubeconfig = |current: &str| {
+            let text = format!(
+                "current-context: {current}
+contexts:
+- {{ name: direct, context: {{ cluster: direct, user: a }} }}
+- {{ name: far, context: {{ cluster: far, user: a }} }}
+clusters:
+- {{ name: direct, cluster: {{ server: 'https://a' }} }}
+- {{ name: far, cluster: {{ server: 'https://b', proxy-url: 'http://proxy:3128' }} }}
+"
+            );
+            Kubeconfig::from_yaml(&text).unwrap()
+        };
+        assert!(names_a_proxy(&kubeconfig("far")));
+        assert!(!names_a_proxy(&kubeconfig("direct")));
+        assert!(!names_a_proxy(&kubeconfig("none")));
+    }
 
     #[test]
     fn of_a_watch_that_has_failed_the_servers_own_words_are_told_and_no_dump() {

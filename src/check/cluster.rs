@@ -12,7 +12,7 @@ use super::Finding;
 use super::definition::shortcoming;
 use crate::cli::CheckArgs;
 use crate::foreign_text;
-use crate::kubernetes::{KubernetesFailure, within};
+use crate::kubernetes::{KubernetesFailure, reached_directly, within};
 use crate::lease;
 use crate::resource::SsoConnector;
 use crate::rights::{self, Right, Setting};
@@ -54,7 +54,7 @@ pub(super) async fn check(arguments: &CheckArgs) -> Vec<Finding> {
 
 /// Who asks the API server, and at which address.
 async fn client(arguments: &CheckArgs) -> Result<(Client, String), Box<dyn Error + Send + Sync>> {
-    let mut config = Config::infer().await?;
+    let mut config = reached_directly(Config::infer().await?);
     config.default_retry = false;
     if let Some(user) = &arguments.impersonate {
         config.auth_info.impersonate = Some(user.clone());
@@ -130,7 +130,7 @@ fn judge(needed: &[Right], missing: &[&Right], user: &str) -> Vec<Finding> {
         .map(|right| {
             let statement = format!("{user} may {right}");
             let remedy = format!(
-                "Grant it, as deploy/rbac.yaml does. Why it is needed: {}.",
+                "Grant it, as the chart and deploy/install.yaml do. Why it is needed: {}.",
                 right.why
             );
             Finding::fails(statement, "the right is missing", remedy)

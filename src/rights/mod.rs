@@ -1,4 +1,4 @@
-//! What the operator must be allowed to do in the cluster, as one table. `deploy/rbac.yaml` grants exactly this, `check`
+//! What the operator must be allowed to do in the cluster, as one table. The chart grants exactly this, `check`
 //! asks about it before anybody starts the operator, and the operator asks about it while it runs: a right that is missing
 //! shall be named, not guessed from what does not work.
 //!
@@ -276,16 +276,9 @@ impl fmt::Display for Right {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use serde_json::Value;
-
     use super::*;
 
     const LEASE_NAMESPACE: &str = "cloudflare-sso-system";
-
-    /// A right as both sides can say it: kind of role, its namespace, group, resource with subresource, name, verb.
-    type Granted = (String, String, String, String, String, String);
 
     fn setting(scope: &[NamespaceName]) -> Setting<'_> {
         Setting {
@@ -293,107 +286,6 @@ mod tests {
             lease_namespace: Some(LEASE_NAMESPACE),
             lease_name: "cloudflare-sso-operator",
         }
-    }
-
-    fn needed_as_granted() -> BTreeSet<Granted> {
-        needed(setting(&[]))
-            .into_iter()
-            .map(|right| {
-                let (kind, namespace) = match right.territory {
-                    Territory::Cluster | Territory::EveryNamespace => {
-                        ("ClusterRole", String::new())
-                    }
-                    Territory::Namespace(name) => ("Role", name),
-                };
-                let resource = match right.subresource {
-                    Some(subresource) => format!("{}/{subresource}", right.resource),
-                    None => right.resource.to_owned(),
-                };
-                (
-                    kind.to_owned(),
-                    namespace,
-                    right.group.to_owned(),
-                    resource,
-                    right.name.unwrap_or_default(),
-                    right.verb.as_str().to_owned(),
-                )
-            })
-            .collect()
-    }
-
-    fn granted(roles: &str) -> BTreeSet<Granted> {
-        let documents: Vec<Value> = serde_saphyr::from_multiple(roles).unwrap();
-        let mut granted = BTreeSet::new();
-        for role in documents {
-            let kind = role["kind"].as_str().unwrap();
-            for rule in role["rules"].as_array().into_iter().flatten() {
-                for (group, resource, name, verb) in product(rule) {
-                    let namespace = role["metadata"]["namespace"].as_str().unwrap_or_default();
-                    let place = (kind.to_owned(), namespace.to_owned());
-                    granted.insert((place.0, place.1, group, resource, name, verb));
-                }
-            }
-        }
-        granted
-    }
-
-    /// Everything that one rule grants.
-    fn product(rule: &Value) -> Vec<(String, String, String, String)> {
-        let words = |field: &str| -> Vec<String> {
-            let list = rule[field].as_array().cloned().unwrap_or_default();
-            list.iter()
-                .map(|word| word.as_str().unwrap().to_owned())
-                .collect()
-        };
-        let names = match words("resourceNames") {
-            none if none.is_empty() => vec![String::new()],
-            names => names,
-        };
-        let mut all = Vec::new();
-        for group in words("apiGroups") {
-            for resource in words("resources") {
-                for name in &names {
-                    for verb in words("verbs") {
-                        all.push((group.clone(), resource.clone(), name.clone(), verb));
-                    }
-                }
-            }
-        }
-        all
-    }
-
-    #[test]
-    fn the_roles_in_deploy_grant_what_is_needed_and_nothing_else() {
-        let granted = granted(include_str!("../../deploy/rbac.yaml"));
-        assert!(!granted.is_empty());
-        assert_eq!(granted, needed_as_granted());
-    }
-
-    #[test]
-    fn the_role_for_a_watched_namespace_grants_what_is_asked_for_there() {
-        let granted: BTreeSet<_> = granted(include_str!("../../deploy/watched-namespace.yaml"))
-            .into_iter()
-            .map(|(_, _, group, resource, name, verb)| (group, resource, name, verb))
-            .collect();
-        let scope = ["team".parse().unwrap()];
-        let missing: Vec<_> = needed(Setting {
-            lease_namespace: None,
-            ..setting(&scope)
-        })
-        .into_iter()
-        .filter(|right| right.territory == Territory::Namespace("team".to_owned()))
-        .filter(|right| {
-            let resource = match right.subresource {
-                Some(subresource) => format!("{}/{subresource}", right.resource),
-                None => right.resource.to_owned(),
-            };
-            let name = right.name.clone().unwrap_or_default();
-            let verb = right.verb.as_str().to_owned();
-            !granted.contains(&(right.group.to_owned(), resource, name, verb))
-        })
-        .map(|right| right.to_string())
-        .collect();
-        assert_eq!(missing, [""; 0]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, find_condition};
-use harness::{ControlPlane, Operator, OperatorOptions, Options, await_object};
+use harness::{Chart, ControlPlane, Operator, OperatorOptions, Options, await_object};
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 use simulator::{Knobs, Simulator};
@@ -59,12 +59,10 @@ impl Surroundings {
     /// All of it, with more than an API server.
     pub(crate) async fn with(options: Options) -> Self {
         let control_plane = ControlPlane::start(options).await.unwrap();
-        for file in [
-            "crds/ssoconnectors.cloudflare-sso.dev.yaml",
-            "deploy/rbac.yaml",
-        ] {
-            let text = std::fs::read_to_string(repository().join(file)).unwrap();
-            control_plane.apply(&text).await.unwrap();
+        let definition = "crds/ssoconnectors.cloudflare-sso.dev.yaml";
+        let definition = std::fs::read_to_string(repository().join(definition)).unwrap();
+        for manifest in [definition, Chart::installed_rights().unwrap()] {
+            control_plane.apply(&manifest).await.unwrap();
         }
         let knobs = Knobs {
             poll_interval: Duration::from_millis(100),
@@ -162,11 +160,7 @@ impl Surroundings {
     pub(crate) async fn until_ready_is(&self, name: &str, reason: &str) -> SsoConnector {
         let awaited = format!("Ready to be {reason}");
         await_object(&self.objects(), name, &awaited, PATIENCE, |object| {
-            object.status.as_ref().is_some_and(|status| {
-                status.observed_generation == object.metadata.generation
-                    && find_condition(&status.conditions, ConditionType::Ready)
-                        .is_some_and(|ready| ready.reason == reason)
-            })
+            ready_reason(object) == Some(reason)
         })
         .await
         .unwrap()
@@ -175,6 +169,14 @@ impl Surroundings {
     fn objects(&self) -> Api<SsoConnector> {
         Api::namespaced(self.control_plane.client(), NAMESPACE)
     }
+}
+
+/// The reason of Ready, if the status speaks of the current spec.
+pub(crate) fn ready_reason(object: &SsoConnector) -> Option<&str> {
+    let status = object.status.as_ref()?;
+    let ready = find_condition(&status.conditions, ConditionType::Ready)?;
+    let is_current = status.observed_generation == object.metadata.generation;
+    is_current.then_some(ready.reason.as_str())
 }
 
 /// The root of the repository.

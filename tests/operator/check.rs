@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use simulator::{Operation, Permission, TokenRequest};
 
 use crate::command::{Ended, command};
-use crate::stage::{ACCOUNT, LEASE_NAMESPACE, Stage, repository};
+use crate::stage::{ACCOUNT, LEASE_NAMESPACE, Stage, rights};
 
 /// Where no API server is.
 const NOBODY: &str = "http://127.0.0.1:1";
@@ -81,7 +81,6 @@ async fn what_is_installed_passes_and_what_is_missing_is_named() {
 }
 
 async fn take_away_some_rights(stage: &Stage) {
-    let roles = std::fs::read_to_string(repository().join("deploy/rbac.yaml")).unwrap();
     let without = [
         (
             "verbs: [get, list, watch, patch]",
@@ -91,7 +90,7 @@ async fn take_away_some_rights(stage: &Stage) {
         ("resources: [secrets]", "resources: [configmaps]"),
     ]
     .into_iter()
-    .fold(roles, |roles, (right, other)| {
+    .fold(rights(), |roles, (right, other)| {
         assert!(roles.contains(right), "{right}");
         roles.replace(right, other)
     });

@@ -1,4 +1,4 @@
-//! The built operator as a process, with the `ServiceAccount` and the rights of `deploy/`, against a real Kubernetes
+//! The built operator as a process, with the `ServiceAccount` and the rights of the chart, against a real Kubernetes
 //! control plane. Only Cloudflare is simulated. Each test has a stage of its own, so tests share nothing.
 
 mod break_glass;
@@ -18,6 +18,7 @@ mod leadership;
 mod missing_rights;
 mod namespace;
 mod policies;
+mod proxy;
 mod refusals;
 mod rights;
 mod schema_guard;

@@ -4,7 +4,7 @@ use harness::{Operator, until};
 use serde_json::json;
 
 use crate::command::command;
-use crate::stage::{LEASE_NAMESPACE, PATIENCE, Stage, repository};
+use crate::stage::{LEASE_NAMESPACE, PATIENCE, Stage, rights};
 
 /// Waits until the metric has this value.
 async fn until_missing(operator: &Operator, count: u32) {
@@ -28,7 +28,7 @@ async fn until_missing(operator: &Operator, count: u32) {
 #[tokio::test]
 async fn a_missing_right_is_counted_until_it_is_granted_and_the_rest_goes_on() {
     let stage = Stage::set().await;
-    let roles = std::fs::read_to_string(repository().join("deploy/rbac.yaml")).unwrap();
+    let roles = rights();
     let fewer = roles.replace("resources: [events]", "resources: [others]");
     assert_ne!(fewer, roles);
     stage.control_plane.apply(&fewer).await.unwrap();

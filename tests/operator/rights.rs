@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{
     ACCOUNT, LEASE_NAMESPACE, NAMESPACE, PATIENCE, SECRET, Stage, code, connector, quick_knobs,
-    repository,
+    rights,
 };
 
 const USER: &str = "system:serviceaccount:cloudflare-sso-system:cloudflare-sso-operator";
@@ -131,17 +131,18 @@ fn right(event: &AuditEvent) -> Right {
     (event.verb.clone(), resource)
 }
 
-/// What those rules grant that count, in this kind of role of `deploy/rbac.yaml`: `ClusterRole` everywhere, `Role` in the operator's namespace.
+/// What those rules grant that count, in the operator's role of this kind: `ClusterRole` everywhere, `Role` in its own
+/// namespace.
 fn granted(kind: &str, counts: fn(&Value) -> bool) -> BTreeSet<RightInGroup> {
-    let text = std::fs::read_to_string(repository().join("deploy/rbac.yaml")).unwrap();
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
-    let roles: Vec<_> = documents
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&rights()).unwrap();
+    let binding = documents
         .iter()
-        .filter(|document| document["kind"] == kind)
-        .collect();
-    let [role] = roles[..] else {
-        panic!("not one {kind} but {}", roles.len())
-    };
+        .find(|document| document["kind"] == format!("{kind}Binding"))
+        .unwrap();
+    let role = documents
+        .iter()
+        .find(|role| role["kind"] == kind && role["metadata"]["name"] == binding["roleRef"]["name"])
+        .unwrap();
     let mut rights = BTreeSet::new();
     let all = role["rules"].as_array().unwrap();
     for rule in all.iter().filter(|rule| counts(rule)) {

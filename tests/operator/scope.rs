@@ -1,15 +1,12 @@
 //! Watch scope: only the namespaces that are named are seen, and rights in them are all that is needed.
 
-use std::fs;
-
 use cloudflare_sso_operator::resource::ConditionType;
-use harness::{ApiServerProxy, Operator, Options, Treatment, until};
+use harness::{ApiServerProxy, Chart, Operator, Options, Part, Treatment, rights_in, until};
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::stage::{
     NAMESPACE, PATIENCE, SECRET, Stage, condition, connector, has_finalizer, quick_knobs,
-    repository,
 };
 
 /// An object in a namespace that has a Secret with a good token.
@@ -24,33 +21,21 @@ async fn add_namespace(stage: &Stage, namespace: &str) {
     stage.put_token_in(namespace, SECRET, &stage.token).await;
 }
 
-/// Takes away what the operator may do in all namespaces, as `docs/operating.md` says.
-async fn narrow(stage: &Stage) {
-    let rights = fs::read_to_string(repository().join("deploy/definition-rights.yaml")).unwrap();
+/// Leaves the operator the rights that the chart gives it for these namespaces. In others it keeps what it has.
+async fn confine(stage: &Stage, namespaces: &[&str]) {
+    let chart = Chart::with(Part::Helm3).await.unwrap();
+    let values = json!({ "watchNamespaces": namespaces }).to_string();
+    let rights = rights_in(&chart.render(&values).await.unwrap());
     stage.control_plane.apply(&rights).await.unwrap();
-}
-
-/// Grants what is needed in one namespace.
-async fn grant(stage: &Stage, namespace: &str) {
-    let rights = fs::read_to_string(repository().join("deploy/watched-namespace.yaml")).unwrap();
-    let output = stage
-        .control_plane
-        .kubectl_with_input(&["apply", "-f", "-", "-n", namespace], &rights)
-        .await
-        .unwrap();
-    output.success().unwrap();
 }
 
 #[tokio::test]
 async fn rights_in_the_watched_namespaces_are_enough_and_other_objects_are_not_seen() {
     let stage = Stage::with(Options::default().with_audit_log(), quick_knobs()).await;
-    narrow(&stage).await;
     for namespace in ["sales", "elsewhere"] {
         add_namespace(&stage, namespace).await;
     }
-    for namespace in [NAMESPACE, "sales"] {
-        grant(&stage, namespace).await;
-    }
+    confine(&stage, &[NAMESPACE, "sales"]).await;
     let operator = stage.operator(&["--watch-namespaces", "team,sales"]).await;
     stage.apply(&object("elsewhere", "unseen")).await;
     let unseen = stage.objects_in("elsewhere").get("unseen").await.unwrap();
@@ -132,8 +117,7 @@ async fn a_namespace_that_is_not_there_yet_is_watched_anyway() {
 #[tokio::test]
 async fn while_a_named_namespace_cannot_be_listed_nothing_is_done_anywhere() {
     let stage = Stage::set().await;
-    narrow(&stage).await;
-    grant(&stage, NAMESPACE).await;
+    confine(&stage, &[NAMESPACE]).await;
     let flags = ["--watch-namespaces", "team,later"];
     let mut operator = stage.start_operator(None, &flags).await;
     stage.apply(&object(NAMESPACE, "seen")).await;
@@ -141,7 +125,7 @@ async fn while_a_named_namespace_cannot_be_listed_nothing_is_done_anywhere() {
     assert_ne!(operator.get("/readyz").await.unwrap().trim(), "ok");
     assert_eq!(stage.simulator.calls().count(), 0);
     add_namespace(&stage, "later").await;
-    grant(&stage, "later").await;
+    confine(&stage, &[NAMESPACE, "later"]).await;
     operator.until_ready(PATIENCE).await.unwrap();
     stage
         .until_ready_in(NAMESPACE, "seen", "AwaitingVerification")

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, find_condition};
-use harness::{ControlPlane, Operator, OperatorOptions, Options, await_gone, await_object};
+use harness::{Chart, ControlPlane, Operator, OperatorOptions, Options, await_gone, await_object};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::jiff::Timestamp;
@@ -90,14 +90,10 @@ impl Stage {
     /// A stage to taste.
     pub(crate) async fn with(options: Options, knobs: Knobs) -> Self {
         let control_plane = ControlPlane::start(options).await.unwrap();
-        for file in [
-            "crds/ssoconnectors.cloudflare-sso.dev.yaml",
-            "deploy/rbac.yaml",
-        ] {
-            control_plane
-                .apply(&std::fs::read_to_string(repository().join(file)).unwrap())
-                .await
-                .unwrap();
+        let definition = "crds/ssoconnectors.cloudflare-sso.dev.yaml";
+        let definition = std::fs::read_to_string(repository().join(definition)).unwrap();
+        for manifest in [definition, rights()] {
+            control_plane.apply(&manifest).await.unwrap();
         }
         definition_is_settled(&control_plane).await;
         let simulator = Simulator::start(knobs).await.unwrap();
@@ -369,6 +365,11 @@ pub(crate) fn code(object: &SsoConnector) -> Option<String> {
 /// Whether deleting the object waits for the operator.
 pub(crate) fn has_finalizer(object: &SsoConnector) -> bool {
     !object.finalizers().is_empty()
+}
+
+/// The namespace, the `ServiceAccount` and the roles of `deploy/install.yaml`, which is rendered from the chart.
+pub(crate) fn rights() -> String {
+    Chart::installed_rights().unwrap()
 }
 
 /// The root of the repository.

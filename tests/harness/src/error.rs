@@ -44,6 +44,14 @@ pub enum HarnessError {
         /// What it printed.
         stderr: String,
     },
+    /// A helm command failed.
+    #[error("helm {arguments}: {printed}")]
+    Helm {
+        /// Its arguments.
+        arguments: String,
+        /// What it printed.
+        printed: String,
+    },
     /// A Kubernetes API call failed.
     #[error("{what}: {source}")]
     Kubernetes {

@@ -5,9 +5,11 @@
 //! Whatever is started here ends with its owner: processes are killed and folders removed on drop. A control plane must
 //! therefore live in the test (never in a `static`, which is not dropped).
 //!
-//! The crate knows nothing of the operator but its command line ([`Operator`]); custom resources are handled as
-//! [`kube::api::DynamicObject`], so that the tests of the operator may depend on it without a cycle.
+//! The crate knows nothing of the operator but its command line ([`Operator`]) and its chart ([`Chart`]); custom resources
+//! are handled as [`kube::api::DynamicObject`], so that the tests of the operator may depend on it without a cycle.
 
+mod argo_cd;
+mod chart;
 mod control_plane;
 mod error;
 mod image;
@@ -19,6 +21,8 @@ mod programs;
 mod proxy;
 mod wait;
 
+pub use argo_cd::{ARGO_CD_NAMESPACE, ArgoCd, argocd_admin};
+pub use chart::{Chart, documents, rights_in};
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;
 pub use image::{Configuration, Execution, Image, Layer};

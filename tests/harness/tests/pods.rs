@@ -229,8 +229,8 @@ async fn a_container_finds_what_its_pod_says() {
         );
     }
 
-    assert_eq!(stage.ask("one", "file?path=/etc/word").await, "hello");
-    let account = "file?path=/var/run/secrets/kubernetes.io/serviceaccount";
+    assert_eq!(stage.ask("one", "file/etc/word").await, "hello");
+    let account = "file/var/run/secrets/kubernetes.io/serviceaccount";
     assert_eq!(
         stage.ask("one", &format!("{account}/namespace")).await,
         "default"
@@ -238,9 +238,9 @@ async fn a_container_finds_what_its_pod_says() {
     for file in ["token", "ca.crt"] {
         assert!(stage.ask("one", &format!("{account}/{file}")).await.len() > 100);
     }
-    assert_eq!(stage.ask("one", "write?path=/scratch/new").await, "");
+    assert_eq!(stage.ask("one", "write/scratch/new").await, "");
     for forbidden in ["/new", "/run/secret/new", "/run/secret/token"] {
-        let refusal = stage.ask("one", &format!("write?path={forbidden}")).await;
+        let refusal = stage.ask("one", &format!("write{forbidden}")).await;
         assert!(refusal.contains("Read-only"), "{forbidden}: {refusal}");
     }
 
@@ -260,7 +260,7 @@ async fn a_container_finds_what_its_pod_says() {
     until(
         "the mounted Secret to follow",
         DEADLINE,
-        async || match stage.ask("one", "file?path=/run/secret/token").await {
+        async || match stage.ask("one", "file/run/secret/token").await {
             token if token == "second" => Ok(()),
             token => Err(token),
         },
@@ -312,7 +312,7 @@ async fn a_job_completes_and_another_fails_after_its_retries() {
 async fn a_container_that_crashes_or_is_not_alive_any_more_is_started_again() {
     let stage = Stage::set().await;
     let liveness = json!({
-        "periodSeconds": 1, "failureThreshold": 1, "httpGet": { "path": "/ready", "port": 8080 },
+        "periodSeconds": 1, "failureThreshold": 3, "httpGet": { "path": "/ready", "port": 8080 },
     });
     let container_spec = serving(json!({ "livenessProbe": liveness }));
     stage.apply(&pod("one", "Always", container_spec)).await;

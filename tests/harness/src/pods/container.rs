@@ -115,7 +115,7 @@ impl Keeper<'_> {
         let inquiries = Inquiries {
             startup: inquiry(&self.container.startup_probe)?,
             readiness: inquiry(&self.container.readiness_probe)?,
-            liveness: inquiry(&self.container.liveness_probe)?,
+            liveness: inquiry(&self.container.liveness_probe)?.map(Inquiry::without_haste),
         };
         let given = self.setting.environment();
         let given =

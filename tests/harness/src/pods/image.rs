@@ -5,6 +5,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::Image;
+
 /// An image: its files, and what they are run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerImage {
@@ -30,6 +32,27 @@ impl ContainerImage {
             arguments: Vec::new(),
             environment: BTreeMap::new(),
             user: (0, 0),
+        }
+    }
+}
+
+impl From<&Image> for ContainerImage {
+    /// The operator's image as it says itself that it is run.
+    fn from(image: &Image) -> Self {
+        let execution = &image.configuration().config;
+        let number = |text: Option<&str>| text.and_then(|text| text.parse().ok());
+        let mut ids = execution.user.split(':');
+        let user = number(ids.next()).unwrap_or_default();
+        let variables = execution.env.iter();
+        Self {
+            root: image.root(),
+            entrypoint: execution.entrypoint.clone(),
+            arguments: execution.cmd.clone(),
+            environment: variables
+                .filter_map(|variable| variable.split_once('='))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            user: (user, number(ids.next()).unwrap_or(user)),
         }
     }
 }

@@ -10,8 +10,8 @@
 //! Images come from the test; another one is `ErrImagePull`. What is not played (other probes and volumes, lifecycle hooks,
 //! sidecars, host networks) is refused in the container's status. Not enforced are resources, seccomp and capabilities of a
 //! root user. Where the test is not run by root, every container is the root of its user namespace, whatever user the Pod
-//! names. What fails is tried again within a second, and a container that is not well is asked ten times as often as its
-//! probe says; all else takes the time that it takes.
+//! names. What fails is tried again within a second, and a container that has not started or is not
+//! ready is asked ten times as often as its probe says; all else takes the time that it takes.
 //!
 //! | file | idea |
 //! |---|---|

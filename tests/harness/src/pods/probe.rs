@@ -33,6 +33,8 @@ pub(super) struct Inquiry {
     timeout: Duration,
     successes: u32,
     failures: u32,
+    /// How much sooner than its period a container that is not well is asked again.
+    haste: u32,
 }
 
 /// What is believed of a container.
@@ -85,7 +87,13 @@ impl Inquiry {
             timeout: seconds(probe.timeout_seconds, 1),
             successes: count(probe.success_threshold, 1),
             failures: count(probe.failure_threshold, 3),
+            haste: HASTE,
         })
+    }
+
+    /// The same in its own time, so that nobody is ended early.
+    pub(super) fn without_haste(self) -> Self {
+        Self { haste: 1, ..self }
     }
 
     /// The port of the container that is asked.
@@ -99,13 +107,13 @@ impl Inquiry {
     pub(super) fn pause(&self, belief: Belief) -> Duration {
         match belief {
             Belief::Well => self.period,
-            Belief::Unwell => self.period / HASTE,
+            Belief::Unwell => self.period / self.haste,
         }
     }
 
     /// How often a container is asked until it counts as one that does not start: as many rounds of its period as it has.
     pub(super) const fn startup_attempts(&self) -> u32 {
-        self.failures * HASTE
+        self.failures * self.haste
     }
 
     /// Asks the container, whose port is found at `address`.
@@ -191,6 +199,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             successes: 1,
             failures: 3,
+            haste: 1,
         };
         let mut impression = Impression::new(Belief::Unwell);
         let mut believed = String::new();

@@ -21,7 +21,7 @@ async fn stay() -> Result<(), Failure> {
     let surroundings = Surroundings::start().await?;
     let base_url = surroundings.simulator.base_url();
     println!(
-        "The control plane is up, with crds/ and deploy/rbac.yaml. In each other terminal, first:\n"
+        "The control plane is up, with crds/ and the rights of deploy/install.yaml. In each other terminal, first:\n"
     );
     println!("{}\n", surroundings.how_to_look_around());
     println!("Then follow the README, from step 3 of the first connector on. What differs here:\n");

@@ -16,7 +16,7 @@ use crate::surroundings::{
 use crate::{Failure, asked_to_end};
 
 const NAMESPACE: &str = "sso-demo";
-const SAMPLE: &str = "deploy/samples/enabled.yaml";
+const SAMPLE: &str = "deploy/samples/delete-with-the-object.yaml";
 /// The object in the sample, and its domain.
 const NAME: &str = "example-com";
 const DOMAIN: &str = "example.com";

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use harness::{ControlPlane, Options};
+use harness::{Chart, ControlPlane, Options};
 use reqwest::Url;
 use simulator::{Knobs, Permission, Simulator, TokenRequest};
 
@@ -28,7 +28,7 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Starts both, and installs `crds/` and `deploy/rbac.yaml`.
+    /// Starts both, and installs `crds/` and the rights of `deploy/install.yaml`.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let knobs = Knobs {
             poll_interval: SIMULATED_DNS_POLL,
@@ -46,15 +46,7 @@ impl Surroundings {
         for file in yaml_files(&repository().join("crds"))? {
             control_plane.apply(&read(&file)?).await?;
         }
-        let namespace = serde_json::json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": { "name": OPERATOR_NAMESPACE },
-        });
-        control_plane.apply(&namespace.to_string()).await?;
-        control_plane
-            .apply(&read(&repository().join("deploy/rbac.yaml"))?)
-            .await?;
+        control_plane.apply(&Chart::installed_rights()?).await?;
         Ok(Self {
             control_plane,
             simulator,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -63,8 +63,8 @@ async fn serve(readiness: Readiness, manners: Manners) -> Result<ExitCode, std::
     let ready = Arc::new(AtomicBool::new(readiness == Readiness::Ready));
     let routes = Router::new()
         .route("/self", get(tell))
-        .route("/file", get(read))
-        .route("/write", get(write))
+        .route("/file/{*path}", get(read))
+        .route("/write/{*path}", get(write))
         .route("/ready", get(is_ready))
         .route("/become/{readiness}", get(become_so))
         .route("/exit/{code}", get(exit))
@@ -94,22 +94,18 @@ async fn tell() -> Json<Value> {
     }))
 }
 
-async fn read(Query(query): Query<BTreeMap<String, String>>) -> (StatusCode, String) {
-    match std::fs::read_to_string(path(&query)) {
+async fn read(Path(path): Path<String>) -> (StatusCode, String) {
+    match std::fs::read_to_string(format!("/{path}")) {
         Ok(text) => (StatusCode::OK, text),
         Err(failure) => (StatusCode::FORBIDDEN, failure.to_string()),
     }
 }
 
-async fn write(Query(query): Query<BTreeMap<String, String>>) -> (StatusCode, String) {
-    match std::fs::write(path(&query), "written") {
+async fn write(Path(path): Path<String>) -> (StatusCode, String) {
+    match std::fs::write(format!("/{path}"), "written") {
         Ok(()) => (StatusCode::OK, String::new()),
         Err(failure) => (StatusCode::FORBIDDEN, failure.to_string()),
     }
-}
-
-fn path(query: &BTreeMap<String, String>) -> &str {
-    query.get("path").map_or("", String::as_str)
 }
 
 async fn is_ready(State(ready): State<Arc<AtomicBool>>) -> StatusCode {
