@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use harness::{Image, Options, PodRunner, RunningPods, await_object};
+use harness::{ContainerImage, Image, Options, PodRunner, RunningPods, await_object};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use reqwest::Url;
@@ -173,7 +173,7 @@ impl Stage {
         let surroundings = Surroundings::with(Options::default().with_controller_manager()).await;
         let simulator: Url = surroundings.simulator.base_url().parse().unwrap();
         let pods = PodRunner::new()
-            .image(IMAGE, image.for_pods())
+            .image(IMAGE, ContainerImage::from(&image))
             .reach(simulator.port().unwrap())
             .start(&surroundings.control_plane)
             .await
