@@ -105,6 +105,28 @@ fn its_builder_is_the_compiler_of_the_checkout() {
     assert!(read("Dockerfile").contains(&builder), "{builder}");
 }
 
+#[test]
+fn the_page_has_a_row_for_each_build_argument() {
+    let read = |file: &str| fs::read_to_string(repository().join(file)).unwrap();
+    let (recipe, page) = (read("Dockerfile"), read("docs/image.md"));
+    let arguments: Vec<String> = recipe
+        .lines()
+        .filter_map(|line| line.strip_prefix("ARG ")?.split_once('='))
+        .map(|(name, default)| format!("| `{name}` | `{default}` |"))
+        .collect();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(rows.len(), arguments.len());
+    for (row, argument) in rows.iter().zip(&arguments) {
+        assert!(
+            row.starts_with(argument.as_str()),
+            "{row} is not {argument}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn its_commands_need_nothing_else() {
     let stage = Stage::set().await;
