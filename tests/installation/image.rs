@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use harness::{Image, Options, PodRunner, RunningPods, await_object};
+use harness::{ContainerImage, Image, Options, PodRunner, RunningPods, await_object};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use reqwest::Url;
@@ -105,6 +105,28 @@ fn its_builder_is_the_compiler_of_the_checkout() {
     assert!(read("Dockerfile").contains(&builder), "{builder}");
 }
 
+#[test]
+fn the_page_has_a_row_for_each_build_argument() {
+    let read = |file: &str| fs::read_to_string(repository().join(file)).unwrap();
+    let (recipe, page) = (read("Dockerfile"), read("docs/image.md"));
+    let arguments: Vec<String> = recipe
+        .lines()
+        .filter_map(|line| line.strip_prefix("ARG ")?.split_once('='))
+        .map(|(name, default)| format!("| `{name}` | `{default}` |"))
+        .collect();
+    let rows: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert_eq!(rows.len(), arguments.len());
+    for (row, argument) in rows.iter().zip(&arguments) {
+        assert!(
+            row.starts_with(argument.as_str()),
+            "{row} is not {argument}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn its_commands_need_nothing_else() {
     let stage = Stage::set().await;
@@ -173,7 +195,7 @@ impl Stage {
         let surroundings = Surroundings::with(Options::default().with_controller_manager()).await;
         let simulator: Url = surroundings.simulator.base_url().parse().unwrap();
         let pods = PodRunner::new()
-            .image(IMAGE, image.for_pods())
+            .image(IMAGE, ContainerImage::from(&image))
             .reach(simulator.port().unwrap())
             .start(&surroundings.control_plane)
             .await

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::{ContainerImage, HarnessError};
+use crate::HarnessError;
 
 /// The image of this checkout. What was unpacked is gone when this value is dropped.
 #[derive(Debug)]
@@ -120,25 +120,6 @@ impl Image {
     #[must_use]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
-    }
-
-    /// The image as Pods can have it, as long as this value lives.
-    #[must_use]
-    pub fn for_pods(&self) -> ContainerImage {
-        let execution = &self.configuration.config;
-        let (user, group) = execution.user.split_once(':').unwrap_or_default();
-        let number = |text: &str| text.parse().unwrap_or_default();
-        let variables = execution.env.iter();
-        ContainerImage {
-            root: self.root(),
-            entrypoint: execution.entrypoint.clone(),
-            arguments: execution.cmd.clone(),
-            environment: variables
-                .filter_map(|variable| variable.split_once('='))
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            user: (number(user), number(group)),
-        }
     }
 
     /// The OCI archive that it was unpacked from.
