@@ -8,6 +8,7 @@
 //! The crate knows nothing of the operator but its command line ([`Operator`]) and its chart ([`Chart`]); custom resources
 //! are handled as [`kube::api::DynamicObject`], so that the tests of the operator may depend on it without a cycle.
 
+mod argo_cd;
 mod chart;
 mod control_plane;
 mod error;
@@ -20,6 +21,7 @@ mod programs;
 mod proxy;
 mod wait;
 
+pub use argo_cd::{ARGO_CD_NAMESPACE, ArgoCd, argocd_admin};
 pub use chart::{Chart, documents, rights_in};
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;

@@ -16,8 +16,8 @@ pub enum Part {
     Helm3,
     /// helm, of its fourth line.
     Helm4,
-    /// argocd, argocd-application-controller, argocd-repo-server; beside the folder of the programs are Argo CD's own
-    /// `manifests/`.
+    /// argocd, argocd-application-controller, argocd-repo-server, argocd-server; beside the folder of the programs are
+    /// Argo CD's own `manifests/`.
     ArgoCd,
     /// redis-server.
     Redis,

@@ -1,0 +1,3 @@
+-- Removed, not false: Argo CD leaves alone only what Git does not mention.
+obj.spec.suspend = nil
+return obj
