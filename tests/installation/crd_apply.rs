@@ -186,6 +186,24 @@ async fn an_older_one_is_replaced_whole_whoever_has_written_it() {
     }
 }
 
+/// Why it is not applied: this is what `kubectl apply --server-side` does where another field manager has been before.
+#[tokio::test]
+async fn a_server_side_apply_would_leave_a_rule_that_went_since() {
+    let stage = Stage::set().await;
+    let creation = ["create", "--field-manager=helm", "--filename=-"];
+    stage.kubectl(&creation, &older().to_string()).await;
+    let force = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--filename=-",
+    ];
+    stage.kubectl(&force, &ours().to_string()).await;
+    let applied = stage.installed().await;
+    assert!(applied.to_string().contains("old.example"));
+    assert_ne!(version(&applied), version(&ours()));
+}
+
 #[tokio::test]
 async fn a_newer_one_stays_and_one_that_only_differs_is_refused() {
     let stage = Stage::set().await;
