@@ -6,8 +6,9 @@
 //! |---|---|
 //! | `verdict` | what becomes of the definition that is found, pure |
 //!
-//! The definition is replaced whole, on the version that was judged. Applying it would leave in place whatever another
-//! field manager owns (helm, kubectl, Argo CD) and this version no longer has, such as a rule.
+//! The definition is replaced on the very version that was judged: one that somebody else has changed in between is judged
+//! anew. Replaced whole, it says afterwards what this version says, whichever field manager (helm, kubectl, Argo CD) had
+//! written what was there.
 
 mod verdict;
 
