@@ -18,7 +18,8 @@ demo: programs release ## tell the operator's whole story on this machine, in ab
 test: parts image ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
 	cargo test --workspace --locked -- --test-threads=$(TEST_THREADS)
 
-cluster: programs playground ## start a control plane and a simulated Cloudflare to play with
+cluster: programs playground image ## start a cluster that runs the operator's image, and a simulated Cloudflare, to play with
+	@tests/control-plane/build helm4 >/dev/null
 	@$(PLAYGROUND) cluster
 
 cluster-down: playground ## end it

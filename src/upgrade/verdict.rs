@@ -194,7 +194,7 @@ mod tests {
             (with_a_new_field, Lead::Knows(named("spec.new"))),
             (
                 |found| {
-                    fields(found)["deletionPolicy"]["enum"] = json!(["Delete", "Retain", "Orphan"])
+                    fields(found)["deletionPolicy"]["enum"] = json!(["Delete", "Retain", "Orphan"]);
                 },
                 Lead::Knows(named("spec.deletionPolicy: \"Orphan\"")),
             ),

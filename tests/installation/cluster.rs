@@ -9,8 +9,8 @@ use cloudflare_sso_operator::resource::{
     DEFINITION_VERSION, SsoConnector, custom_resource_definition,
 };
 use harness::{
-    Chart, ContainerImage, ControlPlane, HarnessError, Image, Options, Part, PodRunner,
-    RunningPods, await_object, until,
+    Chart, ControlPlane, HarnessError, Image, Options, Part, PodRunner, RunningPods, await_object,
+    until,
 };
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
@@ -65,7 +65,7 @@ impl Cluster {
         for repository in REPOSITORIES {
             for version in [env!("CARGO_PKG_VERSION"), BEFORE] {
                 let reference = format!("{repository}:{version}");
-                pods = pods.image(&reference, ContainerImage::from(&image));
+                pods = pods.image(&reference, image.for_pods());
             }
         }
         let pods = pods

@@ -36,7 +36,7 @@ async fn the_chart_renders_what_was_recorded() {
     let chart = Chart::with(Part::Helm3).await.unwrap();
     let mut differing = Vec::new();
     for (name, values, expected) in goldens() {
-        let rendered = abridged(chart.render(&values).await.unwrap());
+        let rendered = abridged(render(&chart, &name, &values).await);
         if std::env::var_os("UPDATE_GOLDENS").is_some() {
             fs::write(&expected, rendered).unwrap();
         } else if fs::read_to_string(&expected).ok().as_ref() != Some(&rendered) {
@@ -47,6 +47,16 @@ async fn the_chart_renders_what_was_recorded() {
         differing.is_empty(),
         "{differing:#?}: if that is meant, record it with UPDATE_GOLDENS=1"
     );
+}
+
+/// What the name says is an upgrade is rendered as one.
+async fn render(chart: &Chart, name: &str, values: &str) -> String {
+    let rendered = if name.starts_with("upgrade") {
+        chart.render_upgrade(values).await
+    } else {
+        chart.render(values).await
+    };
+    rendered.unwrap()
 }
 
 /// What is rendered, with only the names of the files that stand in it word for word.
@@ -91,26 +101,23 @@ async fn a_real_api_server_admits_every_object_and_the_pods_without_a_warning() 
     }
     let chart = Chart::with(Part::Helm3).await.unwrap();
     for (name, values, _) in goldens() {
-        let rendered = chart.render(&values).await.unwrap();
+        let rendered = render(&chart, &name, &values).await;
         try_out(&cluster, &rendered)
             .await
             .unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
         let objects: Vec<Value> = serde_saphyr::from_multiple(&rendered).unwrap();
-        let deployment = objects
-            .iter()
-            .find(|object| object["kind"] == "Deployment")
-            .unwrap();
-        let pod = pod_of(deployment);
-        let account = json!({
-            "apiVersion": "v1", "kind": "ServiceAccount",
-            "metadata": {
-                "name": pod["spec"]["serviceAccountName"], "namespace": NAMESPACE,
-            },
-        });
-        cluster.apply(&account.to_string()).await.unwrap();
-        try_out(&cluster, &pod.to_string())
-            .await
-            .unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        for pod in objects.iter().filter_map(pod_of) {
+            let account = json!({
+                "apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": {
+                    "name": pod["spec"]["serviceAccountName"], "namespace": NAMESPACE,
+                },
+            });
+            cluster.apply(&account.to_string()).await.unwrap();
+            try_out(&cluster, &pod.to_string())
+                .await
+                .unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        }
     }
 
     // Such a namespace does refuse.
@@ -157,12 +164,12 @@ async fn try_out(cluster: &ControlPlane, manifest: &str) -> Result<(), String> {
         .map_err(|refusal| refusal.to_string())
 }
 
-/// The Pod that a Deployment makes.
-fn pod_of(deployment: &Value) -> Value {
-    let mut pod = deployment["spec"]["template"].clone();
+/// The Pod that a Deployment or a Job makes.
+fn pod_of(object: &Value) -> Option<Value> {
+    let mut pod = object.pointer("/spec/template")?.clone();
     pod["apiVersion"] = json!("v1");
     pod["kind"] = json!("Pod");
     pod["metadata"]["name"] = json!("operator");
     pod["metadata"]["namespace"] = json!(NAMESPACE);
-    pod
+    Some(pod)
 }

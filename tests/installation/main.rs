@@ -5,7 +5,6 @@ mod argo_cd;
 mod chart;
 mod checkout;
 mod cluster;
-mod container;
 mod crd_apply;
 mod customizations;
 mod goldens;

@@ -13,30 +13,54 @@ use tokio::process::Command;
 use crate::prometheus::{Prometheus, alerts, each_alert};
 use crate::surroundings::{Surroundings, repository};
 
-const OPERATOR: &str = env!("CARGO_BIN_EXE_cloudflare-sso-operator");
 /// Another account, with a token of its own.
 const OTHER_ACCOUNT: &str = "99999999999999999999999999999999";
 
 #[tokio::test]
 async fn promtool_accepts_the_rules_and_sees_each_alert_fire_and_not_fire() {
-    for arguments in [
-        ["check", "rules", "alerts.yaml"],
-        ["test", "rules", "alerts.test.yaml"],
-    ] {
-        let promtool = Part::Prometheus.folder().await.unwrap().join("promtool");
-        let output = Command::new(promtool)
-            .args(arguments)
-            .current_dir(repository().join("monitoring"))
-            .output()
-            .await
-            .unwrap();
-        assert!(output.status.success(), "{output:#?}");
-    }
+    let folder = repository().join("monitoring");
+    promtool(&folder, &["check", "rules", "alerts.yaml"]).await;
+    promtool(&folder, &["test", "rules", "alerts.test.yaml"]).await;
     let tests = read("monitoring/alerts.test.yaml");
     for alert in each_alert(&mut alerts()) {
         let label = format!("alertname={}", alert["alert"]);
         assert!(tests.contains(&label), "{label} is in no test");
     }
+}
+
+#[tokio::test]
+async fn what_the_page_says_to_write_and_to_run_works() {
+    let page = read("docs/monitoring.md");
+    let surroundings = Surroundings::set().await;
+    let commands: BTreeSet<&str> = page
+        .split(['`', '\n'])
+        .filter_map(|word| word.strip_prefix("kubectl "))
+        .collect();
+    assert!(commands.len() > 3, "{commands:?}");
+    for command in commands {
+        let arguments: Vec<&str> = command.split(' ').collect();
+        let ended = surroundings.control_plane.kubectl(&arguments).await;
+        let ended = ended.unwrap();
+        // There is no such Lease before an operator runs.
+        let lacks_lease = command.starts_with("get lease") && ended.stderr.contains("NotFound");
+        assert!(ended.status.success() || lacks_lease, "{ended:#?}");
+    }
+
+    let (_, configuration) = page.split_once("```yaml\n").unwrap();
+    let (configuration, _) = configuration.split_once("```").unwrap();
+    let folder = surroundings.control_plane.folder();
+    let mut configuration: Value = serde_saphyr::from_str(configuration).unwrap();
+    // Debian's Prometheus is built without it.
+    let scrape = configuration["scrape_configs"][0].as_object_mut().unwrap();
+    assert!(scrape.remove("kubernetes_sd_configs").is_some());
+    let configuration = configuration.to_string();
+    std::fs::write(folder.join("prometheus.yaml"), configuration).unwrap();
+    std::fs::copy(
+        repository().join("monitoring/alerts.yaml"),
+        folder.join("alerts.yaml"),
+    )
+    .unwrap();
+    promtool(folder, &["check", "config", "prometheus.yaml"]).await;
 }
 
 #[tokio::test]
@@ -118,8 +142,7 @@ async fn every_panel_shows_something_and_no_alert_speaks_of_what_is_not_there() 
 #[tokio::test]
 async fn an_alert_fires_when_a_person_disables_sso_and_ends_when_the_spec_is_applied_again() {
     let surroundings = Surroundings::set().await;
-    let kubeconfig = surroundings.operators_kubeconfig().await;
-    let operator = surroundings.operator(Path::new(OPERATOR), kubeconfig).await;
+    let operator = surroundings.operator().await;
     let prometheus = Prometheus::scraping(&operator, surroundings.control_plane.folder()).await;
     let id = surroundings
         .enabled_connector("example", "example.com")
@@ -150,12 +173,23 @@ async fn an_alert_fires_when_a_person_disables_sso_and_ends_when_the_spec_is_app
     prometheus.until_alerts_are(&[]).await;
 }
 
+/// Runs promtool in a folder; it must find nothing wrong.
+async fn promtool(folder: &Path, arguments: &[&str]) {
+    let program = Part::Prometheus.folder().await.unwrap().join("promtool");
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{output:#?}");
+}
+
 /// An operator with something to tell: a connector that is held, one that awaits its verification, one whose token is refused,
 /// and a token that rests.
 async fn busy_operator(surroundings: &Surroundings) -> Operator {
     let cloudflare = surroundings.simulator.admin();
-    let kubeconfig = surroundings.operators_kubeconfig().await;
-    let operator = surroundings.operator(Path::new(OPERATOR), kubeconfig).await;
+    let operator = surroundings.operator().await;
     let id = surroundings
         .enabled_connector("held", "held.example.com")
         .await;

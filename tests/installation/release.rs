@@ -199,8 +199,8 @@ async fn a_replica_that_is_replaced_hands_over_and_nobody_is_logged_out() {
     let changes = cluster.changes();
     let leader = cluster.leader_among(&first).await;
 
-    let changed = [&two[..], &["--set", "podAnnotations.round=second"]].concat();
-    cluster.upgrade(&Chart::folder(), &changed).await.unwrap();
+    let otherwise = [&two[..], &["--set", "podAnnotations.round=second"]].concat();
+    cluster.upgrade(&Chart::folder(), &otherwise).await.unwrap();
     let second = cluster.operators().await;
     assert!(
         second.is_disjoint(&first) && second.len() == 2,

@@ -1,7 +1,7 @@
 //! What the operator stands in where it runs as a process: a control plane with the definition and the rights of `deploy/`, a
 //! simulated Cloudflare with an account that is ready for SSO, and a namespace with a Secret that holds its token.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, find_condition};
@@ -16,13 +16,15 @@ pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 pub(crate) const NAMESPACE: &str = "team";
 /// Where `deploy/` puts the operator and its Lease.
 pub(crate) const OPERATOR_NAMESPACE: &str = "cloudflare-sso-system";
+/// As whom it runs there.
+pub(crate) const OPERATOR_ACCOUNT: &str = "cloudflare-sso-operator";
 /// How long a condition is waited for. Long, as the machine may be busy; nothing waits for it if all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 const SECRET: &str = "cloudflare-api-token";
 
-/// Durations short enough for a test.
-const BRISK: [&str; 16] = [
+/// Durations short enough for a test, and a pause that outlives it.
+pub(crate) const BRISK: [&str; 16] = [
     "--poll-unverified",
     "300ms",
     "--poll-settled",
@@ -51,7 +53,12 @@ pub(crate) struct Surroundings {
 impl Surroundings {
     /// All of it, with a Cloudflare that is quick in looking for TXT records.
     pub(crate) async fn set() -> Self {
-        let control_plane = ControlPlane::start(Options::default()).await.unwrap();
+        Self::with(Options::default()).await
+    }
+
+    /// All of it, with more than an API server.
+    pub(crate) async fn with(options: Options) -> Self {
+        let control_plane = ControlPlane::start(options).await.unwrap();
         let definition = "crds/ssoconnectors.cloudflare-sso.dev.yaml";
         let definition = std::fs::read_to_string(repository().join(definition)).unwrap();
         for manifest in [definition, Chart::installed_rights().unwrap()] {
@@ -91,32 +98,24 @@ impl Surroundings {
         self.apply(&secret).await;
     }
 
-    /// A kubeconfig file with the operator's rights.
-    pub(crate) async fn operators_kubeconfig(&self) -> PathBuf {
-        self.control_plane
-            .service_account_kubeconfig(OPERATOR_NAMESPACE, "cloudflare-sso-operator", None)
+    /// The operator with the rights of `deploy/`, ready.
+    pub(crate) async fn operator(&self) -> Operator {
+        let kubeconfig = self
+            .control_plane
+            .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT, None)
             .await
-            .unwrap()
-    }
-
-    /// The operator, ready.
-    pub(crate) async fn operator(&self, binary: &Path, kubeconfig: PathBuf) -> Operator {
-        let mut operator = self.start_operator(binary, kubeconfig);
-        operator.until_ready(PATIENCE).await.unwrap();
-        operator
-    }
-
-    /// The operator, just started.
-    pub(crate) fn start_operator(&self, binary: &Path, kubeconfig: PathBuf) -> Operator {
+            .unwrap();
         let mut flags = BRISK.map(str::to_owned).to_vec();
         flags.extend(["--lease-namespace", OPERATOR_NAMESPACE].map(str::to_owned));
-        Operator::start(&OperatorOptions {
-            binary: binary.to_owned(),
+        let mut operator = Operator::start(&OperatorOptions {
+            binary: env!("CARGO_BIN_EXE_cloudflare-sso-operator").into(),
             kubeconfig,
             cloudflare_base_url: self.simulator.base_url().parse().unwrap(),
             flags,
         })
-        .unwrap()
+        .unwrap();
+        operator.until_ready(PATIENCE).await.unwrap();
+        operator
     }
 
     /// Applies a connector with these fields in its spec beside the necessary ones.

@@ -77,7 +77,16 @@ impl Chart {
     /// # Errors
     /// helm refuses the values; the message is what it printed.
     pub async fn render(&self, values: &str) -> Result<String, HarnessError> {
-        self.render_chart(&Self::folder(), values).await
+        self.template(&Self::folder(), values, &[]).await
+    }
+
+    /// The same when the release is there already, with what is done before it is upgraded.
+    ///
+    /// # Errors
+    /// As [`Chart::render`].
+    pub async fn render_upgrade(&self, values: &str) -> Result<String, HarnessError> {
+        self.template(&Self::folder(), values, &["--is-upgrade"])
+            .await
     }
 
     /// The same of a chart that stands elsewhere.
@@ -85,13 +94,22 @@ impl Chart {
     /// # Errors
     /// As [`Chart::render`].
     pub async fn render_chart(&self, chart: &Path, values: &str) -> Result<String, HarnessError> {
+        self.template(chart, values, &[]).await
+    }
+
+    async fn template(
+        &self,
+        chart: &Path,
+        values: &str,
+        flags: &[&str],
+    ) -> Result<String, HarnessError> {
         let file = tempfile::Builder::new()
             .suffix(".yaml")
             .tempfile_in(self.home())
             .map_err(HarnessError::io("creating a file for values"))?;
         std::fs::write(file.path(), values).map_err(HarnessError::io("writing values"))?;
         let (chart, values) = (chart.to_string_lossy(), file.path().to_string_lossy());
-        self.helm(&[
+        let known = [
             "template",
             RELEASE,
             &chart,
@@ -101,8 +119,8 @@ impl Chart {
             KUBERNETES,
             "--values",
             &values,
-        ])
-        .await
+        ];
+        self.helm(&[&known[..], flags].concat()).await
     }
 
     /// What a helm command that must succeed printed.

@@ -73,7 +73,7 @@ struct Manifest {
 
 impl Image {
     /// The image, built with `.ci/image` if anything has changed since it was built last (minutes, with its progress on
-    /// stderr), and unpacked into a folder of its own, which may be changed.
+    /// stderr), and unpacked into a folder of its own.
     ///
     /// # Errors
     /// It could not be built or unpacked.

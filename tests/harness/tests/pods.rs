@@ -92,27 +92,27 @@ fn lay_out_image(root: &Path) {
 
 /// A Pod with one container like this.
 fn pod(name: &str, restart_policy: &str, container: Value) -> Value {
-    let mut whole = json!({ "name": "actor", "image": IMAGE });
-    whole
-        .as_object_mut()
-        .unwrap()
-        .extend(container.as_object().unwrap().clone());
+    let container = with(json!({ "name": "actor", "image": IMAGE }), container);
     json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": "default" },
-        "spec": { "restartPolicy": restart_policy, "containers": [whole] },
+        "spec": { "restartPolicy": restart_policy, "containers": [container] },
     })
 }
 
+/// A container that serves and is asked whether it is ready.
 fn serving(more: Value) -> Value {
-    let mut container = json!({
+    let container = json!({
         "args": ["serve"], "ports": [{ "name": "http", "containerPort": 8080 }],
         "readinessProbe": { "httpGet": { "path": "/ready", "port": "http" } },
     });
-    container
-        .as_object_mut()
-        .unwrap()
-        .extend(more.as_object().unwrap().clone());
-    container
+    with(container, more)
+}
+
+fn with(mut whole: Value, more: Value) -> Value {
+    if let (Some(whole), Value::Object(more)) = (whole.as_object_mut(), more) {
+        whole.extend(more);
+    }
+    whole
 }
 
 fn container(pod: &Pod) -> ContainerStatus {

@@ -170,13 +170,11 @@ impl Keeper<'_> {
     async fn end(&self, running: &mut Running) -> Exit {
         running.order(Order::Terminate).await;
         let grace = grace(&self.newest.borrow());
-        match tokio::time::timeout(grace, running.ended()).await {
-            Ok(exit) => exit,
-            Err(_) => {
-                running.order(Order::Kill).await;
-                running.ended().await
-            }
+        if let Ok(exit) = tokio::time::timeout(grace, running.ended()).await {
+            return exit;
         }
+        running.order(Order::Kill).await;
+        running.ended().await
     }
 
     /// Asks the container how it is, until it is to be started again.
@@ -198,7 +196,7 @@ impl Keeper<'_> {
                 })
                 .await;
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let live = async {
             match &inquiries.liveness {

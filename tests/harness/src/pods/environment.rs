@@ -143,7 +143,7 @@ async fn whole(
         let found = present(api, &reference.name, reference.optional).await?;
         data.extend(found.and_then(|secret| secret.data).into_iter().flatten());
     }
-    let text = |(key, value): (String, ByteString)| (key, as_text(value));
+    let text = |(key, value): (String, ByteString)| (key, as_text(&value));
     Ok(data.into_iter().map(text).collect())
 }
 
@@ -172,11 +172,11 @@ async fn follow(
     };
     match (data.unwrap_or_default().remove(key), optional) {
         (None, None | Some(false)) => Err(Lack::Missing(format!("couldn't find key {key}"))),
-        (found, _) => Ok(found.map(as_text)),
+        (found, _) => Ok(found.as_ref().map(as_text)),
     }
 }
 
-fn as_text(value: ByteString) -> String {
+fn as_text(value: &ByteString) -> String {
     String::from_utf8_lossy(&value.0).into_owned()
 }
 

@@ -177,10 +177,13 @@ fn show(logs: &Path) {
 
 /// Where the ports of each Pod are found, by namespace and name.
 #[derive(Debug, Clone, Default)]
-struct Addresses(Arc<Mutex<BTreeMap<(String, String), BTreeMap<u16, SocketAddr>>>>);
+struct Addresses(Arc<Mutex<BTreeMap<(String, String), Ports>>>);
+
+/// Where each port of a Pod is found.
+type Ports = BTreeMap<u16, SocketAddr>;
 
 impl Addresses {
-    fn put(&self, pod: &Pod, ports: &BTreeMap<u16, SocketAddr>) {
+    fn put(&self, pod: &Pod, ports: &Ports) {
         let key = (pod.namespace().unwrap_or_default(), pod.name_any());
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(key, ports.clone());

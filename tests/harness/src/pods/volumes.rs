@@ -59,10 +59,11 @@ pub(super) async fn provide(
         }
         let place = folder.join(&volume.name);
         if volume.empty_dir.is_some() {
-            make_folder(&place, EMPTY_FOLDER_MODE, group).map_err(unwritable)?;
+            make_folder(&place, EMPTY_FOLDER_MODE, group)
+                .map_err(|failure| unwritable(&failure))?;
         } else {
             let files = files(client, pod, volume).await?;
-            write(&place, &files, group).map_err(unwritable)?;
+            write(&place, &files, group).map_err(|failure| unwritable(&failure))?;
         }
     }
     Ok(())
@@ -77,7 +78,7 @@ fn has_token(volume: &Volume) -> bool {
         .any(|source| source.service_account_token.is_some())
 }
 
-fn unwritable(failure: io::Error) -> Lack {
+fn unwritable(failure: &io::Error) -> Lack {
     Lack::Missing(format!("a volume cannot be written: {failure}"))
 }
 

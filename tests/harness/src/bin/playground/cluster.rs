@@ -1,8 +1,13 @@
-//! `playground cluster`: the surroundings, until somebody ends them.
+//! `playground cluster`: the surroundings and a node that runs the operator's image, until somebody ends them.
+
+use harness::{Image, Part, PodRunner};
 
 use crate::state::Running;
 use crate::surroundings::Surroundings;
 use crate::{Failure, asked_to_end};
+
+/// Where the pages say that the image is.
+const REPOSITORY: &str = "images.example/cloudflare-sso-operator";
 
 pub(crate) async fn run() -> Result<(), Failure> {
     let running = Running::claim()?;
@@ -18,23 +23,36 @@ pub(crate) async fn run() -> Result<(), Failure> {
 }
 
 async fn stay() -> Result<(), Failure> {
+    let image = Image::build().await?;
+    let helm = Part::Helm4.folder().await?;
     let surroundings = Surroundings::start().await?;
-    let base_url = surroundings.simulator.base_url();
+    let base_url = surroundings.cloudflare_base_url()?;
+    let reference = format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"));
+    let pods = PodRunner::new()
+        .image(&reference, image.for_pods())
+        .reach(base_url.port_or_known_default().unwrap_or_default())
+        .start(&surroundings.control_plane)
+        .await?;
     println!(
-        "The control plane is up, with crds/ and the rights of deploy/install.yaml. In each other terminal, first:\n"
+        "A cluster without the operator is up. In each other terminal, first:\n\n{}\n",
+        surroundings.how_to_look_around(&[helm])
     );
-    println!("{}\n", surroundings.how_to_look_around());
-    println!("Then follow the README, from step 3 of the first connector on. What differs here:\n");
-    println!("  step 3, the command that runs the operator ends with");
-    println!("    --cloudflare-base-url {base_url} --poll-unverified 1s");
-    println!("  step 4, the token to paste:");
+    println!("Then follow the README, from step 2 of the first connector on. What differs here:\n");
+    println!("  step 2, the image is there already; in the checkout:");
+    println!("    helm install cloudflare-sso-operator . --namespace cloudflare-sso-system \\");
+    println!("      --create-namespace --wait --set image.repository={REPOSITORY} \\");
+    println!("      --set cloudflare.baseURL={base_url} --set poll.unverified=1s");
+    println!("  step 3, the token to paste:");
     println!("    {}", surroundings.token);
-    println!("  step 6, the record is published, with its value, by");
+    println!("  step 5, the record is published, with its value, by");
     println!(
         "    curl -X PUT {}/txt/example.com -d 'cloudflare_dashboard_sso=…'\n",
         surroundings.simulator.admin_url()
     );
     println!("`check` and `export` need --cloudflare-base-url {base_url}, too.");
+    println!("Pods run as processes of this machine; `kubectl logs` and `exec` do not reach them.");
     println!("It stays until Ctrl-C here, or `make cluster-down` anywhere.");
-    std::future::pending().await
+    std::future::pending::<()>().await;
+    drop(pods);
+    Ok(())
 }

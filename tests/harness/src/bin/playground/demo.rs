@@ -70,6 +70,7 @@ struct Stage {
 impl Stage {
     async fn set(binary: PathBuf) -> Result<Self, Failure> {
         let surroundings = Surroundings::start().await?;
+        surroundings.install_rights().await?;
         let control_plane = &surroundings.control_plane;
         let kubeconfig = control_plane
             .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT, None)
@@ -230,7 +231,7 @@ impl Stage {
     /// Leaves everything that still runs up, and says how to reach it.
     async fn stay(&mut self) -> Result<(), Failure> {
         println!("\nEverything stays up until Ctrl-C. In another terminal:\n");
-        println!("{}", self.surroundings.how_to_look_around());
+        println!("{}", self.surroundings.how_to_look_around(&[]));
         println!("  operator:   http://{}/metrics", self.operator.address());
         println!("  its log:    {}", self.operator.process().log().display());
         asked_to_end().await

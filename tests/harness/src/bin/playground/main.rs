@@ -22,7 +22,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// etcd, kube-apiserver, kube-controller-manager and kubectl are built on first use, which takes minutes and needs Go;
 /// afterwards a start takes seconds. Everything listens on 127.0.0.1, lives in a temporary folder, and is gone afterwards.
-/// There are no nodes, so no Pods run: the operator is a process beside it.
+/// `cluster` runs Pods as processes of this machine; in `demo` the operator is a process beside it all.
 #[derive(Debug, Parser)]
 #[command(name = "playground", version)]
 struct CommandLine {
@@ -32,7 +32,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start control plane and simulator, install the CRD, and stay until Ctrl-C or `playground down`
+    /// Start control plane and simulator, build the image, run Pods, and stay until Ctrl-C or `playground down`
     Cluster,
     /// End a running `playground cluster`
     Down,

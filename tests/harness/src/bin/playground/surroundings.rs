@@ -1,4 +1,4 @@
-//! What the operator needs around it: a control plane with the CRD and the operator's rights, and Cloudflare.
+//! What the operator needs around it: a control plane, and Cloudflare.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Starts both, and installs `crds/` and the rights of `deploy/install.yaml`.
+    /// Starts both.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let knobs = Knobs {
             poll_interval: SIMULATED_DNS_POLL,
@@ -43,10 +43,6 @@ impl Surroundings {
 
         let control_plane =
             ControlPlane::start(Options::default().with_controller_manager()).await?;
-        for file in yaml_files(&repository().join("crds"))? {
-            control_plane.apply(&read(&file)?).await?;
-        }
-        control_plane.apply(&Chart::installed_rights()?).await?;
         Ok(Self {
             control_plane,
             simulator,
@@ -54,20 +50,34 @@ impl Surroundings {
         })
     }
 
+    /// Installs `crds/` and the rights of `deploy/install.yaml`, for an operator that is no Pod.
+    pub(crate) async fn install_rights(&self) -> Result<(), Failure> {
+        for file in yaml_files(&repository().join("crds"))? {
+            self.control_plane.apply(&read(&file)?).await?;
+        }
+        let rights = Chart::installed_rights()?;
+        self.control_plane.apply(&rights).await?;
+        Ok(())
+    }
+
     /// What the operator calls instead of Cloudflare.
     pub(crate) fn cloudflare_base_url(&self) -> Result<Url, Failure> {
         Ok(Url::parse(&self.simulator.base_url())?)
     }
 
-    /// The lines that a person needs to use it by hand.
-    pub(crate) fn how_to_look_around(&self) -> String {
+    /// The lines that a person needs to use it by hand; `programs` are folders with what they need on their PATH.
+    pub(crate) fn how_to_look_around(&self, programs: &[PathBuf]) -> String {
         let kubectl = self.control_plane.programs().kubectl();
-        let folder = kubectl.parent().unwrap_or(&kubectl);
+        let kubectl = kubectl.parent().map(Path::to_owned);
+        let path: String = programs
+            .iter()
+            .chain(&kubectl)
+            .map(|folder| format!("{}:", folder.display()))
+            .collect();
         format!(
-            "  export KUBECONFIG={}\n  export PATH={}:$PATH\n\n\
+            "  export KUBECONFIG={}\n  export PATH={path}$PATH\n\n\
              Simulated Cloudflare\n  base URL:   {}\n  admin API:  {}\n  account:    {ACCOUNT}\n  token:      {}",
             self.control_plane.kubeconfig().display(),
-            folder.display(),
             self.simulator.base_url(),
             self.simulator.admin_url(),
             self.token,
