@@ -65,7 +65,7 @@ impl Cluster {
         for repository in REPOSITORIES {
             for version in [env!("CARGO_PKG_VERSION"), BEFORE] {
                 let reference = format!("{repository}:{version}");
-                pods = pods.image(&reference, image.for_pods());
+                pods = pods.image(&reference, (&image).into());
             }
         }
         let pods = pods

@@ -29,7 +29,7 @@ async fn stay() -> Result<(), Failure> {
     let base_url = surroundings.cloudflare_base_url()?;
     let reference = format!("{REPOSITORY}:{}", env!("CARGO_PKG_VERSION"));
     let pods = PodRunner::new()
-        .image(&reference, image.for_pods())
+        .image(&reference, (&image).into())
         .reach(base_url.port_or_known_default().unwrap_or_default())
         .start(&surroundings.control_plane)
         .await?;
