@@ -69,6 +69,11 @@ impl Checkout {
         fs::read_to_string(self.folder.path().join(path)).unwrap()
     }
 
+    /// Removes a file.
+    pub(crate) fn remove(&self, path: &str) {
+        fs::remove_file(self.folder.path().join(path)).unwrap();
+    }
+
     /// Commits all that was changed.
     pub(crate) fn commit(&self, message: &str) {
         self.git(&["add", "--all"]);

@@ -1,13 +1,14 @@
 //! `docs/install.md`, followed word for word: the commands of each of its chapters, in a copy of what the checkout has, on a
-//! cluster of their own, with each line of helm. Nothing runs there, so what is shown is that everything can be made and
-//! unmade.
+//! cluster of their own whose Pods run, with each line of helm.
 
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-use harness::{Chart, ControlPlane, Options, Part};
+use harness::{Chart, ControlPlane, Part};
 use tokio::process::Command;
+
+use crate::cluster::Cluster;
 
 const PAGE: &str = "docs/install.md";
 
@@ -19,44 +20,52 @@ pub(crate) struct Chapter {
 
 #[tokio::test]
 async fn every_command_does_what_it_is_there_for_with_helm_3() {
-    follow(Part::Helm3).await;
+    follow_page(Part::Helm3).await;
 }
 
 #[tokio::test]
 async fn and_with_helm_4() {
-    follow(Part::Helm4).await;
+    follow_page(Part::Helm4).await;
 }
 
-async fn follow(helm: Part) {
+async fn follow_page(helm: Part) {
     let page = fs::read_to_string(Chart::folder().join(PAGE)).unwrap();
     let chapters = chapters(&page);
     assert!(chapters.len() >= 4, "{PAGE} has no commands");
-    let helm = helm.folder().await.unwrap();
+    let program = helm.folder().await.unwrap();
     for chapter in chapters {
-        let cluster = ControlPlane::start(Options::default().with_controller_manager())
+        let cluster = Cluster::with(helm).await;
+        let checkout = cluster.control_plane.folder().join("checkout");
+        copy(&checkout);
+        follow(&chapter, &cluster.control_plane, &program, &checkout).await;
+    }
+}
+
+/// Runs the commands of a chapter in their order. Each must succeed.
+pub(crate) async fn follow(
+    chapter: &Chapter,
+    cluster: &ControlPlane,
+    helm: &Path,
+    checkout: &Path,
+) {
+    for command in &chapter.commands {
+        let output = shell(cluster, helm, checkout)
+            .arg(command)
+            .output()
             .await
             .unwrap();
-        let checkout = cluster.folder().join("checkout");
-        copy(&checkout);
-        for command in chapter.commands {
-            let output = shell(&cluster, &helm, &checkout)
-                .arg(&command)
-                .output()
-                .await
-                .unwrap();
-            assert!(
-                output.status.success(),
-                "{}: {command}\n{}\n{}",
-                chapter.name,
-                String::from_utf8_lossy(&output.stdout),
-                String::from_utf8_lossy(&output.stderr)
-            );
-        }
+        assert!(
+            output.status.success(),
+            "{}: {command}\n{}\n{}",
+            chapter.name,
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
 /// What a person has: the checkout as the working folder, helm, kubectl, and the rights of an administrator.
-pub(crate) fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
+fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
     let kubectl = cluster.programs().kubectl();
     let path = format!(
         "{}:{}:{}",

@@ -5,7 +5,7 @@ use std::fs;
 use harness::{Chart, Part};
 
 use crate::cluster::{Cluster, chart_before, ours, with_an_old_rule};
-use crate::install_page::{chapters, copy, shell};
+use crate::install_page::{chapters, copy, follow};
 
 const PAGE: &str = "docs/upgrade.md";
 
@@ -21,20 +21,7 @@ async fn every_command_of_the_page_works_where_it_stands() {
     let chapters = chapters(&page);
     assert!(chapters.len() >= 4, "{PAGE} has no commands");
     for chapter in chapters {
-        for command in chapter.commands {
-            let output = shell(&cluster.control_plane, &helm, &checkout)
-                .arg(&command)
-                .output()
-                .await
-                .unwrap();
-            assert!(
-                output.status.success(),
-                "{}: {command}\n{}\n{}",
-                chapter.name,
-                String::from_utf8_lossy(&output.stdout),
-                String::from_utf8_lossy(&output.stderr)
-            );
-        }
+        follow(&chapter, &cluster.control_plane, &helm, &checkout).await;
     }
     let definition = cluster.definition().await;
     assert_eq!(definition["spec"]["versions"], ours()["spec"]["versions"]);

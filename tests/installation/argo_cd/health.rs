@@ -1,7 +1,7 @@
 //! The life of a connector as Argo CD shows it, and the actions that it offers, by the real controller and the real API server.
 
 use cloudflare_sso_operator::resource::ConditionType;
-use harness::Options;
+use harness::{Options, await_gone, await_object};
 use simulator::{Failure, Fault, Operation, Repeat};
 
 use super::{
@@ -9,7 +9,6 @@ use super::{
 };
 use crate::checkout::Checkout;
 use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, quick_knobs};
-use harness::await_object;
 
 #[tokio::test]
 async fn health_follows_the_connector_and_actions_change_it() {
@@ -50,6 +49,7 @@ async fn health_follows_the_connector_and_actions_change_it() {
         .what_is_suspended_stays_so_until_it_is_resumed()
         .await;
     deployer.a_look_can_be_asked_for().await;
+    deployer.what_git_drops_waits_for_a_person(&checkout).await;
 }
 
 impl Deployer {
@@ -148,5 +148,27 @@ impl Deployer {
         .unwrap();
         self.refresh(CONNECTORS).await;
         self.until_synced(CONNECTORS).await;
+    }
+
+    /// The sample's connector says `Delete`, and so that pruning it is to be confirmed.
+    async fn what_git_drops_waits_for_a_person(&self, checkout: &Checkout) {
+        let objects = self.stage.objects_in(CONNECTORS_NAMESPACE);
+        let object = objects.get(CONNECTOR).await.unwrap();
+        checkout.remove(&format!("connectors/{CONNECTOR}.yaml"));
+        checkout.commit("No connector");
+        self.refresh(CONNECTORS).await;
+        self.until(CONNECTORS, "to wait for a confirmation", |status| {
+            let message = status["operationState"]["message"].as_str();
+            message.is_some_and(|message| message.contains("pruning confirmation"))
+        })
+        .await;
+        let waiting = objects.get(CONNECTOR).await.unwrap();
+        assert_eq!(waiting.metadata.deletion_timestamp, None);
+
+        let confirm = ["app", "confirm-deletion", CONNECTORS];
+        let confirmed = self.argo_cd.command(&confirm).await.unwrap();
+        confirmed.success().unwrap();
+        await_gone(&objects, &object, PATIENCE).await.unwrap();
+        assert!(self.stage.simulator.admin().connectors(ACCOUNT).is_empty());
     }
 }
