@@ -72,7 +72,7 @@ impl Surroundings {
         let path: String = programs
             .iter()
             .chain(&kubectl)
-            .map(|folder| format!("{}:", folder.display()))
+            .map(|folder| folder.display().to_string() + ":")
             .collect();
         format!(
             "  export KUBECONFIG={}\n  export PATH={path}$PATH\n\n\
