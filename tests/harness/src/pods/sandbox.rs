@@ -219,7 +219,8 @@ pub(super) async fn program() -> Result<PathBuf, HarnessError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let script = PathBuf::from(&cargo);
     let output = tokio::process::Command::new(cargo)
-        .args(["build", "--quiet", "--locked", "--package", "harness"])
+        // Of the whole workspace, so that its libraries are those that are built already.
+        .args(["build", "--quiet", "--locked", "--workspace"])
         .args(["--bin", "pod-sandbox", "--message-format=json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stdin(Stdio::null())
