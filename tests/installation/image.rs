@@ -239,6 +239,8 @@ impl Stage {
             "metadata": { "name": name, "namespace": OPERATOR_NAMESPACE },
             "spec": {
                 "serviceAccountName": OPERATOR_ACCOUNT,
+                // The account itself leaves it to its Pods to ask for the token.
+                "automountServiceAccountToken": true,
                 "restartPolicy": restart_policy,
                 "securityContext": {
                     "runAsNonRoot": true,
