@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{
-    DEFINITION_VERSION, SsoConnector, custom_resource_definition,
+    ConditionType, DEFINITION_VERSION, SsoConnector, custom_resource_definition,
 };
 use harness::{
     Chart, ControlPlane, HarnessError, Image, Options, Part, PodRunner, RunningPods, await_object,
@@ -17,9 +17,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::CustomResourceExt as _;
 use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
-use simulator::{Knobs, Simulator};
+use simulator::Simulator;
 
-use crate::surroundings::{ACCOUNT, NAMESPACE, OPERATOR_NAMESPACE, ready_reason};
+use crate::stage::{
+    ACCOUNT, NAMESPACE, OPERATOR_NAMESPACE, SECRET, condition, current, quick_knobs,
+};
 
 pub(crate) const RELEASE: &str = "cloudflare-sso-operator";
 /// Where the chart and the pages say that the image is.
@@ -27,7 +29,6 @@ const REPOSITORIES: [&str; 2] = [
     "cloudflare-sso-operator",
     "images.example/cloudflare-sso-operator",
 ];
-const SECRET: &str = "cloudflare-api-token";
 /// The version before this one, as the tests make it up.
 pub(crate) const BEFORE: &str = "0.0.9";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
@@ -55,11 +56,7 @@ impl Cluster {
         let image = Image::build().await.unwrap();
         let options = Options::default().with_controller_manager();
         let control_plane = ControlPlane::start(options).await.unwrap();
-        let knobs = Knobs {
-            poll_interval: Duration::from_millis(100),
-            ..Knobs::default()
-        };
-        let simulator = Simulator::start(knobs).await.unwrap();
+        let simulator = Simulator::start(quick_knobs()).await.unwrap();
         let cloudflare: reqwest::Url = simulator.base_url().parse().unwrap();
         let mut pods = PodRunner::new();
         for repository in REPOSITORIES {
@@ -183,7 +180,9 @@ impl Cluster {
 
     pub(crate) async fn until_ready_is(&self, name: &str, reason: &str) -> SsoConnector {
         let awaited = format!("Ready to be {reason}");
-        let is_so = |object: &SsoConnector| ready_reason(object) == Some(reason);
+        let is_so = |object: &SsoConnector| {
+            current(object) && condition(object, ConditionType::Ready).1 == reason
+        };
         await_object(&self.objects(), name, &awaited, PATIENCE, is_so)
             .await
             .unwrap()

@@ -10,7 +10,7 @@ use harness::{Chart, ControlPlane, Options, Part, rights_in};
 use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
 
-use crate::surroundings::OPERATOR_NAMESPACE;
+use crate::stage::OPERATOR_NAMESPACE;
 
 /// An API server, and the rights of the hook in it.
 struct Stage {

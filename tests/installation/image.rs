@@ -14,8 +14,8 @@ use reqwest::Url;
 use serde_json::json;
 use simulator::Operation;
 
-use crate::surroundings::{
-    ACCOUNT, BRISK, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, PATIENCE, Surroundings, repository,
+use crate::stage::{
+    ACCOUNT, BRISK, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, PATIENCE, Stage, quick_knobs, repository,
 };
 
 const PROGRAM: &str = "/cloudflare-sso-operator";
@@ -129,16 +129,16 @@ fn the_page_has_a_row_for_each_build_argument() {
 
 #[tokio::test]
 async fn its_commands_need_nothing_else() {
-    let stage = Stage::set().await;
-    let version = stage.command("version", &["--version"]).await;
+    let running = Running::set().await;
+    let version = running.command("version", &["--version"]).await;
     assert_eq!(
         version,
         format!("cloudflare-sso-operator {}\n", env!("CARGO_PKG_VERSION"))
     );
-    let definition = stage.command("crd", &["crd"]).await;
+    let definition = running.command("crd", &["crd"]).await;
     let file = repository().join("crds/ssoconnectors.cloudflare-sso.dev.yaml");
     assert_eq!(definition, fs::read_to_string(file).unwrap());
-    let checked = stage
+    let checked = running
         .command("check", &["check", "--account", ACCOUNT])
         .await;
     let well = |line: &str| line.starts_with("ok");
@@ -150,20 +150,20 @@ async fn its_commands_need_nothing_else() {
 
 #[tokio::test]
 async fn the_operator_works_read_only_and_without_rights_on_the_machine() {
-    let stage = Stage::set().await;
-    stage.run("operator", "Always", &BRISK).await;
-    stage
-        .surroundings
+    let running = Running::set().await;
+    running.run("operator", "Always", &BRISK).await;
+    running
+        .stage
         .enabled_connector("example", "example.com")
         .await;
-    let calls = stage.surroundings.simulator.calls();
+    let calls = running.stage.simulator.calls();
     assert_eq!(calls.clone().of(Operation::Create).count(), 1);
     assert_eq!(
         calls.of(Operation::Update).last().unwrap().body,
         Some(json!({ "enabled": true }))
     );
 
-    let process = stage.process();
+    let process = running.process();
     let status = fs::read_to_string(process.join("status")).unwrap();
     let status: BTreeMap<&str, &str> = status
         .lines()
@@ -183,26 +183,26 @@ async fn the_operator_works_read_only_and_without_rights_on_the_machine() {
 }
 
 /// The image in a control plane whose Pods run.
-struct Stage {
+struct Running {
     pods: RunningPods,
-    surroundings: Surroundings,
+    stage: Stage,
     _image: Image,
 }
 
-impl Stage {
+impl Running {
     async fn set() -> Self {
         let image = Image::build().await.unwrap();
-        let surroundings = Surroundings::with(Options::default().with_controller_manager()).await;
-        let simulator: Url = surroundings.simulator.base_url().parse().unwrap();
+        let stage = Stage::with(Options::default().with_controller_manager(), quick_knobs()).await;
+        let simulator: Url = stage.simulator.base_url().parse().unwrap();
         let pods = PodRunner::new()
             .image(IMAGE, ContainerImage::from(&image))
             .reach(simulator.port().unwrap())
-            .start(&surroundings.control_plane)
+            .start(&stage.control_plane)
             .await
             .unwrap();
         Self {
             pods,
-            surroundings,
+            stage,
             _image: image,
         }
     }
@@ -217,8 +217,7 @@ impl Stage {
                 .and_then(|status| status.phase.as_deref());
             matches!(phase, Some("Succeeded" | "Failed"))
         };
-        let pods: Api<Pod> =
-            Api::namespaced(self.surroundings.control_plane.client(), OPERATOR_NAMESPACE);
+        let pods: Api<Pod> = Api::namespaced(self.stage.control_plane.client(), OPERATOR_NAMESPACE);
         let ended = await_object(&pods, name, "to end", PATIENCE, awaited)
             .await
             .unwrap();
@@ -231,7 +230,7 @@ impl Stage {
     /// Runs the image with these arguments, with as few rights on the machine as the chart leaves to it.
     async fn run(&self, name: &str, restart_policy: &str, arguments: &[&str]) {
         // A name, as the address of Cloudflare is one.
-        let simulator = self.surroundings.simulator.base_url();
+        let simulator = self.stage.simulator.base_url();
         let simulator = simulator.replace("127.0.0.1", "localhost");
         let pod = json!({
             "apiVersion": "v1",
@@ -252,7 +251,7 @@ impl Stage {
                     "args": arguments,
                     "env": [
                         { "name": "CLOUDFLARE_BASE_URL", "value": simulator },
-                        { "name": "CLOUDFLARE_API_TOKEN", "value": self.surroundings.token },
+                        { "name": "CLOUDFLARE_API_TOKEN", "value": self.stage.token },
                     ],
                     "securityContext": {
                         "allowPrivilegeEscalation": false,
@@ -262,12 +261,12 @@ impl Stage {
                 }],
             },
         });
-        self.surroundings.apply(&pod).await;
+        self.stage.apply(&pod).await;
     }
 
     /// Where the machine shows the operator's process.
     fn process(&self) -> PathBuf {
-        let own = self.surroundings.simulator.base_url();
+        let own = self.stage.simulator.base_url();
         let own = own.replace("127.0.0.1", "localhost");
         let is_it = |process: &PathBuf| {
             let read = |file| fs::read_to_string(process.join(file)).unwrap_or_default();

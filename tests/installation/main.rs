@@ -16,9 +16,8 @@ mod prometheus;
 mod release;
 mod roles;
 mod samples;
-#[path = "../operator/stage.rs"]
+#[path = "../stage/mod.rs"]
 #[expect(dead_code, reason = "the tests of the operator use the rest")]
 mod stage;
-mod surroundings;
 mod upgrade_page;
 mod values;

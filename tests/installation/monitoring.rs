@@ -11,8 +11,10 @@ use simulator::{Failure, Fault, Repeat};
 use tokio::process::Command;
 
 use crate::prometheus::{Prometheus, alerts, each_alert};
-use crate::surroundings::{Surroundings, repository};
+use crate::stage::{Stage, repository};
 
+/// How long a token rests that Cloudflare throttles: longer than a test.
+const PAUSE: [&str; 2] = ["--default-pause", "30s"];
 /// Another account, with a token of its own.
 const OTHER_ACCOUNT: &str = "99999999999999999999999999999999";
 
@@ -31,7 +33,7 @@ async fn promtool_accepts_the_rules_and_sees_each_alert_fire_and_not_fire() {
 #[tokio::test]
 async fn what_the_page_says_to_write_and_to_run_works() {
     let page = read("docs/monitoring.md");
-    let surroundings = Surroundings::set().await;
+    let stage = Stage::set().await;
     let commands: BTreeSet<&str> = page
         .split(['`', '\n'])
         .filter_map(|word| word.strip_prefix("kubectl "))
@@ -39,7 +41,7 @@ async fn what_the_page_says_to_write_and_to_run_works() {
     assert!(commands.len() > 3, "{commands:?}");
     for command in commands {
         let arguments: Vec<&str> = command.split(' ').collect();
-        let ended = surroundings.control_plane.kubectl(&arguments).await;
+        let ended = stage.control_plane.kubectl(&arguments).await;
         let ended = ended.unwrap();
         // There is no such Lease before an operator runs.
         let lacks_lease = command.starts_with("get lease") && ended.stderr.contains("NotFound");
@@ -48,7 +50,7 @@ async fn what_the_page_says_to_write_and_to_run_works() {
 
     let (_, configuration) = page.split_once("```yaml\n").unwrap();
     let (configuration, _) = configuration.split_once("```").unwrap();
-    let folder = surroundings.control_plane.folder();
+    let folder = stage.control_plane.folder();
     let mut configuration: Value = serde_saphyr::from_str(configuration).unwrap();
     // Debian's Prometheus is built without it.
     let scrape = configuration["scrape_configs"][0].as_object_mut().unwrap();
@@ -65,8 +67,8 @@ async fn what_the_page_says_to_write_and_to_run_works() {
 
 #[tokio::test]
 async fn every_metric_of_a_running_operator_is_documented_and_every_documented_one_is_there() {
-    let surroundings = Surroundings::set().await;
-    let operator = busy_operator(&surroundings).await;
+    let stage = Stage::set().await;
+    let operator = busy_operator(&stage).await;
     let told = Told::parse(&operator.metrics().await.unwrap());
     let page = read("docs/monitoring.md");
     let documented: BTreeMap<&str, (&str, &str)> = page
@@ -107,9 +109,9 @@ async fn every_metric_of_a_running_operator_is_documented_and_every_documented_o
 
 #[tokio::test]
 async fn every_panel_shows_something_and_no_alert_speaks_of_what_is_not_there() {
-    let surroundings = Surroundings::set().await;
-    let operator = busy_operator(&surroundings).await;
-    let prometheus = Prometheus::scraping(&operator, surroundings.control_plane.folder()).await;
+    let stage = Stage::set().await;
+    let operator = busy_operator(&stage).await;
+    let prometheus = Prometheus::scraping(&operator, stage.control_plane.folder()).await;
     prometheus
         .until_true(
             "cloudflare_sso_verification_age_seconds > 0 and cloudflare_sso_paused_tokens == 1",
@@ -141,18 +143,16 @@ async fn every_panel_shows_something_and_no_alert_speaks_of_what_is_not_there() 
 
 #[tokio::test]
 async fn an_alert_fires_when_a_person_disables_sso_and_ends_when_the_spec_is_applied_again() {
-    let surroundings = Surroundings::set().await;
-    let operator = surroundings.operator().await;
-    let prometheus = Prometheus::scraping(&operator, surroundings.control_plane.folder()).await;
-    let id = surroundings
-        .enabled_connector("example", "example.com")
-        .await;
+    let stage = Stage::set().await;
+    let operator = stage.operator(&PAUSE).await;
+    let prometheus = Prometheus::scraping(&operator, stage.control_plane.folder()).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     prometheus
         .until_true("cloudflare_sso_connectors{reason=\"Available\"} == 1")
         .await;
     prometheus.until_alerts_are(&[]).await;
 
-    let cloudflare = surroundings.simulator.admin();
+    let cloudflare = stage.simulator.admin();
     cloudflare.set_enabled(&id, false).unwrap();
     let alerts = prometheus
         .until_alerts_are(&["CloudflareSsoChangedByHand"])
@@ -166,10 +166,10 @@ async fn an_alert_fires_when_a_person_disables_sso_and_ends_when_the_spec_is_app
     let description = alert["annotations"]["description"].as_str().unwrap();
     assert!(description.starts_with("SsoConnector objects with HeldByExternalChange: 1."));
 
-    surroundings
+    stage
         .annotate("example", "cloudflare-sso.dev/enable-at", "now")
         .await;
-    surroundings.until_ready_is("example", "Available").await;
+    stage.until_ready_is("example", "Available").await;
     prometheus.until_alerts_are(&[]).await;
 }
 
@@ -187,38 +187,30 @@ async fn promtool(folder: &Path, arguments: &[&str]) {
 
 /// An operator with something to tell: a connector that is held, one that awaits its verification, one whose token is refused,
 /// and a token that rests.
-async fn busy_operator(surroundings: &Surroundings) -> Operator {
-    let cloudflare = surroundings.simulator.admin();
-    let operator = surroundings.operator().await;
-    let id = surroundings
-        .enabled_connector("held", "held.example.com")
-        .await;
+async fn busy_operator(stage: &Stage) -> Operator {
+    let cloudflare = stage.simulator.admin();
+    let operator = stage.operator(&PAUSE).await;
+    let id = stage.enabled_connector("held", "held.example.com").await;
     cloudflare.set_enabled(&id, false).unwrap();
-    surroundings
-        .until_ready_is("held", "HeldByExternalChange")
-        .await;
-    surroundings
+    stage.until_ready_is("held", "HeldByExternalChange").await;
+    stage
         .connector("waits", "waits.example.com", json!({}))
         .await;
-    surroundings
-        .until_ready_is("waits", "AwaitingVerification")
-        .await;
-    surroundings.put_token("refused", "another-t0ken").await;
+    stage.until_ready_is("waits", "AwaitingVerification").await;
+    stage.put_token("refused", "another-t0ken").await;
     let refused = json!({ "apiTokenSecretRef": { "name": "refused" } });
-    surroundings
+    stage
         .connector("refused", "refused.example.com", refused)
         .await;
-    surroundings.until_ready_is("refused", "Unauthorized").await;
+    stage.until_ready_is("refused", "Unauthorized").await;
 
     let token = cloudflare.add_ready_account(OTHER_ACCOUNT, "other");
-    surroundings.put_token("rests", &token).await;
+    stage.put_token("rests", &token).await;
     let pause = Failure::throttled(Some(Duration::from_mins(10)));
     let fault = Fault::new(pause).on_account(OTHER_ACCOUNT);
     cloudflare.push_fault(fault.repeat(Repeat::Forever));
     let rests = json!({ "accountID": OTHER_ACCOUNT, "apiTokenSecretRef": { "name": "rests" } });
-    surroundings
-        .connector("rests", "rests.example.com", rests)
-        .await;
+    stage.connector("rests", "rests.example.com", rests).await;
     operator
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use harness::{Operator, Part, Process, free_port, until};
 use serde_json::{Value, json};
 
-use crate::surroundings::{PATIENCE, repository};
+use crate::stage::{PATIENCE, repository};
 
 /// A running one.
 pub(crate) struct Prometheus {

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cluster::{
     BEFORE, Cluster, PATIENCE, RELEASE, chart_before, fields, ours, with_an_old_rule,
 };
-use crate::surroundings::{ACCOUNT, NAMESPACE, OPERATOR_NAMESPACE};
+use crate::stage::{ACCOUNT, NAMESPACE, OPERATOR_NAMESPACE};
 
 #[tokio::test]
 async fn the_life_of_a_release_with_helm_3() {

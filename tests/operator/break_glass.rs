@@ -7,7 +7,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use simulator::{Call, Failure, Fault, Operation, When};
 
-use crate::enforcement::{enabled_connector, expect_enabling_patches, polls, verified_connector};
+use crate::enforcement::{expect_enabling_patches, polls, verified_connector};
 use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, current};
 
 const HELD: &str = "HeldByExternalChange";
@@ -17,7 +17,7 @@ const DELETED: &str = "DeletedExternally";
 async fn nothing_but_a_request_enables_again_what_was_disabled_in_an_emergency() {
     let stage = Stage::set().await;
     let operator = stage.operator(&[]).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     let satisfied = stage.objects().get("example").await.unwrap().status;
     let admin = stage.simulator.admin();
     admin.set_enabled(&id, false).unwrap();
@@ -68,7 +68,7 @@ async fn nothing_but_a_request_creates_again_what_was_deleted_by_hand() {
     let stage = Stage::set().await;
     // A settled object is looked at anew each second, so what was seen may be as old as that.
     let operator = stage.operator(&["--observation-limit", "1s"]).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     let admin = stage.simulator.admin();
     admin.delete_connector(&id).unwrap();
 
@@ -187,7 +187,7 @@ fn switches(stage: &Stage) -> usize {
 async fn each_hold_has_an_event_that_says_what_was_found_this_time() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     let admin = stage.simulator.admin();
     for enabled in [false, true] {
         admin.set_enabled(&id, enabled).unwrap();

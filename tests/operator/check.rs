@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use simulator::{Operation, Permission, TokenRequest};
 
 use crate::command::{Ended, command};
-use crate::stage::{ACCOUNT, LEASE_NAMESPACE, Stage, rights};
+use crate::stage::{ACCOUNT, OPERATOR_NAMESPACE, Stage, rights};
 
 /// Where no API server is.
 const NOBODY: &str = "http://127.0.0.1:1";
@@ -20,7 +20,7 @@ async fn kubeconfig_for(stage: &Stage, address: Option<&str>) -> PathBuf {
     let address = address.map(|address| address.parse().unwrap());
     stage
         .control_plane
-        .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", address)
+        .service_account_kubeconfig(OPERATOR_NAMESPACE, "cloudflare-sso-operator", address)
         .await
         .unwrap()
 }
@@ -32,7 +32,7 @@ async fn check(stage: &Stage, kubeconfig: &Path, token: &str, further: &[&str]) 
         "--account",
         ACCOUNT,
         "--lease-namespace",
-        LEASE_NAMESPACE,
+        OPERATOR_NAMESPACE,
     ];
     command(stage, kubeconfig, token, &[&known, further].concat()).await
 }

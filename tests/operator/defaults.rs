@@ -8,7 +8,7 @@ use harness::{Operator, OperatorOptions};
 use serde_json::json;
 use simulator::{Call, Calls, Operation};
 
-use crate::stage::{LEASE_NAMESPACE, PATIENCE, Stage, code, condition, connector_id};
+use crate::stage::{OPERATOR_NAMESPACE, PATIENCE, Stage, code, condition, connector_id};
 
 /// How often a connector is looked at that is not verified, and how far apart two looks are that show a change by hand.
 const LOOK: Duration = Duration::from_secs(30);
@@ -62,14 +62,14 @@ async fn the_journey_takes_the_time_that_the_defaults_give_it() {
 async fn unhurried(stage: &Stage) -> Operator {
     let kubeconfig = stage
         .control_plane
-        .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", None)
+        .service_account_kubeconfig(OPERATOR_NAMESPACE, "cloudflare-sso-operator", None)
         .await
         .unwrap();
     let mut operator = Operator::start(&OperatorOptions {
         binary: PathBuf::from(env!("CARGO_BIN_EXE_cloudflare-sso-operator")),
         kubeconfig,
         cloudflare_base_url: stage.simulator.base_url().parse().unwrap(),
-        flags: ["--lease-namespace", LEASE_NAMESPACE]
+        flags: ["--lease-namespace", OPERATOR_NAMESPACE]
             .map(str::to_owned)
             .into(),
     })

@@ -3,7 +3,6 @@
 use harness::Operator;
 use serde_json::json;
 
-use crate::enforcement::enabled_connector;
 use crate::stage::{PATIENCE, Stage, repository};
 
 const DEFINITION: &str = "crd/ssoconnectors.cloudflare-sso.dev";
@@ -59,7 +58,7 @@ async fn a_definition_that_was_removed_by_force_and_applied_again_deletes_nothin
 
 /// An object that says in writing to delete its connector.
 async fn deletable(stage: &Stage) -> String {
-    let id = enabled_connector(stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     stage
         .patch_spec("example", json!({ "deletionPolicy": "Delete" }))
         .await;

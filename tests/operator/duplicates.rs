@@ -7,7 +7,7 @@ use kube::api::{Api, DeleteParams};
 use serde_json::{Value, json};
 use simulator::{Failure, Fault, Operation, Repeat};
 
-use crate::enforcement::{enabled_connector, polls};
+use crate::enforcement::polls;
 use crate::stage::{
     ACCOUNT, NAMESPACE, PATIENCE, SECRET, Stage, condition, connector, connector_id, has_finalizer,
 };
@@ -181,7 +181,7 @@ async fn an_heir_that_the_watch_has_not_brought_yet_is_found_and_waited_for() {
 async fn a_duplicate_goes_without_a_call_whatever_it_says() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     stage
         .connector(
             "second",
@@ -202,7 +202,7 @@ fn wanted() -> Value {
 
 /// An enabled connector whose object says in writing to delete it.
 async fn deletable(stage: &Stage) -> String {
-    let id = enabled_connector(stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     stage
         .patch_spec("example", json!({ "deletionPolicy": "Delete" }))
         .await;

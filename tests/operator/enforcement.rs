@@ -13,7 +13,7 @@ use crate::stage::{ACCOUNT, PATIENCE, Stage, code, condition, connector_id};
 async fn what_a_person_disables_stays_disabled_until_asked_for_again() {
     let stage = Stage::set().await;
     let mut operator = stage.operator(&[]).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
 
     stage.simulator.admin().set_enabled(&id, false).unwrap();
     let held = stage
@@ -78,7 +78,7 @@ async fn what_a_person_disables_stays_disabled_until_asked_for_again() {
 async fn an_edit_of_enabled_itself_ends_the_hold() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     stage.simulator.admin().set_enabled(&id, false).unwrap();
     stage
         .until_ready_is("example", "HeldByExternalChange")
@@ -141,7 +141,7 @@ async fn a_verified_connector_that_is_adopted_disabled_is_not_enabled() {
 async fn toggling_lagging_reads_and_lost_answers_are_no_holds() {
     let stage = Stage::set().await;
     let _operator = stage.operator(&[]).await;
-    enabled_connector(&stage).await;
+    stage.enabled_connector("example", "example.com").await;
     stage.simulator.admin().turn_knobs(|knobs| {
         knobs.get_lag = Duration::from_millis(500);
         knobs.list_lag = Duration::from_millis(700);
@@ -399,13 +399,6 @@ pub(crate) async fn verified_connector(stage: &Stage, fields: serde_json::Value)
         })
         .await;
     connector_id(&object).unwrap()
-}
-
-/// An object whose connector is verified and enabled; the connector's ID.
-pub(crate) async fn enabled_connector(stage: &Stage) -> String {
-    let id = verified_connector(stage, json!({ "enabled": true })).await;
-    stage.until_ready_is("example", "Available").await;
-    id
 }
 
 async fn until_satisfied(stage: &Stage, enabled: bool) {

@@ -16,7 +16,7 @@ use serde_json::json;
 use simulator::{Failure, Fault, Operation, When};
 use tokio_util::sync::CancellationToken;
 
-use crate::stage::{ACCOUNT, LEASE_NAMESPACE, PATIENCE, Stage, connector_id};
+use crate::stage::{ACCOUNT, OPERATOR_NAMESPACE, PATIENCE, Stage, connector_id};
 
 /// The durations of a leader that nobody has scaled.
 const DEFAULTS: [&str; 6] = [
@@ -325,7 +325,7 @@ async fn race(stage: &Stage, name: &str) {
     let mut candidates: FuturesUnordered<_> = (0..CANDIDATES)
         .map(|n| {
             let place = Place {
-                namespace: LEASE_NAMESPACE.to_owned(),
+                namespace: OPERATOR_NAMESPACE.to_owned(),
                 name: name.to_owned(),
                 identity: format!("candidate-{n}"),
             };
@@ -386,7 +386,7 @@ async fn pair(stage: &Stage, flags: &[&str]) -> (Operator, Operator) {
 }
 
 fn lease(stage: &Stage) -> Api<Lease> {
-    Api::namespaced(stage.control_plane.client(), LEASE_NAMESPACE)
+    Api::namespaced(stage.control_plane.client(), OPERATOR_NAMESPACE)
 }
 
 async fn holder(stage: &Stage) -> Option<String> {

@@ -24,6 +24,7 @@ mod rights;
 mod schema_guard;
 mod scope;
 mod silence;
+#[path = "../stage/mod.rs"]
 mod stage;
 mod transcript;
 mod trouble;

@@ -4,7 +4,7 @@ use harness::{Operator, until};
 use serde_json::json;
 
 use crate::command::command;
-use crate::stage::{LEASE_NAMESPACE, PATIENCE, Stage, rights};
+use crate::stage::{OPERATOR_NAMESPACE, PATIENCE, Stage, rights};
 
 /// Waits until the metric has this value.
 async fn until_missing(operator: &Operator, count: u32) {
@@ -54,7 +54,7 @@ async fn an_operator_that_may_not_ask_works_all_the_same_and_check_says_so() {
     let stage = Stage::set().await;
     let kubeconfig = stage
         .control_plane
-        .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", None)
+        .service_account_kubeconfig(OPERATOR_NAMESPACE, "cloudflare-sso-operator", None)
         .await
         .unwrap();
     stage

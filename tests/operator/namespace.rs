@@ -8,7 +8,6 @@ use kube::api::{Api, DeleteParams};
 use serde_json::json;
 use simulator::Operation;
 
-use crate::enforcement::enabled_connector;
 use crate::stage::{ACCOUNT, NAMESPACE, Stage, has_finalizer, quick_knobs};
 
 /// How long the namespace may take.
@@ -18,7 +17,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 async fn a_namespace_that_is_deleted_takes_a_connector_along_that_is_to_be_deleted() {
     let stage = stage().await;
     let _operator = stage.operator(&[]).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     stage
         .patch_spec("example", json!({ "deletionPolicy": "Delete" }))
         .await;
@@ -47,7 +46,7 @@ async fn a_namespace_that_is_deleted_takes_a_connector_along_that_is_to_be_delet
 async fn a_namespace_that_is_deleted_leaves_a_connector_that_is_to_be_retained() {
     let stage = stage().await;
     let _operator = stage.operator(&[]).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     stage
         .patch_spec("example", json!({ "deletionPolicy": "Retain" }))
         .await;

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::stage::{ACCOUNT, LEASE_NAMESPACE, Stage, repository};
+use crate::stage::{ACCOUNT, OPERATOR_NAMESPACE, Stage, repository};
 
 /// Nobody resolves this name.
 const CLOUDFLARE: &str = "https://cloudflare.test/client/v4";
@@ -106,7 +106,7 @@ fn operator(stage: &Stage, kubeconfig: &Path, environment: &[(&str, &str)]) -> C
         .env("KUBECONFIG", kubeconfig)
         .env("CLOUDFLARE_BASE_URL", CLOUDFLARE)
         .env("CLOUDFLARE_API_TOKEN", &stage.token)
-        .env("LEASE_NAMESPACE", LEASE_NAMESPACE)
+        .env("OPERATOR_NAMESPACE", OPERATOR_NAMESPACE)
         .envs(environment.iter().copied());
     command
 }
@@ -116,7 +116,7 @@ async fn cloudflare_is_reached_through_the_proxy_and_the_api_server_is_not() {
     let stage = Stage::set().await;
     let kubeconfig = stage
         .control_plane
-        .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", None)
+        .service_account_kubeconfig(OPERATOR_NAMESPACE, "cloudflare-sso-operator", None)
         .await
         .unwrap();
     let proxy = Proxy::start(&stage.simulator.base_url()).await;

@@ -15,7 +15,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use crate::stage::{
-    ACCOUNT, LEASE_NAMESPACE, NAMESPACE, PATIENCE, SECRET, Stage, code, connector, quick_knobs,
+    ACCOUNT, NAMESPACE, OPERATOR_NAMESPACE, PATIENCE, SECRET, Stage, code, connector, quick_knobs,
     rights,
 };
 
@@ -253,7 +253,7 @@ async fn the_token_opens_nothing_else() {
         assert!(refused.contains(&right), "{right:?} was not tried");
     }
 
-    let leases = Api::<Lease>::namespaced(operator.clone(), LEASE_NAMESPACE);
+    let leases = Api::<Lease>::namespaced(operator.clone(), OPERATOR_NAMESPACE);
     the_token_opens_one_lease_and_no_other(&stage, &leases).await;
 
     // The same token does open what it is for, so the refusals above are about rights.
@@ -291,7 +291,7 @@ async fn the_token_opens_nothing_else() {
 /// In the operator's own namespace there is one Lease that it may read and write; it may list and delete none.
 async fn the_token_opens_one_lease_and_no_other(stage: &Stage, leases: &Api<Lease>) {
     let options = PostParams::default();
-    let everything = Api::<Lease>::namespaced(stage.control_plane.client(), LEASE_NAMESPACE);
+    let everything = Api::<Lease>::namespaced(stage.control_plane.client(), OPERATOR_NAMESPACE);
     for (name, opens) in [("cloudflare-sso-operator", true), ("other", false)] {
         let lease = Lease {
             metadata: ObjectMeta {

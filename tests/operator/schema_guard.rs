@@ -12,7 +12,6 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use simulator::Operation;
 
-use crate::enforcement::enabled_connector;
 use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, has_finalizer, repository};
 
 /// What the older definition does not know.
@@ -26,7 +25,7 @@ const FLAGS: [&str; 2] = ["--definition-settling", "500ms"];
 async fn an_older_definition_stops_everything_and_the_newer_one_lets_it_go_on() {
     let stage = Stage::set().await;
     let mut operator = stage.operator(&FLAGS).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     careful_objects(&stage).await;
     let calls = mutations(&stage);
 
@@ -103,7 +102,7 @@ async fn a_definition_that_is_replaced_unseen_stops_the_very_next_change() {
         call.path.contains("/customresourcedefinitions?") && call.path.contains("watch=")
     });
     let operator = stage.operator_through(Some(proxy.url()), &FLAGS).await;
-    let id = enabled_connector(&stage).await;
+    let id = stage.enabled_connector("example", "example.com").await;
     careful_objects(&stage).await;
     let calls = mutations(&stage);
 
@@ -151,7 +150,7 @@ async fn each_change_is_preceded_by_a_look_at_the_definition() {
     let stage = Stage::set().await;
     let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
     let _operator = stage.operator_through(Some(proxy.url()), &FLAGS).await;
-    enabled_connector(&stage).await;
+    stage.enabled_connector("example", "example.com").await;
     let calls = proxy.calls();
     let writes: Vec<_> = (0..calls.len())
         .filter(|&n| calls[n].method == Method::PATCH && calls[n].path.contains("/ssoconnectors/"))

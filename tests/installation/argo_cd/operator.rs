@@ -12,7 +12,7 @@ use cloudflare_sso_operator::resource::SsoConnector;
 
 use super::{Deployer, OPERATOR, application, bare_stage};
 use crate::checkout::Checkout;
-use crate::stage::{LEASE_NAMESPACE, PATIENCE};
+use crate::stage::{OPERATOR_NAMESPACE, PATIENCE};
 
 /// The definition in the repository.
 const DEFINITION: &str = "crds/ssoconnectors.cloudflare-sso.dev.yaml";
@@ -45,7 +45,7 @@ async fn the_chart_is_synced_from_git_with_its_definition_and_its_parameters() {
 
     deployer.set_parameter("replicaCount", "3").await;
     let deployments: Api<Deployment> =
-        Api::namespaced(deployer.stage.control_plane.client(), LEASE_NAMESPACE);
+        Api::namespaced(deployer.stage.control_plane.client(), OPERATOR_NAMESPACE);
     await_object(
         &deployments,
         OPERATOR,
@@ -74,7 +74,7 @@ impl Deployer {
 
     async fn namespace_is_restricted(&self) {
         let namespaces: Api<Namespace> = Api::all(self.stage.control_plane.client());
-        let namespace = namespaces.get(LEASE_NAMESPACE).await.unwrap();
+        let namespace = namespaces.get(OPERATOR_NAMESPACE).await.unwrap();
         let labels = namespace.metadata.labels.unwrap_or_default();
         let enforced = labels.get("pod-security.kubernetes.io/enforce");
         assert_eq!(enforced.map(String::as_str), Some("restricted"));

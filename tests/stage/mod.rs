@@ -21,14 +21,16 @@ pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 /// The namespace of every test.
 pub(crate) const NAMESPACE: &str = "team";
 /// Where `deploy/` puts the operator and its Lease.
-pub(crate) const LEASE_NAMESPACE: &str = "cloudflare-sso-system";
+pub(crate) const OPERATOR_NAMESPACE: &str = "cloudflare-sso-system";
+/// As whom it runs there.
+pub(crate) const OPERATOR_ACCOUNT: &str = "cloudflare-sso-operator";
 /// The Secret with the token.
 pub(crate) const SECRET: &str = "cloudflare-api-token";
 /// How long a condition is waited for. Long, as the machine may be busy; nothing waits for it if all is well.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Durations short enough for a test, in the proportions of the real ones.
-const BRISK: [&str; 42] = [
+pub(crate) const BRISK: [&str; 42] = [
     "--call-timeout",
     "1s",
     // A leader must live through the hiccups of a busy machine, and whoever follows a killed one waits that long.
@@ -165,11 +167,11 @@ impl Stage {
     ) -> Operator {
         let kubeconfig = self
             .control_plane
-            .service_account_kubeconfig(LEASE_NAMESPACE, "cloudflare-sso-operator", server)
+            .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT, server)
             .await
             .unwrap();
         let mut all: Vec<String> = BRISK.iter().map(ToString::to_string).collect();
-        all.extend(["--lease-namespace", LEASE_NAMESPACE].map(str::to_owned));
+        all.extend(["--lease-namespace", OPERATOR_NAMESPACE].map(str::to_owned));
         for flag in flags.chunks(2) {
             // A flag may be given once; what the test says counts.
             if let Some(place) = all.iter().position(|known| known == flag[0]) {
@@ -239,7 +241,7 @@ impl Stage {
     /// Waits until the operator that leads has renewed its Lease so often. For what is not to happen, which nothing tells:
     /// the operator was alive and had its time, however busy the machine.
     pub(crate) async fn heartbeats(&self, count: usize) {
-        let leases: Api<Lease> = Api::namespaced(self.control_plane.client(), LEASE_NAMESPACE);
+        let leases: Api<Lease> = Api::namespaced(self.control_plane.client(), OPERATOR_NAMESPACE);
         let mut versions = BTreeSet::new();
         harness::until("the Lease to be renewed", PATIENCE, async || {
             let lease = leases.get("cloudflare-sso-operator").await;
@@ -253,6 +255,17 @@ impl Stage {
         })
         .await
         .unwrap();
+    }
+
+    /// A connector that is enabled: its object is applied, and its TXT record published as soon as it is known. Its ID.
+    pub(crate) async fn enabled_connector(&self, name: &str, domain: &str) -> String {
+        self.connector(name, domain, json!({ "enabled": true }))
+            .await;
+        let waiting = self.until_ready_is(name, "AwaitingVerification").await;
+        let admin = self.simulator.admin();
+        admin.publish_txt(domain, &code(&waiting).unwrap());
+        let enabled = self.until_ready_is(name, "Available").await;
+        connector_id(&enabled).unwrap()
     }
 
     /// Waits until the object is as `predicate` says.
