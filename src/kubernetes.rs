@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::Config;
-use kube::config::Kubeconfig;
+use kube::config::{InferConfigError, Kubeconfig};
 use kube::core::Status;
 use kube::runtime::watcher;
 
@@ -54,14 +54,20 @@ impl KubernetesFailure {
     }
 }
 
-/// Takes the proxy of the environment out of an inferred configuration: `HTTPS_PROXY` is the way to Cloudflare, and the API
-/// server is reached directly, as in a Pod. A proxy that the kubeconfig itself names stays.
-#[must_use]
-pub fn reached_directly(mut inferred: Config) -> Config {
+/// The way to the API server that a kubeconfig names, or that of the Pod; who calls tries again, not the client.
+///
+/// `HTTPS_PROXY` is the way to Cloudflare, and the API server is reached directly, as in a Pod. A proxy that the kubeconfig
+/// itself names stays.
+///
+/// # Errors
+/// If there is neither.
+pub async fn configuration() -> Result<Config, InferConfigError> {
+    let mut inferred = Config::infer().await?;
     if !Kubeconfig::read().is_ok_and(|kubeconfig| names_a_proxy(&kubeconfig)) {
         inferred.proxy_url = None;
     }
-    inferred
+    inferred.default_retry = false;
+    Ok(inferred)
 }
 
 /// Whether the cluster of the current context has a proxy.

@@ -22,7 +22,7 @@ use crate::contact::{Contact, Noted};
 use crate::controller::{self, Context, Scope};
 use crate::default_token::{DefaultToken, HalfConfigured};
 use crate::definition::{self, Judgement};
-use crate::kubernetes::reached_directly;
+use crate::kubernetes;
 use crate::lease::{self, Authority, Elector, Leader, Lost, NoNamespace, Place, WritesUnder};
 use crate::metrics::Metrics;
 use crate::plan::UnsafeTiming;
@@ -224,7 +224,7 @@ async fn clients(
     contacts: Contacts,
 ) -> Result<Clients, Box<dyn std::error::Error + Send + Sync>> {
     let mut config = if std::env::var_os("KUBECONFIG").is_some() {
-        reached_directly(kube::Config::infer().await?)
+        kubernetes::configuration().await?
     } else {
         kube::Config::incluster()?
     };

@@ -6,13 +6,13 @@ use std::iter::successors;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, PostParams};
-use kube::{Client, Config, CustomResourceExt as _};
+use kube::{Client, CustomResourceExt as _};
 
 use super::Finding;
 use super::definition::shortcoming;
 use crate::cli::CheckArgs;
 use crate::foreign_text;
-use crate::kubernetes::{KubernetesFailure, reached_directly, within};
+use crate::kubernetes::{self, KubernetesFailure, within};
 use crate::lease;
 use crate::resource::SsoConnector;
 use crate::rights::{self, Right, Setting};
@@ -54,8 +54,7 @@ pub(super) async fn check(arguments: &CheckArgs) -> Vec<Finding> {
 
 /// Who asks the API server, and at which address.
 async fn client(arguments: &CheckArgs) -> Result<(Client, String), Box<dyn Error + Send + Sync>> {
-    let mut config = reached_directly(Config::infer().await?);
-    config.default_retry = false;
+    let mut config = kubernetes::configuration().await?;
     if let Some(user) = &arguments.impersonate {
         config.auth_info.impersonate = Some(user.clone());
     }

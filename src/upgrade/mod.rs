@@ -16,9 +16,9 @@ use std::fmt;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, Patch, PatchParams, PostParams};
-use kube::{Client, Config, CustomResourceExt as _, ResourceExt as _};
+use kube::{Client, CustomResourceExt as _, ResourceExt as _};
 
-use crate::kubernetes::{KubernetesFailure, within};
+use crate::kubernetes::{self, KubernetesFailure, within};
 use crate::resource::{SsoConnector, custom_resource_definition};
 
 pub use verdict::{Lead, Refusal, Verdict};
@@ -76,9 +76,7 @@ pub async fn apply() -> Result<Outcome, UpgradeError> {
 }
 
 async fn client() -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
-    let mut config = Config::infer().await?;
-    config.default_retry = false;
-    Ok(Client::try_from(config)?)
+    Ok(Client::try_from(kubernetes::configuration().await?)?)
 }
 
 async fn attempt_with(

@@ -106,7 +106,7 @@ fn operator(stage: &Stage, kubeconfig: &Path, environment: &[(&str, &str)]) -> C
         .env("KUBECONFIG", kubeconfig)
         .env("CLOUDFLARE_BASE_URL", CLOUDFLARE)
         .env("CLOUDFLARE_API_TOKEN", &stage.token)
-        .env("OPERATOR_NAMESPACE", OPERATOR_NAMESPACE)
+        .env("LEASE_NAMESPACE", OPERATOR_NAMESPACE)
         .envs(environment.iter().copied());
     command
 }
@@ -150,4 +150,10 @@ async fn cloudflare_is_reached_through_the_proxy_and_the_api_server_is_not() {
         assert!(report.contains(says), "{report}");
         assert!(report.contains("The API server answers: v1"), "{report}");
     }
+
+    let mut command = operator(&stage, stage.control_plane.kubeconfig(), &trusting[..1]);
+    command.args(["crd", "apply"]);
+    let output = tokio::process::Command::from(command).output();
+    let output = output.await.unwrap();
+    assert!(output.status.success(), "{output:?}");
 }
