@@ -15,7 +15,7 @@ help: ## list what there is
 demo: programs release ## tell the operator's whole story on this machine, in about a minute (KEEP=1 leaves it up)
 	@$(PLAYGROUND) demo --operator $(or $(CARGO_TARGET_DIR),target)/image/files/cloudflare-sso-operator
 
-test: parts image ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
+test: parts image playground ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
 	cargo test --workspace --locked -- --test-threads=$(TEST_THREADS)
 
 cluster: programs playground image ## start a cluster that runs the operator's image, and a simulated Cloudflare, to play with
@@ -26,12 +26,12 @@ cluster-down: playground ## end it
 	@$(PLAYGROUND) down
 
 crd: ## write crds/ from the Rust types
-	cargo run --quiet --locked -- crd > target/crd.yaml
-	mv target/crd.yaml crds/ssoconnectors.cloudflare-sso.dev.yaml
+	cargo run --quiet --locked -- crd > crds/.new
+	mv crds/.new crds/ssoconnectors.cloudflare-sso.dev.yaml
 
 manifests: ## write deploy/install.yaml from the chart
-	.ci/manifests > target/install.yaml
-	mv target/install.yaml deploy/install.yaml
+	.ci/manifests > deploy/.new
+	mv deploy/.new deploy/install.yaml
 
 image: ## build the image into an OCI archive, without a container engine
 	@echo 'building the image (about 3 minutes the first time) …' >&2

@@ -84,15 +84,11 @@ async fn attempt_with(
 ) -> Result<Outcome, UpgradeError> {
     let ours = custom_resource_definition();
     let found = within(definitions.get_opt(SsoConnector::crd_name())).await?;
-    match Verdict::of(&ours, found.as_ref()) {
-        Verdict::Create => create(definitions, &ours).await?,
-        Verdict::Replace => {}
-        Verdict::Keep(lead) => return Ok(Outcome::Kept(lead)),
-        Verdict::Refuse(refusal) => return Err(refusal.into()),
-    }
-    match found {
-        Some(found) => Ok(replace(definitions, found, ours).await?),
-        None => Ok(Outcome::Created),
+    match (Verdict::of(&ours, found.as_ref()), found) {
+        (Verdict::Keep(lead), _) => Ok(Outcome::Kept(lead)),
+        (Verdict::Refuse(refusal), _) => Err(refusal.into()),
+        (Verdict::Replace, Some(found)) => Ok(replace(definitions, found, ours).await?),
+        (Verdict::Create | Verdict::Replace, _) => Ok(create(definitions, &ours).await?),
     }
 }
 
@@ -100,10 +96,10 @@ async fn attempt_with(
 async fn create(
     definitions: &Api<CustomResourceDefinition>,
     ours: &CustomResourceDefinition,
-) -> Result<(), KubernetesFailure> {
+) -> Result<Outcome, KubernetesFailure> {
     let options = PatchParams::apply(FIELD_MANAGER);
     within(definitions.patch(SsoConnector::crd_name(), &options, &Patch::Apply(ours))).await?;
-    Ok(())
+    Ok(Outcome::Created)
 }
 
 /// Replaces what the definition says, on the very version that was judged. Labels and annotations of others stay.

@@ -215,6 +215,21 @@ impl Cluster {
             .collect()
     }
 
+    /// The Pods that have taken the place of these, once they did: helm 3 does not wait until the old ones go.
+    pub(crate) async fn successors_of(&self, before: &BTreeSet<String>) -> BTreeSet<String> {
+        until("other Pods in their place", PATIENCE, async || {
+            let now = self.operators().await;
+            let replaced = now.is_disjoint(before) && now.len() == before.len();
+            if replaced {
+                Ok(now)
+            } else {
+                Err(format!("{now:?}"))
+            }
+        })
+        .await
+        .unwrap()
+    }
+
     pub(crate) async fn lease(&self) -> Lease {
         let leases: Api<Lease> = Api::namespaced(self.control_plane.client(), OPERATOR_NAMESPACE);
         leases.get(RELEASE).await.unwrap()

@@ -83,10 +83,16 @@ async fn tunnel(
         }
     }
     let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    asked_for.lock().unwrap().push(target);
+    asked_for.lock().unwrap().push(target.clone());
     client
         .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
         .await?;
+    if target.starts_with("127.0.0.1:") {
+        // The API server has a certificate of its own.
+        let mut server = TcpStream::connect(target).await?;
+        copy_bidirectional(&mut client, &mut server).await?;
+        return Ok(());
+    }
     let mut client = tls.accept(client).await?;
     let mut server = TcpStream::connect(behind).await?;
     copy_bidirectional(&mut client, &mut server).await?;
@@ -156,4 +162,23 @@ async fn cloudflare_is_reached_through_the_proxy_and_the_api_server_is_not() {
     let output = tokio::process::Command::from(command).output();
     let output = output.await.unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn the_api_server_is_reached_through_the_proxy_that_the_kubeconfig_names() {
+    let stage = Stage::set().await;
+    let proxy = Proxy::start(&stage.simulator.base_url()).await;
+    let administrator = std::fs::read_to_string(stage.control_plane.kubeconfig()).unwrap();
+    let mut kubeconfig: serde_json::Value = serde_saphyr::from_str(&administrator).unwrap();
+    kubeconfig["clusters"][0]["cluster"]["proxy-url"] = proxy.url.as_str().into();
+    let path = stage.control_plane.folder().join("behind-a-proxy");
+    std::fs::write(&path, kubeconfig.to_string()).unwrap();
+
+    let mut command = operator(&stage, &path, &[]);
+    command.args(["crd", "apply"]);
+    let output = tokio::process::Command::from(command).output();
+    let output = output.await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let api_server = format!("127.0.0.1:{}", stage.control_plane.url().port().unwrap());
+    assert_eq!(proxy.asked_for(), [api_server]);
 }

@@ -156,14 +156,20 @@ async fn each_change_is_preceded_by_a_look_at_the_definition() {
         .filter(|&n| calls[n].method == Method::PATCH && calls[n].path.contains("/ssoconnectors/"))
         .collect();
     assert!(writes.len() >= 4, "{writes:?}");
-    let mut since = 0;
-    for write in writes {
-        // Between the two there may be whatever else goes on: the Lease, Events, the review of the rights, other watches.
-        let looked = calls[since..write]
+    // What goes on besides: the Lease, Events, the review of the rights, watches.
+    let is_of_no_pass = |call: &&harness::CallRecord| {
+        ["/leases", "/events", "selfsubject", "watch="]
             .iter()
-            .any(|call| call.path.contains("/customresourcedefinitions/"));
-        assert!(looked, "no look before {:?}", calls[write]);
-        since = write;
+            .any(|part| call.path.contains(part))
+    };
+    for write in writes {
+        let mut before = calls[..write].iter().rev();
+        let last = before.find(|call| !is_of_no_pass(call));
+        assert!(
+            last.is_some_and(|call| call.path.contains("/customresourcedefinitions/")),
+            "{last:?} before {:?}",
+            calls[write]
+        );
     }
 }
 

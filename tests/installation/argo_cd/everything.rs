@@ -14,11 +14,11 @@ use simulator::Operation;
 use cloudflare_sso_operator::resource::SsoConnector;
 
 use super::{
-    CONNECTOR, CONNECTORS, CONNECTORS_NAMESPACE, DOMAIN, Deployer, OPERATOR, application,
+    CONNECTOR, CONNECTORS, CONNECTORS_NAMESPACE, DOMAIN, Deployer, OPERATOR, PATIENCE, application,
     bare_stage, connectors,
 };
 use crate::checkout::Checkout;
-use crate::stage::{ACCOUNT, PATIENCE};
+use crate::stage::ACCOUNT;
 
 /// The Application that the other two belong to.
 const ROOT: &str = "cloudflare-sso";

@@ -5,10 +5,11 @@ use harness::{Options, await_gone, await_object};
 use simulator::{Failure, Fault, Operation, Repeat};
 
 use super::{
-    CONNECTOR, CONNECTORS, CONNECTORS_NAMESPACE, DOMAIN, Deployer, application, connectors,
+    CONNECTOR, CONNECTORS, CONNECTORS_NAMESPACE, DOMAIN, Deployer, PATIENCE, application,
+    connectors,
 };
 use crate::checkout::Checkout;
-use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, quick_knobs};
+use crate::stage::{ACCOUNT, Stage, condition, quick_knobs};
 
 #[tokio::test]
 async fn health_follows_the_connector_and_actions_change_it() {

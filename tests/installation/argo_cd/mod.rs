@@ -8,6 +8,8 @@ mod page;
 mod refresh;
 mod situations;
 
+use std::time::Duration;
+
 use harness::{ArgoCd, ControlPlane, Options, await_object};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -15,8 +17,10 @@ use simulator::Simulator;
 
 use crate::checkout::{Checkout, files, read};
 use crate::customizations::{Health, SETTINGS};
-use crate::stage::{ACCOUNT, PATIENCE, Stage, quick_knobs};
+use crate::stage::{ACCOUNT, Stage, quick_knobs};
 
+/// How long a condition is waited for: Argo CD is many processes, and compares every 10 s.
+const PATIENCE: Duration = Duration::from_mins(3);
 /// The namespace of the sample's connectors.
 const CONNECTORS_NAMESPACE: &str = "sso";
 /// The connector in the sample.

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use cloudflare_sso_operator::resource::SsoConnector;
 
-use super::{Deployer, OPERATOR, application, bare_stage};
+use super::{Deployer, OPERATOR, PATIENCE, application, bare_stage};
 use crate::checkout::Checkout;
-use crate::stage::{OPERATOR_NAMESPACE, PATIENCE};
+use crate::stage::OPERATOR_NAMESPACE;
 
 /// The definition in the repository.
 const DEFINITION: &str = "crds/ssoconnectors.cloudflare-sso.dev.yaml";
@@ -55,6 +55,14 @@ async fn the_chart_is_synced_from_git_with_its_definition_and_its_parameters() {
     )
     .await
     .unwrap();
+    deployer
+        .until(OPERATOR, "to be synced with them", |status| {
+            let compared = &status["sync"]["comparedTo"]["source"]["helm"]["parameters"];
+            compared[0]["value"] == "3"
+                && status["sync"]["status"] == "Synced"
+                && status["operationState"]["phase"] == "Succeeded"
+        })
+        .await;
     deployer.stays_synced(OPERATOR, REFRESHES).await;
     deployer.the_definition_is_not_pruned().await;
 }

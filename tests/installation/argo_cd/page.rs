@@ -2,12 +2,10 @@
 //! name repositories of the test.
 
 use std::process::Stdio;
-use std::time::Duration;
-
 use tokio::process::Command;
 
 use super::{
-    CONNECTOR, CONNECTORS, CONNECTORS_NAMESPACE, DOMAIN, Deployer, OPERATOR, application,
+    CONNECTOR, CONNECTORS, CONNECTORS_NAMESPACE, DOMAIN, Deployer, OPERATOR, PATIENCE, application,
     bare_stage, connectors,
 };
 use crate::checkout::{Checkout, read};
@@ -15,8 +13,6 @@ use crate::install_page::chapters;
 use crate::stage::ACCOUNT;
 
 const PAGE: &str = "docs/argocd.md";
-/// The last command of one chapter must not hang for ever.
-const PATIENCE: Duration = Duration::from_mins(3);
 
 #[tokio::test]
 async fn every_command_of_the_page_does_what_it_is_there_for() {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::environment::{self, Lack};
 use super::image;
 use super::launch::{self, Places};
-use super::pod::Setting;
+use super::pod::{Setting, now};
 use super::probe::{Belief, Impression, Inquiry};
 use super::protocol::{Exit, Launch, Order};
 use super::sandbox::{Privilege, Running, Sandbox};
@@ -141,7 +141,7 @@ impl Keeper<'_> {
     /// Runs the container once.
     async fn run(&self, launch: Launch, inquiries: &Inquiries) {
         let root = launch.root.clone();
-        let started = self.setting.now();
+        let started = now();
         let exit = match self.sandbox.run(launch).await {
             Ok(mut running) => {
                 self.change(|status| {
@@ -161,7 +161,7 @@ impl Keeper<'_> {
             }
             Err(failure) => Exit::NotStarted(failure.to_string()),
         };
-        self.enter(status::ended(&exit, started, self.setting.now()));
+        self.enter(status::ended(&exit, started, now()));
         // Nobody looks at it any more.
         let _ = std::fs::remove_dir_all(root);
     }

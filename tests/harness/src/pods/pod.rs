@@ -47,12 +47,6 @@ pub(super) struct Setting {
 }
 
 impl Setting {
-    pub(super) fn now(&self) -> Time {
-        let _ = self;
-        // The API server keeps whole seconds.
-        Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default())
-    }
-
     /// What every container of the cluster finds in its environment.
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
         let port = self.api_server_port.to_string();
@@ -303,14 +297,14 @@ impl Life {
             let options = PatchParams::default();
             match self.api().patch_status(&name, &options, &patch).await {
                 Ok(_) => return,
-                Err(kube::Error::Api(answer)) if answer.code == 404 || answer.code == 409 => return,
+                Err(kube::Error::Api(answer)) if is_of_another(&answer) => return,
                 Err(_) => tokio::time::sleep(RETRY).await,
             }
         }
     }
 
     fn status(&self, picture: &Picture) -> serde_json::Value {
-        let now = self.setting.now();
+        let now = now();
         let before = self.newest.borrow().status.clone().unwrap_or_default();
         let conditions = before.conditions.unwrap_or_default();
         json!({
@@ -375,4 +369,14 @@ fn ports_of(container: &Container) -> Vec<u16> {
         .filter_map(|probe| Inquiry::of(probe, container).ok())
         .map(|inquiry| inquiry.port());
     named.chain(asked).collect()
+}
+
+/// Whether the Pod is gone, or another one has its name: what the API server says to a UID that is not the Pod's.
+fn is_of_another(answer: &kube::core::Status) -> bool {
+    answer.is_not_found() || answer.is_conflict() && answer.message.contains("UID")
+}
+
+/// In whole seconds, as the API server keeps it.
+pub(super) fn now() -> Time {
+    Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default())
 }

@@ -82,7 +82,7 @@ impl Inquiry {
             |given: Option<i32>, default| Duration::from_secs(u64::from(count(given, default)));
         Ok(Self {
             question,
-            delay: seconds(probe.initial_delay_seconds, 0) / HASTE,
+            delay: seconds(probe.initial_delay_seconds, 0),
             period: seconds(probe.period_seconds, 10),
             timeout: seconds(probe.timeout_seconds, 1),
             successes: count(probe.success_threshold, 1),

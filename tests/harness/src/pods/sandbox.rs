@@ -219,7 +219,7 @@ pub(super) async fn program() -> Result<PathBuf, HarnessError> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let script = PathBuf::from(&cargo);
     let output = tokio::process::Command::new(cargo)
-        // Of the whole workspace, so that its libraries are those that are built already.
+        // Of the whole workspace, so that its libraries are those of `cargo build --workspace`, which `make test` begins with.
         .args(["build", "--quiet", "--locked", "--workspace"])
         .args(["--bin", "pod-sandbox", "--message-format=json"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))

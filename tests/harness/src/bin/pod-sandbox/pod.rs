@@ -52,8 +52,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Failure> {
     let listener = UnixListener::bind(protocol::inside(&arguments.folder))?;
     loop {
         let (stream, _) = listener.accept().await?;
+        let address = arguments.address;
         tokio::spawn(async move {
-            if let Err(failure) = serve(stream).await {
+            if let Err(failure) = serve(stream, address).await {
                 eprintln!("pod-sandbox: {failure}");
             }
         });
@@ -75,9 +76,9 @@ async fn bring_loopback_up(address: Ipv4Addr) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn serve(mut stream: UnixStream) -> Result<(), Failure> {
+async fn serve(mut stream: UnixStream, address: Ipv4Addr) -> Result<(), Failure> {
     match protocol::read_line(&mut stream).await? {
-        Request::Dial(port) => relay::inwards(stream, port).await,
+        Request::Dial(port) => relay::inwards(stream, address, port).await,
         Request::Run(launch) => {
             let exit = match start(&launch) {
                 Ok(child) => supervise(child, &mut stream).await?,

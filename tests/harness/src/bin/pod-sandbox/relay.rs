@@ -26,10 +26,10 @@ pub(crate) async fn outwards(listener: TcpListener, port: u16, outside: PathBuf)
     }
 }
 
-/// Carries a connection to a port of the Pod's loopback.
-pub(crate) async fn inwards(mut outer: UnixStream, port: u16) {
+/// Carries a connection to a port of the Pod's own address: like a kubelet it does not reach who listens on 127.0.0.1 alone.
+pub(crate) async fn inwards(mut outer: UnixStream, pod: Ipv4Addr, port: u16) {
     // Nobody may listen there yet; the other side sees its connection end.
-    if let Ok(mut inner) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+    if let Ok(mut inner) = TcpStream::connect((pod, port)).await {
         let _ = copy_bidirectional(&mut inner, &mut outer).await;
     }
 }
