@@ -6,17 +6,17 @@ the Pod.
 {{- define "cloudflare-sso-operator.arguments" -}}
 {{- $filter := printf "%s,kube=warn,kube_runtime=error,tower=warn,hyper=warn" .Values.log.level -}}
 - run
-- --listen={{ .Values.http.address }}:{{ .Values.http.port }}
-- --log-filter={{ .Values.log.filter | default $filter }}
-- --log-format={{ .Values.log.format }}
-- --calls-per-second={{ .Values.rate.callsPerSecond }}
-- --call-burst={{ .Values.rate.burst }}
-- --poll-unverified={{ .Values.poll.unverified }}
-- --poll-settled={{ .Values.poll.settled }}
+- {{ printf "--listen=%s:%v" .Values.http.address .Values.http.port | quote }}
+- {{ printf "--log-filter=%s" (.Values.log.filter | default $filter) | quote }}
+- {{ printf "--log-format=%s" .Values.log.format | quote }}
+- {{ printf "--calls-per-second=%v" .Values.rate.callsPerSecond | quote }}
+- {{ printf "--call-burst=%v" .Values.rate.burst | quote }}
+- {{ printf "--poll-unverified=%s" .Values.poll.unverified | quote }}
+- {{ printf "--poll-settled=%s" .Values.poll.settled | quote }}
 {{- with .Values.defaultCredentials }}
 {{- if .existingSecret }}
-- --default-token-file=/etc/cloudflare-sso-operator/default-token/{{ .key }}
-- --default-token-grants={{ join "," .grants }}
+- {{ printf "--default-token-file=/etc/cloudflare-sso-operator/default-token/%s" .key | quote }}
+- {{ printf "--default-token-grants=%s" (join "," .grants) | quote }}
 {{- end }}
 {{- end }}
 {{- with .Values.extraArgs }}
@@ -34,14 +34,14 @@ the Pod.
     fieldRef:
       fieldPath: metadata.namespace
 - name: LEASE_NAME
-  value: {{ include "cloudflare-sso-operator.fullname" . }}
+  value: {{ include "cloudflare-sso-operator.fullname" . | quote }}
 {{- with .Values.watchNamespaces }}
 - name: WATCH_NAMESPACES
-  value: {{ join "," . }}
+  value: {{ join "," . | quote }}
 {{- end }}
 - name: CLOUDFLARE_BASE_URL
-  value: {{ .Values.cloudflare.baseURL }}
-{{- range $name, $value := dict "HTTP_PROXY" .Values.httpProxy "HTTPS_PROXY" .Values.httpsProxy "NO_PROXY" .Values.noProxy }}
+  value: {{ .Values.cloudflare.baseURL | quote }}
+{{- range $name, $value := dict "HTTPS_PROXY" .Values.httpsProxy "NO_PROXY" .Values.noProxy }}
 {{- if $value }}
 - name: {{ $name }}
   value: {{ $value | quote }}
@@ -49,7 +49,7 @@ the Pod.
 {{- end }}
 {{- if or .Values.caBundle.configMap .Values.caBundle.secret }}
 - name: SSL_CERT_FILE
-  value: /etc/cloudflare-sso-operator/ca-bundle/{{ .Values.caBundle.key }}
+  value: {{ printf "/etc/cloudflare-sso-operator/ca-bundle/%s" .Values.caBundle.key | quote }}
 # With the file alone, the authorities of the image would not be trusted any more.
 - name: SSL_CERT_DIR
   value: /etc/ssl/certs

@@ -1,4 +1,4 @@
-{{/* Names, labels and fragments that several templates share. */}}
+{{/* Names, labels and fragments that several templates share. Names are quoted, as `123` is one, too. */}}
 
 {{- define "cloudflare-sso-operator.name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" -}}
@@ -15,6 +15,9 @@
 {{- end }}
 
 {{- define "cloudflare-sso-operator.serviceAccountName" -}}
+{{- if and .Values.rbac.create (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
+{{- fail "serviceAccount.name is needed with serviceAccount.create=false: name the ServiceAccount that the rights are for, as whatever runs as `default` would have them, too; or set rbac.create=false" -}}
+{{- end -}}
 {{- $default := .Values.serviceAccount.create | ternary (include "cloudflare-sso-operator.fullname" .) "default" -}}
 {{- .Values.serviceAccount.name | default $default -}}
 {{- end }}
@@ -30,18 +33,18 @@
 
 {{/* What selects the operator's Pods, and no other of the release; it never changes, as a Deployment's selector cannot. */}}
 {{- define "cloudflare-sso-operator.selector" -}}
-app.kubernetes.io/name: {{ include "cloudflare-sso-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "cloudflare-sso-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: operator
 {{- end }}
 
 {{/* The labels of every object. */}}
 {{- define "cloudflare-sso-operator.labels" -}}
-app.kubernetes.io/name: {{ include "cloudflare-sso-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "cloudflare-sso-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | quote }}
 {{- end }}
 
 {{/*
@@ -53,9 +56,9 @@ The metadata of an object. Its argument: `root`, and where they are not the rele
 {{- $own := include "cloudflare-sso-operator.labels" $root | fromYaml -}}
 {{- $labels := mergeOverwrite (dict) $root.Values.commonLabels (.labels | default dict) $own -}}
 {{- $annotations := mergeOverwrite (dict) $root.Values.commonAnnotations (.annotations | default dict) -}}
-name: {{ .name | default (printf "%s%s" (include "cloudflare-sso-operator.fullname" $root) (.suffix | default "")) }}
+name: {{ .name | default (printf "%s%s" (include "cloudflare-sso-operator.fullname" $root) (.suffix | default "")) | quote }}
 {{- with hasKey . "namespace" | ternary .namespace $root.Release.Namespace }}
-namespace: {{ . }}
+namespace: {{ . | quote }}
 {{- end }}
 labels:
   {{- toYaml $labels | nindent 2 }}
@@ -68,6 +71,6 @@ annotations:
 {{/* The operator's ServiceAccount as the subject of a binding. */}}
 {{- define "cloudflare-sso-operator.subjects" -}}
 - kind: ServiceAccount
-  name: {{ include "cloudflare-sso-operator.serviceAccountName" . }}
-  namespace: {{ .Release.Namespace }}
+  name: {{ include "cloudflare-sso-operator.serviceAccountName" . | quote }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- end }}

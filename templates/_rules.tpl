@@ -35,7 +35,7 @@
 {{- define "cloudflare-sso-operator.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [{{ include "cloudflare-sso-operator.fullname" . }}]
+  resourceNames: [{{ include "cloudflare-sso-operator.fullname" . | quote }}]
   verbs: [get, watch, update]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]

@@ -4,7 +4,7 @@
 {{- with .Values.defaultCredentials.existingSecret }}
 - name: default-token
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
     # Objects without the default token need not wait for it.
     optional: true
     defaultMode: 0440
@@ -13,11 +13,11 @@
 {{- if .configMap }}
 - name: ca-bundle
   configMap:
-    name: {{ .configMap }}
+    name: {{ .configMap | quote }}
 {{- else if .secret }}
 - name: ca-bundle
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ .secret | quote }}
     defaultMode: 0440
 {{- end }}
 {{- end }}

@@ -37,7 +37,7 @@ async fn live(helm: Part) {
     let definition = cluster.definition().await;
     assert_eq!(definition["spec"]["versions"], ours()["spec"]["versions"]);
     cluster.successors_of(&first).await;
-    let hooks = "jobs,serviceaccounts,clusterroles,clusterrolebindings";
+    let hooks = "jobs,networkpolicies,serviceaccounts,clusterroles,clusterrolebindings";
     let component = "--selector=app.kubernetes.io/component=crd-upgrade";
     let left = ["get", hooks, "--all-namespaces", component, "--output=name"];
     assert_eq!(

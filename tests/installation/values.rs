@@ -92,6 +92,31 @@ async fn what_is_not_known_or_cannot_be_is_refused_by_name() {
             "/caBundle/secret",
         ),
         ("httpsProxy: proxy:3128".to_owned(), "/httpsProxy"),
+        ("httpProxy: http://proxy:3128".to_owned(), "'httpProxy'"),
+        ("httpsProxy: socks5://proxy:1080".to_owned(), "/httpsProxy"),
+        ("extraArgs: [--lease-name=a]".to_owned(), "/extraArgs/0"),
+        (
+            "extraArgs: [--watch-namespaces=a]".to_owned(),
+            "/extraArgs/0",
+        ),
+        ("extraArgs: [--log-format=json]".to_owned(), "/extraArgs/0"),
+        (
+            "extraArgs: [--default-token-file=/a]".to_owned(),
+            "/extraArgs/0",
+        ),
+        (
+            "defaultCredentials: { key: .. }".to_owned(),
+            "/defaultCredentials/key",
+        ),
+        ("caBundle: { key: . }".to_owned(), "/caBundle/key"),
+        (
+            "serviceAccount: { create: false }".to_owned(),
+            "serviceAccount.name",
+        ),
+        (
+            "monitoring: { prometheusRule: { runbookBaseURL: docs } }".to_owned(),
+            "/monitoring/prometheusRule/runbookBaseURL",
+        ),
         ("log: { level: verbose }".to_owned(), "/log/level"),
         ("log: { format: JSON }".to_owned(), "/log/format"),
         ("http: { port: 70000 }".to_owned(), "/http/port"),
