@@ -42,7 +42,12 @@ impl Checkout {
     /// One with all that this repository has, committed or not, but what was built.
     pub(crate) fn of_this_repository() -> Self {
         let checkout = Self::empty();
-        copy(&repository(), checkout.folder.path());
+        let parts: Vec<_> = fs::read_dir(repository())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name != ".git" && name != "target")
+            .collect();
+        copy(&parts, checkout.path());
         checkout.commit("As it is");
         checkout
     }
@@ -93,19 +98,12 @@ impl Checkout {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name();
-        if [".git", "target"].iter().any(|left_out| name == *left_out) {
-            continue;
-        }
-        let target = to.join(&name);
-        if entry.file_type().unwrap().is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
+/// Copies files and folders of this repository into a folder that is there.
+pub(crate) fn copy(parts: &[impl AsRef<Path>], to: &Path) {
+    let copied = Command::new("cp")
+        .arg("--recursive")
+        .args(parts.iter().map(|part| repository().join(part)))
+        .arg(to)
+        .status();
+    assert!(copied.unwrap().success());
 }

@@ -5,9 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use cloudflare_sso_operator::resource::{
-    ConditionType, DEFINITION_VERSION, SsoConnector, custom_resource_definition,
-};
+use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
 use harness::{
     Chart, ControlPlane, HarnessError, Image, Options, Part, PodRunner, RunningPods, await_object,
     until,
@@ -19,6 +17,8 @@ use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use simulator::Simulator;
 
+use crate::checkout::copy;
+use crate::definition::{BEFORE, of_the_version_before, ours};
 use crate::stage::{
     ACCOUNT, NAMESPACE, OPERATOR_NAMESPACE, SECRET, condition, current, quick_knobs,
 };
@@ -29,8 +29,6 @@ const REPOSITORIES: [&str; 2] = [
     "cloudflare-sso-operator",
     "images.example/cloudflare-sso-operator",
 ];
-/// The version before this one, as the tests make it up.
-pub(crate) const BEFORE: &str = "0.0.9";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 /// Durations short enough for a test, as further flags.
 const BRISK: [&str; 6] = [
@@ -251,54 +249,23 @@ impl Cluster {
 /// The chart of the version before, with a definition that `change` has made out of ours.
 pub(crate) fn chart_before(folder: &Path, change: impl FnOnce(&mut Value)) -> PathBuf {
     let chart = folder.join("before");
-    for entry in [
+    fs::create_dir(&chart).unwrap();
+    let parts = [
         ".helmignore",
         "Chart.yaml",
         "values.yaml",
         "values.schema.json",
         "templates",
         "monitoring",
-    ] {
-        copy(&Chart::folder().join(entry), &chart.join(entry));
-    }
+    ];
+    copy(&parts, &chart);
     let description = fs::read_to_string(chart.join("Chart.yaml")).unwrap();
     let description = description.replace(env!("CARGO_PKG_VERSION"), BEFORE);
     fs::write(chart.join("Chart.yaml"), description).unwrap();
     let mut definition = ours();
-    definition["metadata"]["annotations"][DEFINITION_VERSION] = json!(BEFORE);
+    of_the_version_before(&mut definition);
     change(&mut definition);
     fs::create_dir(chart.join("crds")).unwrap();
     fs::write(chart.join("crds/definition.yaml"), definition.to_string()).unwrap();
     chart
-}
-
-fn copy(from: &Path, to: &Path) {
-    if from.is_dir() {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let name = entry.unwrap().file_name();
-            copy(&from.join(&name), &to.join(&name));
-        }
-    } else {
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(from, to).unwrap();
-    }
-}
-
-pub(crate) fn ours() -> Value {
-    serde_json::to_value(custom_resource_definition()).unwrap()
-}
-
-pub(crate) fn fields(definition: &mut Value) -> &mut serde_json::Map<String, Value> {
-    let root = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    let spec = &mut root["properties"]["spec"]["properties"];
-    spec.as_object_mut().unwrap()
-}
-
-/// A definition that this operator can work under, with a rule that went since.
-pub(crate) fn with_an_old_rule(definition: &mut Value) {
-    let rule = json!({ "rule": "self != 'old.example'", "message": "an old rule" });
-    let domain = &mut fields(definition)["emailDomain"];
-    let rules = &mut domain["x-kubernetes-validations"];
-    rules.as_array_mut().unwrap().push(rule);
 }

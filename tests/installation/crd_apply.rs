@@ -3,13 +3,12 @@
 
 use std::process::Output;
 
-use cloudflare_sso_operator::resource::{
-    DEFINITION_VERSION, SsoConnector, custom_resource_definition,
-};
+use cloudflare_sso_operator::resource::{DEFINITION_VERSION, SsoConnector};
 use harness::{Chart, ControlPlane, Options, Part, rights_in};
 use kube::CustomResourceExt as _;
 use serde_json::{Value, json};
 
+use crate::definition::{fields, of_the_version_before, ours, with_an_old_rule};
 use crate::stage::OPERATOR_NAMESPACE;
 
 /// An API server, and the rights of the hook in it.
@@ -86,33 +85,17 @@ impl Stage {
     }
 }
 
-fn ours() -> Value {
-    serde_json::to_value(custom_resource_definition()).unwrap()
-}
-
 /// What the API server adds to a version is nothing, so the whole of it can be compared.
 fn version(definition: &Value) -> &Value {
     &definition["spec"]["versions"][0]
 }
 
-fn fields(definition: &mut Value) -> &mut serde_json::Map<String, Value> {
-    let root = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    root["properties"]["spec"]["properties"]
-        .as_object_mut()
-        .unwrap()
-}
-
 /// A definition of an earlier version, which lacks a field, and has a rule and a column that went since.
 fn older() -> Value {
     let mut older = ours();
-    older["metadata"]["annotations"][DEFINITION_VERSION] = json!("0.0.9");
+    of_the_version_before(&mut older);
+    with_an_old_rule(&mut older);
     fields(&mut older).remove("suspend").unwrap();
-    let rule = json!({ "rule": "self != 'old.example'", "message": "an old rule" });
-    let domain = &mut fields(&mut older)["emailDomain"];
-    domain["x-kubernetes-validations"]
-        .as_array_mut()
-        .unwrap()
-        .push(rule);
     let columns = &mut older["spec"]["versions"][0]["additionalPrinterColumns"];
     let column = json!({ "name": "Old", "type": "string", "jsonPath": ".spec.old" });
     columns.as_array_mut().unwrap().push(column);

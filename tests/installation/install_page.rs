@@ -8,6 +8,7 @@ use std::process::Stdio;
 use harness::{Chart, ControlPlane, Part};
 use tokio::process::Command;
 
+use crate::checkout::copy;
 use crate::cluster::Cluster;
 
 const PAGE: &str = "docs/install.md";
@@ -36,7 +37,7 @@ async fn follow_page(helm: Part) {
     for chapter in chapters {
         let cluster = Cluster::with(helm).await;
         let checkout = cluster.control_plane.folder().join("checkout");
-        copy(&checkout);
+        lay_out(&checkout);
         follow(&chapter, &cluster.control_plane, &program, &checkout).await;
     }
 }
@@ -87,7 +88,7 @@ fn shell(cluster: &ControlPlane, helm: &Path, checkout: &Path) -> Command {
 }
 
 /// What the commands need of the repository, where they may write.
-pub(crate) fn copy(checkout: &Path) {
+pub(crate) fn lay_out(checkout: &Path) {
     fs::create_dir(checkout).unwrap();
     let parts = [
         ".helmignore",
@@ -101,12 +102,7 @@ pub(crate) fn copy(checkout: &Path) {
         "values.schema.json",
         "values.yaml",
     ];
-    let copied = std::process::Command::new("cp")
-        .arg("--recursive")
-        .args(parts.map(|part| Chart::folder().join(part)))
-        .arg(checkout)
-        .status();
-    assert!(copied.unwrap().success());
+    copy(&parts, checkout);
 }
 
 pub(crate) fn chapters(page: &str) -> Vec<Chapter> {

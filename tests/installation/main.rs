@@ -7,6 +7,7 @@ mod checkout;
 mod cluster;
 mod crd_apply;
 mod customizations;
+mod definition;
 mod goldens;
 mod image;
 mod install_page;

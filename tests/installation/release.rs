@@ -8,9 +8,8 @@ use kube::api::{Api, ListParams};
 use kube::{CustomResourceExt as _, ResourceExt as _};
 use serde_json::json;
 
-use crate::cluster::{
-    BEFORE, Cluster, PATIENCE, RELEASE, chart_before, fields, ours, with_an_old_rule,
-};
+use crate::cluster::{Cluster, PATIENCE, RELEASE, chart_before};
+use crate::definition::{BEFORE, fields, ours, with_an_old_rule};
 use crate::stage::{ACCOUNT, NAMESPACE, OPERATOR_NAMESPACE};
 
 #[tokio::test]

@@ -4,8 +4,9 @@ use std::fs;
 
 use harness::{Chart, Part};
 
-use crate::cluster::{Cluster, chart_before, ours, with_an_old_rule};
-use crate::install_page::{chapters, copy, follow};
+use crate::cluster::{Cluster, chart_before};
+use crate::definition::{ours, with_an_old_rule};
+use crate::install_page::{chapters, follow, lay_out};
 
 const PAGE: &str = "docs/upgrade.md";
 
@@ -16,7 +17,7 @@ async fn every_command_of_the_page_works_where_it_stands() {
     cluster.install(&before, &[]).await.unwrap();
     let page = fs::read_to_string(Chart::folder().join(PAGE)).unwrap();
     let checkout = cluster.control_plane.folder().join("checkout");
-    copy(&checkout);
+    lay_out(&checkout);
     let helm = Part::Helm4.folder().await.unwrap();
     let chapters = chapters(&page);
     assert!(chapters.len() >= 4, "{PAGE} has no commands");

@@ -12,6 +12,7 @@ use cloudflare_sso_operator::resource::SsoConnector;
 
 use super::{Deployer, OPERATOR, PATIENCE, application, bare_stage};
 use crate::checkout::Checkout;
+use crate::definition::fields;
 use crate::stage::OPERATOR_NAMESPACE;
 
 /// The definition in the repository.
@@ -139,16 +140,11 @@ impl Deployer {
 /// The definition without the field, as a version had it that did not know it.
 fn older(definition: &str) -> String {
     let mut definition: Value = serde_saphyr::from_str(definition).unwrap();
-    let schema = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    let fields = schema["properties"]["spec"]["properties"]
-        .as_object_mut()
-        .unwrap();
-    fields.remove(FIELD).unwrap();
+    fields(&mut definition).remove(FIELD).unwrap();
     definition.to_string()
 }
 
 fn has_field(definition: &CustomResourceDefinition) -> bool {
-    let definition = serde_json::to_value(definition).unwrap();
-    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    schema["properties"]["spec"]["properties"][FIELD].is_object()
+    let mut definition = serde_json::to_value(definition).unwrap();
+    fields(&mut definition).contains_key(FIELD)
 }
