@@ -11,7 +11,7 @@ use crate::foreign_text;
 use crate::identity::{ConnectorId, EmailDomain};
 
 /// A connector as Cloudflare reports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Connector {
     /// Cloudflare's name for it.
     pub id: ConnectorId,
@@ -31,7 +31,7 @@ pub struct Connector {
 }
 
 /// The proof that the domain is ours.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Hash)]
 pub struct Verification {
     /// The text that Cloudflare wants to see in a TXT record, exactly as reported. Show or publish it only as a
     /// [`VerificationCode`].
@@ -61,7 +61,7 @@ pub struct VerificationCode(String);
 
 /// What a new connector is asked to be. There is no `enabled`: Cloudflare documents none, and nothing may be enabled
 /// before it is verified.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Hash)]
 pub struct Creation {
     /// The domain; it can never be changed.
     #[serde(serialize_with = "as_text")]
@@ -74,7 +74,7 @@ pub struct Creation {
 }
 
 /// What an existing connector is asked to become. An absent field is left alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Hash)]
 pub struct Changes {
     /// Whether people of the domain must log in through SSO.
     #[serde(skip_serializing_if = "Option::is_none")]

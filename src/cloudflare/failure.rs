@@ -41,7 +41,7 @@ pub enum Class {
 }
 
 /// A call that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Hash)]
 #[error("{message}")]
 pub struct Failure {
     /// What kind of failure it is.

@@ -154,7 +154,7 @@ pub enum Activity {
 }
 
 /// What a person has last asked for: what has failed for one edition may be tried at once for the next.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Edition {
     /// The generation of the spec.
     pub generation: i64,

@@ -9,7 +9,7 @@ use crate::cloudflare::{Changes, Class, Endpoint, Failure};
 use crate::identity::ConnectorId;
 
 /// What the process remembers of one object.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct Memory {
     /// The newest look at the connector by its ID.
     pub sighting: Option<Sighting>,
@@ -38,7 +38,7 @@ pub struct Memory {
 }
 
 /// A value of `enabled` that differs from what was satisfied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Difference {
     /// The value that was seen.
     pub enabled: bool,
@@ -47,7 +47,7 @@ pub struct Difference {
 }
 
 /// A PATCH that was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Update {
     /// What it asked for.
     pub changes: Changes,
@@ -58,7 +58,7 @@ pub struct Update {
 }
 
 /// How far the connector was deleted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Deletion {
     /// The DELETE of this connector may have been sent.
     Sent(ConnectorId),
@@ -67,7 +67,7 @@ pub enum Deletion {
 }
 
 /// A run of failures.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Trouble {
     /// How many there were in a row.
     pub failures: u32,

@@ -131,7 +131,7 @@ pub enum Then {
 }
 
 /// A call that changes something at Cloudflare.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub enum Act {
     /// Create the connector. Never more than this one POST.
     Create {

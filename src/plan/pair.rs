@@ -20,7 +20,7 @@ const KEPT_DELETIONS: usize = 16;
 const KEPT_VOID_ATTEMPTS: usize = 8;
 
 /// What the process remembers of one account and domain, beyond the life of any one object.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct PairMemory {
     /// Which object may create, and since when.
     pub holder: Option<Holder>,
@@ -37,7 +37,7 @@ pub struct PairMemory {
 }
 
 /// The object that may create for a pair.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Holder {
     /// The object's UID.
     pub uid: String,
@@ -46,7 +46,7 @@ pub struct Holder {
 }
 
 /// One attempt to create, as this process knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Attempt {
     /// Its time by Cloudflare's clock, which is its name in the status.
     pub time: Timestamp,
@@ -59,7 +59,7 @@ pub struct Attempt {
 }
 
 /// How a process knows of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// It has made it.
     Made,
@@ -68,7 +68,7 @@ pub enum Origin {
 }
 
 /// A connector known beyond doubt.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Known {
     /// Its ID.
     pub id: ConnectorId,

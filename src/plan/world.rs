@@ -75,7 +75,7 @@ pub enum Standing {
 }
 
 /// What was done to have the domain verified.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Begun {
     /// How often the verification was begun again after Cloudflare had given up.
     pub restarts: i32,
@@ -170,7 +170,7 @@ pub struct Rival {
 }
 
 /// Whether the token of an object may look at the account.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Access {
     /// That has not been tried.
     #[default]
@@ -182,7 +182,7 @@ pub enum Access {
 }
 
 /// The state of the API token.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub enum Credentials {
     /// Not looked at.
     #[default]
@@ -211,7 +211,7 @@ pub enum Credentials {
 }
 
 /// A rest that Cloudflare has asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Pause {
     /// Since when no call has worked.
     pub since: Moment,
@@ -220,7 +220,7 @@ pub struct Pause {
 }
 
 /// What becomes of the definition of the resource, `SsoConnector`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Definition {
     /// Not looked at.
     #[default]
@@ -233,7 +233,7 @@ pub enum Definition {
 }
 
 /// What becomes of the object's namespace.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Namespace {
     /// Not looked at.
     #[default]
@@ -245,7 +245,7 @@ pub enum Namespace {
 }
 
 /// Whether this object is the one that may create a connector for its account and domain.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Claim {
     /// Not asked for.
     #[default]
@@ -257,7 +257,7 @@ pub enum Claim {
 }
 
 /// One answer to the question which connectors an account has.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Snapshot {
     /// When the question was asked.
     pub begun: Moment,
@@ -291,7 +291,7 @@ impl Snapshot {
 }
 
 /// What was last seen of one connector by its ID: an answer to a GET, or to a change of our own.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Sighting {
     /// The ID that was asked for.
     pub id: ConnectorId,

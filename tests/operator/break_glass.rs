@@ -13,10 +13,13 @@ use crate::stage::{ACCOUNT, PATIENCE, Stage, condition, current};
 const HELD: &str = "HeldByExternalChange";
 const DELETED: &str = "DeletedExternally";
 
+/// A settled object is looked at anew each second, so what was seen may be as old as that.
+const SHORT_LOOKS: [&str; 2] = ["--observation-limit", "1s"];
+
 #[tokio::test]
 async fn nothing_but_a_request_enables_again_what_was_disabled_in_an_emergency() {
     let stage = Stage::set().await;
-    let operator = stage.operator(&[]).await;
+    let operator = stage.operator(&SHORT_LOOKS).await;
     let id = stage.enabled_connector("example", "example.com").await;
     let satisfied = stage.objects().get("example").await.unwrap().status;
     let admin = stage.simulator.admin();
@@ -40,7 +43,7 @@ async fn nothing_but_a_request_enables_again_what_was_disabled_in_an_emergency()
 #[tokio::test]
 async fn nothing_but_a_request_disables_again_what_was_enabled_by_hand() {
     let stage = Stage::set().await;
-    let operator = stage.operator(&[]).await;
+    let operator = stage.operator(&SHORT_LOOKS).await;
     let id = verified_connector(&stage, json!({ "enabled": false })).await;
     stage.until_ready_is("example", "Available").await;
     let satisfied = stage.objects().get("example").await.unwrap().status;
@@ -66,8 +69,7 @@ async fn nothing_but_a_request_disables_again_what_was_enabled_by_hand() {
 #[tokio::test]
 async fn nothing_but_a_request_creates_again_what_was_deleted_by_hand() {
     let stage = Stage::set().await;
-    // A settled object is looked at anew each second, so what was seen may be as old as that.
-    let operator = stage.operator(&["--observation-limit", "1s"]).await;
+    let operator = stage.operator(&SHORT_LOOKS).await;
     let id = stage.enabled_connector("example", "example.com").await;
     let admin = stage.simulator.admin();
     admin.delete_connector(&id).unwrap();
@@ -78,7 +80,7 @@ async fn nothing_but_a_request_creates_again_what_was_deleted_by_hand() {
     operator.terminate(PATIENCE).await.unwrap();
     put_status(&stage, Value::Null).await;
     put_status(&stage, json!(held)).await;
-    let _last = stage.operator(&[]).await;
+    let _last = stage.operator(&SHORT_LOOKS).await;
     polls(&stage, 5).await;
     until_held(&stage, DELETED).await;
     let creates = || stage.simulator.calls().of(Operation::Create).count();
@@ -136,7 +138,7 @@ async fn expect_that_nothing_ends(stage: &Stage, mut operator: Operator, hold: &
     assert!(metrics.contains(&counted), "{metrics}");
 
     operator.terminate(PATIENCE).await.unwrap();
-    operator = stage.operator(&[]).await;
+    operator = stage.operator(&SHORT_LOOKS).await;
     polls(stage, 5).await;
     until_held(stage, hold).await;
     assert_eq!(events(stage, hold).await, 1);
@@ -151,11 +153,11 @@ async fn wipe_and_restore(
 ) -> Operator {
     operator.terminate(PATIENCE).await.unwrap();
     put_status(stage, Value::Null).await;
-    operator = stage.operator(&[]).await;
+    operator = stage.operator(&SHORT_LOOKS).await;
     until_held(stage, HELD).await;
     operator.terminate(PATIENCE).await.unwrap();
     put_status(stage, json!(old)).await;
-    operator = stage.operator(&[]).await;
+    operator = stage.operator(&SHORT_LOOKS).await;
     until_held(stage, HELD).await;
     operator
 }
@@ -186,7 +188,7 @@ fn switches(stage: &Stage) -> usize {
 #[tokio::test]
 async fn each_hold_has_an_event_that_says_what_was_found_this_time() {
     let stage = Stage::set().await;
-    let _operator = stage.operator(&[]).await;
+    let _operator = stage.operator(&SHORT_LOOKS).await;
     let id = stage.enabled_connector("example", "example.com").await;
     let admin = stage.simulator.admin();
     for enabled in [false, true] {
@@ -210,7 +212,7 @@ async fn each_hold_has_an_event_that_says_what_was_found_this_time() {
 #[tokio::test]
 async fn what_was_deleted_while_it_was_being_enabled_is_not_created_again() {
     let stage = Stage::set().await;
-    let _operator = stage.operator(&[]).await;
+    let _operator = stage.operator(&SHORT_LOOKS).await;
     let id = verified_connector(&stage, json!({})).await;
     let admin = stage.simulator.admin();
     let held = admin.push_fault(

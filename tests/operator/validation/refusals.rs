@@ -16,9 +16,10 @@ use crate::stage::{ACCOUNT, PATIENCE, connector};
 #[tokio::test]
 async fn a_bad_value_is_refused_in_words_that_say_what_to_write() {
     let server = server().await;
+    let quoting = quoting(&server).await;
     for (field, value, message) in refused_by_a_rule() {
         let output = dry_run(&server, &with(&at(field, &value))).await;
-        let line = format!("spec.{field}: Invalid value: {}: {message}", quoted(&value));
+        let line = quoting.line(field, &value, message);
         assert_eq!(output.stderr, invalid(&[&line]), "{field}: {value:?}");
     }
     for (spec, mut lines) in refused_by_the_schema() {
@@ -123,6 +124,7 @@ async fn what_is_meant_to_be_possible_is_accepted_and_a_misspelt_field_is_named(
 #[tokio::test]
 async fn account_and_domain_stay_and_all_else_may_change() {
     let server = server().await;
+    let quoting = quoting(&server).await;
     let object = connector("example", "example.com");
     succeed(apply(&server, &object, &[]).await);
     let other_account = ACCOUNT.replace('0', "1");
@@ -131,11 +133,11 @@ async fn account_and_domain_stay_and_all_else_may_change() {
         ("emailDomain", "example.org", OTHER_DOMAIN),
     ] {
         let output = dry_run(&server, &with(&at(field, value))).await;
-        let line = format!("spec.{field}: Invalid value: \"{value}\": {message}");
+        let line = quoting.line(field, value, message);
         assert_eq!(output.stderr, invalid(&[&line]));
     }
     let output = dry_run(&server, &with(&at("emailDomain", "Example.com"))).await;
-    let line = |message| format!("spec.emailDomain: Invalid value: \"Example.com\": {message}");
+    let line = |message| quoting.line("emailDomain", "Example.com", message);
     assert_eq!(
         output.stderr,
         invalid(&[&line(UPPER_CASE), &line(OTHER_DOMAIN)])
@@ -144,7 +146,7 @@ async fn account_and_domain_stay_and_all_else_may_change() {
     let named = json!({ "connectorID": ACCOUNT });
     succeed(apply(&server, &with(&named), &[]).await);
     let output = dry_run(&server, &with(&at("connectorID", &other_account))).await;
-    let line = format!("spec.connectorID: Invalid value: \"{other_account}\": {OTHER_CONNECTOR}");
+    let line = quoting.line("connectorID", &other_account, OTHER_CONNECTOR);
     assert_eq!(output.stderr, invalid(&[&line]));
 
     for spec in [
@@ -167,6 +169,7 @@ async fn account_and_domain_stay_and_all_else_may_change() {
 #[tokio::test]
 async fn an_object_that_a_newer_rule_would_refuse_can_still_be_edited() {
     let server = server().await;
+    let quoting = quoting(&server).await;
     let mut lax = serde_json::to_value(custom_resource_definition()).unwrap();
     remove_rules(&mut lax);
     server.apply(&lax.to_string()).await.unwrap();
@@ -192,12 +195,15 @@ async fn an_object_that_a_newer_rule_would_refuse_can_still_be_edited() {
     .await
     .unwrap();
 
-    let known = BTreeSet::from([
-        format!("Warning: spec.accountID: Invalid value: \"mine\": {BAD_ACCOUNT}"),
-        format!("Warning: spec.emailDomain: Invalid value: \"Example.com.\": {UPPER_CASE}"),
-        format!("Warning: spec.apiTokenSecretRef.name: Invalid value: \"My Token\": {BAD_SECRET}"),
-        format!("Warning: spec.apiTokenSecretRef.key: Invalid value: \"a/b\": {BAD_KEY}"),
-    ]);
+    let known = [
+        ("accountID", "mine", BAD_ACCOUNT),
+        ("emailDomain", "Example.com.", UPPER_CASE),
+        ("apiTokenSecretRef.name", "My Token", BAD_SECRET),
+        ("apiTokenSecretRef.key", "a/b", BAD_KEY),
+    ];
+    let known: BTreeSet<_> = known
+        .map(|(field, value, message)| format!("Warning: {}", quoting.line(field, value, message)))
+        .into();
     for (edit, flags) in [
         (json!({ "enabled": true }), &["--server-side=false"][..]),
         (
@@ -219,7 +225,7 @@ async fn an_object_that_a_newer_rule_would_refuse_can_still_be_edited() {
     // What is edited is judged, the rest is only mentioned.
     let mut worse = with(&bad);
     worse["spec"]["apiTokenSecretRef"]["key"] = json!("c/d");
-    let line = format!("spec.apiTokenSecretRef.key: Invalid value: \"c/d\": {BAD_KEY}");
+    let line = quoting.line("apiTokenSecretRef.key", "c/d", BAD_KEY);
     let refused = dry_run(&server, &worse).await.stderr;
     assert!(refused.ends_with(&invalid(&[&line])), "{refused}");
     worse["spec"]["apiTokenSecretRef"]["key"] = json!("good");
@@ -265,9 +271,34 @@ fn invalid(lines: &[&str]) -> String {
     format!("The SsoConnector \"example\" is invalid: {said}\n")
 }
 
-/// A string as Go quotes it; for what the tables hold, that is how JSON does.
-fn quoted(value: &str) -> String {
-    json!(value).to_string()
+/// What an API server quotes where a rule of ours refuses a string.
+#[derive(Debug, Clone, Copy)]
+enum Quoting {
+    /// The string, as Go quotes it; for what the tables hold, that is how JSON does. So Kubernetes 1.36.
+    Value,
+    /// Its type. So Kubernetes 1.34.
+    Type,
+}
+
+async fn quoting(server: &ControlPlane) -> Quoting {
+    let refused = dry_run(server, &with(&at("accountID", "mine"))).await;
+    let by_type = Quoting::Type.line("accountID", "mine", BAD_ACCOUNT);
+    if refused.stderr == invalid(&[&by_type]) {
+        Quoting::Type
+    } else {
+        Quoting::Value
+    }
+}
+
+impl Quoting {
+    /// How it refuses the value of a field of the spec.
+    fn line(self, field: &str, value: &str, message: &str) -> String {
+        let quoted = match self {
+            Self::Value => json!(value),
+            Self::Type => json!("string"),
+        };
+        format!("spec.{field}: Invalid value: {quoted}: {message}")
+    }
 }
 
 /// Takes every validation rule out of a schema.
