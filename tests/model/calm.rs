@@ -14,7 +14,7 @@ use cloudflare_sso_operator::resource::{
 use crate::axis::INSTANT;
 use crate::cloudflare::Item;
 use crate::cluster::{Copy, Crd, NAMES, Name};
-use crate::pass::{Outcome, Seat};
+use crate::pass::{Contact, Outcome, Seat};
 use crate::scene::Scene;
 use crate::universe::{Event, Secret, Universe};
 
@@ -119,8 +119,12 @@ impl Universe {
             leader.entries[*name].pass.is_some() || leader.is_due(*name, self.now)
         };
         if let Some(name) = (0..NAMES).find(under_way) {
-            if std::env::var_os("CALM").is_some() { println!("{:?} {name} {:?}", self.now, leader.entries[name].pass.as_ref().map(|pass| pass.stage_name())); }
-            self.step(&scene.rules, Seat { process, name }, Outcome::Works);
+            let seat = Seat { process, name };
+            self.step(Contact {
+                rules: &scene.rules,
+                seat,
+                outcome: Outcome::Works,
+            });
         } else if let Some(due) = self.next_due() {
             self.elapse(&scene.rules, due - self.now + INSTANT);
         } else {

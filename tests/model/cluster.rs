@@ -95,7 +95,6 @@ pub struct Conflict;
 pub enum Crd {
     Stands,
     GoesAway,
-    Gone,
 }
 
 #[derive(Debug, Clone, Hash)]
@@ -213,11 +212,6 @@ impl Cluster {
             object.metadata.finalizers = on.then(|| vec![FINALIZER.to_owned()]);
         });
         Ok(self.objects[name].clone())
-    }
-
-    /// Somebody takes every finalizer off.
-    pub fn force(&mut self, name: Name) -> bool {
-        self.edit(name, |object| object.metadata.finalizers = None)
     }
 }
 

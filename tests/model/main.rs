@@ -10,6 +10,7 @@ mod axis;
 mod calm;
 mod cloudflare;
 mod cluster;
+mod exchange;
 mod nevers;
 mod pass;
 mod process;

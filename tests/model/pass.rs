@@ -6,23 +6,20 @@
 use std::time::Duration;
 
 use cloudflare_sso_operator::clock::Moment;
-use cloudflare_sso_operator::cloudflare::{
-    Class, Connector, Creation, Endpoint, Failure, VerificationStatus,
-};
+use cloudflare_sso_operator::cloudflare::{Class, Connector};
 use cloudflare_sso_operator::plan::{
-    Access, Act, Activity, Claim, Credentials, Definition, Deletion, Guard, Look, Namespace,
-    Observed, Plan, Rival, Sighting, Snapshot, Then, Verdict, World,
+    Access, Act, Activity, Claim, Credentials, Definition, Guard, Look, Namespace,
+    Observed, Plan, Rival, Then, Verdict, World,
 };
-use cloudflare_sso_operator::resource::{ManagementPolicy, Reason};
+use cloudflare_sso_operator::resource::ManagementPolicy;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::axis::{Axis, INSTANT, date};
-use crate::cloudflare::{Creator, DOMAIN, Item};
+use crate::axis::{Axis, INSTANT};
 use crate::cluster::{Copy, Name};
 use crate::nevers::{Confirmation, Never};
 use crate::process::Listing;
-use crate::scene::{LAG, Rules};
-use crate::universe::{Secret, Universe};
+use crate::scene::Rules;
+use crate::universe::Universe;
 
 /// As in the shell.
 const MOST_ROUNDS: usize = 32;
@@ -45,19 +42,19 @@ pub enum Outcome {
 #[derive(Debug, Clone, Hash)]
 pub struct Pass {
     pub copy: Copy,
-    rivals: Vec<(Copy, Access)>,
-    credentials: Credentials,
-    claim: Claim,
-    listing: Option<Listing>,
-    definition: Definition,
+    pub rivals: Vec<(Copy, Access)>,
+    pub credentials: Credentials,
+    pub claim: Claim,
+    pub listing: Option<Listing>,
+    pub definition: Definition,
     /// What the API server said of the object and of its heirs, if nothing was looked at since.
     pub confirmed: Option<Confirmation>,
-    acted: bool,
-    stage: Stage,
+    pub acted: bool,
+    pub stage: Stage,
 }
 
 #[derive(Debug, Clone, Hash)]
-enum Stage {
+pub enum Stage {
     /// The plan is asked.
     Asking,
     /// What the plan said is stored, and the call is about to be made.
@@ -68,14 +65,14 @@ enum Stage {
 
 /// How a pass ends.
 #[derive(Debug, Clone, Copy)]
-enum End {
+pub enum End {
     Rest(Duration),
     Conflict,
     Kubernetes,
 }
 
 /// What follows from a step.
-enum Next {
+pub enum Next {
     Contact,
     Goes,
     Ends(End),
@@ -88,8 +85,15 @@ pub struct Seat {
     pub name: Name,
 }
 
+/// One contact that is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Contact<'r> {
+    pub rules: &'r Rules,
+    pub seat: Seat,
+    pub outcome: Outcome,
+}
+
 impl Pass {
-    pub fn stage_name(&self) -> String { format!("{:?}", self.stage) }
     /// In which ways, beside working, its next contact may end.
     pub fn troubles(&self) -> &'static [Outcome] {
         match self.stage {
@@ -164,12 +168,13 @@ impl Universe {
     }
 
     /// A contact takes a moment.
-    fn tick(&mut self) {
+    pub fn tick(&mut self) {
         self.now += INSTANT;
     }
 
     /// One contact of a pass, which begins if there is none. None if that contact cannot end so.
-    pub fn step(&mut self, rules: &Rules, seat: Seat, outcome: Outcome) -> Option<()> {
+    pub fn step(&mut self, contact: Contact<'_>) -> Option<()> {
+        let Contact { seat, outcome, .. } = contact;
         let mut pass = match self.entry(seat).pass.take() {
             Some(pass) => pass,
             None => match self.begin(seat) {
@@ -180,7 +185,7 @@ impl Universe {
                 }
             },
         };
-        match self.advance(rules, seat, &mut pass, outcome)? {
+        match self.advance(contact, &mut pass)? {
             Next::Ends(end) => {
                 let access = pass.observed().access();
                 let uid = pass.copy.uid().to_owned();
@@ -260,7 +265,7 @@ impl Universe {
         Ok(pass)
     }
 
-    fn adopt(&mut self, seat: Seat, pass: &mut Pass, copy: Copy) {
+    pub fn adopt(&mut self, seat: Seat, pass: &mut Pass, copy: Copy) {
         let now = self.moment();
         let process = self.process(seat);
         let record = &copy.stored.record;
@@ -269,7 +274,7 @@ impl Universe {
         pass.copy = copy;
     }
 
-    fn recall_rivals(&mut self, seat: Seat, pass: &mut Pass) {
+    pub fn recall_rivals(&mut self, seat: Seat, pass: &mut Pass) {
         let cache = self.process(seat).cache.clone();
         self.note_rivals(seat, pass, &cache);
         let now = self.moment();
@@ -278,37 +283,37 @@ impl Universe {
         }
     }
 
-    fn note_rivals(&mut self, seat: Seat, pass: &mut Pass, all: &[Option<Copy>]) {
+    pub fn note_rivals(&mut self, seat: Seat, pass: &mut Pass, all: &[Option<Copy>]) {
         let present = &self.process(seat).present;
         let access = |copy: &Copy| present.get(copy.uid()).copied().unwrap_or_default();
         let others = all.iter().flatten().filter(|other| other.uid() != pass.copy.uid());
         pass.rivals = others.map(|other| (other.clone(), access(other))).collect();
     }
 
-    fn advance(&mut self, rules: &Rules, seat: Seat, pass: &mut Pass, outcome: Outcome) -> Option<Next> {
+    fn advance(&mut self, contact: Contact<'_>, pass: &mut Pass) -> Option<Next> {
         match std::mem::replace(&mut pass.stage, Stage::Asking) {
-            Stage::About(act) => self.send(rules, seat, pass, act, outcome),
-            Stage::Sent(act, answer) => self.answered(rules, seat, pass, act, answer, outcome),
+            Stage::About(act) => self.send(contact, pass, act),
+            Stage::Sent(act, answer) => self.answered(contact, pass, act, answer),
             Stage::Asking => {
                 for _ in 0..MOST_ROUNDS {
-                    match self.ask(rules, seat, pass, outcome)? {
+                    match self.ask(contact, pass)? {
                         Next::Goes => {}
                         next => return Some(next),
                     }
                 }
                 self.breaks(Never::GoInCircles);
-                Some(Next::Ends(End::Rest(rules.timing.poll_unverified)))
+                Some(Next::Ends(End::Rest(contact.rules.timing.poll_unverified)))
             }
         }
     }
 
     /// Asks the plan and does what it says, up to one contact.
-    fn ask(&mut self, rules: &Rules, seat: Seat, pass: &mut Pass, outcome: Outcome) -> Option<Next> {
+    fn ask(&mut self, contact: Contact<'_>, pass: &mut Pass) -> Option<Next> {
+        let Contact { rules, seat, .. } = contact;
         let observed = pass.observed();
         let process = self.processes[seat.process].as_ref().unwrap();
         let memory = &process.entries[seat.name].memory;
         let stored = pass.copy.stored.clone();
-        if std::env::var_os("CALM").is_some() { println!("  at {:?}", self.moment()); }
         let next = rules.plan(&World {
             desired: &stored.desired,
             record: &stored.record,
@@ -318,16 +323,15 @@ impl Universe {
             now: self.moment(),
             timing: &rules.timing,
         });
-        if std::env::var_os("CALM").is_some() { println!("  {next:?}"); }
         match next {
             Plan::Leave => {
                 let uid = pass.copy.uid().to_owned();
                 self.process(seat).pair.give_back(&uid);
                 Some(Next::Ends(End::Rest(rules.timing.poll_unverified)))
             }
-            Plan::Mark => self.mark(seat, pass, outcome),
-            Plan::Release => self.release(rules, seat, pass, outcome),
-            Plan::Look(look) => self.look(rules, seat, pass, look, outcome),
+            Plan::Mark => self.mark(contact, pass),
+            Plan::Release => self.release(contact, pass),
+            Plan::Look(look) => self.look(contact, pass, look),
             Plan::Settle {
                 then: Then::Act(_), ..
             } if pass.acted => Some(Next::Ends(End::Rest(Duration::ZERO))),
@@ -335,7 +339,7 @@ impl Universe {
                 verdict,
                 guard,
                 then,
-            } => self.settle(rules, seat, pass, &verdict, guard, then, outcome),
+            } => self.settle(contact, pass, &verdict, guard, then),
         }
     }
 
@@ -357,14 +361,8 @@ impl Universe {
         }
     }
 
-    fn look(
-        &mut self,
-        rules: &Rules,
-        seat: Seat,
-        pass: &mut Pass,
-        look: Look,
-        outcome: Outcome,
-    ) -> Option<Next> {
+    fn look(&mut self, contact: Contact<'_>, pass: &mut Pass, look: Look) -> Option<Next> {
+        let Contact { rules, seat, outcome } = contact;
         pass.confirmed = None;
         match look {
             Look::Credentials => self.read_credentials(seat, pass),
@@ -383,8 +381,8 @@ impl Universe {
                     false => Definition::GoesAway,
                 };
             }
-            Look::Listing { not_before } => return self.list(rules, seat, pass, not_before, outcome),
-            Look::Connector(id) => return self.get(rules, seat, pass, id, outcome),
+            Look::Listing { not_before } => return self.list(contact, pass, not_before),
+            Look::Connector(id) => return self.get(contact, pass, id),
             Look::Object => {
                 let found = self.kubernetes(outcome, |universe| universe.cluster.objects.clone())?;
                 let all = match found {
@@ -404,131 +402,18 @@ impl Universe {
         Some(Next::Goes)
     }
 
-    fn read_credentials(&mut self, seat: Seat, pass: &mut Pass) {
-        let secret = self.secrets[seat.name];
-        let kept = pass.copy.stored.desired.terminating && self.entry(seat).token_worked;
-        let unusable = |reason| Credentials::Unusable {
-            reason,
-            problem: "There is no usable token.".to_owned(),
-            remedy: None,
-        };
-        pass.credentials = match secret {
-            Secret::Absent if !kept => unusable(Reason::CredentialsUnavailable),
-            Secret::Refused => unusable(Reason::Unauthorized),
-            Secret::Good | Secret::Absent => {
-                if let Some(listing) = self.process(seat).listing.clone() {
-                    self.note_listing(seat, pass, listing);
-                }
-                Credentials::Usable
-            }
-        };
-    }
-
-    fn list(
-        &mut self,
-        rules: &Rules,
-        seat: Seat,
-        pass: &mut Pass,
-        not_before: Moment,
-        outcome: Outcome,
-    ) -> Option<Next> {
-        let shared = self.process(seat).listing.clone();
-        if let Some(listing) = rules.share(shared, not_before, self.moment()) {
-            self.entry(seat).memory.succeeded(Endpoint::List);
-            self.note_listing(seat, pass, listing);
-            return Some(Next::Goes);
-        }
-        let items = match self.read(seat, outcome)? {
-            Ok(items) => items,
-            Err(class) => {
-                self.note_failure(seat, pass, failure(Endpoint::List, class));
-                return Some(Next::Contact);
-            }
-        };
-        let listing = Listing::new(Snapshot {
-            begun: self.moment(),
-            date: Some(date(self.now)),
-            connectors: items.into_iter().map(|item| item.connector).collect(),
-            gap: None,
-        });
-        self.process(seat).listing = Some(listing.clone());
-        self.worked(seat, Endpoint::List);
-        self.note_listing(seat, pass, listing);
-        Some(Next::Contact)
-    }
-
-    fn note_listing(&mut self, seat: Seat, pass: &mut Pass, listing: Listing) {
-        let process = self.process(seat);
-        if !process.pair.attempts.is_empty() {
-            let domain = &pass.copy.stored.desired.domain;
-            process.pair.listed(&listing.snapshot, domain);
-        }
-        process.entries[seat.name].memory.listed(&listing.snapshot);
-        pass.listing = Some(listing);
-    }
-
-    /// What a read at Cloudflare shows.
-    fn read(&mut self, seat: Seat, outcome: Outcome) -> Option<Result<Vec<Item>, Class>> {
-        self.tick();
-        let behind = match outcome {
-            _ if seat.process != self.leader => return Some(Err(Class::NotSent)),
-            Outcome::Works => 0,
-            Outcome::Lags(behind) => behind,
-            Outcome::Fails => return Some(Err(Class::Unavailable)),
-            Outcome::Refused | Outcome::Lost => return None,
-        };
-        Some(Ok(self.cloudflare.seen(behind)?.to_vec()))
-    }
-
-    fn get(
-        &mut self,
-        _rules: &Rules,
-        seat: Seat,
-        pass: &mut Pass,
-        id: cloudflare_sso_operator::identity::ConnectorId,
-        outcome: Outcome,
-    ) -> Option<Next> {
-        if let Outcome::Lags(behind) = outcome {
-            // Lists may lag for longer than that.
-            let (ended, _) = self.cloudflare.past.get(usize::from(behind) - 1)?;
-            (*ended + LAG > self.now).then_some(())?;
-        }
-        let items = match self.read(seat, outcome)? {
-            Ok(items) => items,
-            Err(class) => {
-                self.note_failure(seat, pass, failure(Endpoint::Get, class));
-                return Some(Next::Contact);
-            }
-        };
-        let item = items.into_iter().find(|item| item.connector.id == id);
-        if let Some(item) = &item {
-            self.process(seat).last_look = Some((id.clone(), item.is_verified()));
-        }
-        let sighting = Sighting {
-            id,
-            at: self.moment(),
-            date: Some(date(self.now)),
-            connector: item.map(|item| item.connector),
-        };
-        self.worked(seat, Endpoint::Get);
-        self.entry(seat).memory.saw(sighting);
-        Some(Next::Contact)
-    }
-
     /// Records; the call that may follow is the next contact.
-    #[allow(clippy::too_many_arguments, reason = "what the plan says, and where")]
     fn settle(
         &mut self,
-        rules: &Rules,
-        seat: Seat,
+        contact: Contact<'_>,
         pass: &mut Pass,
         verdict: &Verdict,
         guard: Guard,
         then: Then,
-        outcome: Outcome,
     ) -> Option<Next> {
+        let seat = contact.seat;
         let acts = matches!(then, Then::Act(_));
-        let published = self.publish(rules, seat, pass, verdict, guard, acts, outcome)?;
+        let published = self.publish(contact, pass, verdict, guard, acts)?;
         if let Next::Ends(_) = published {
             return Some(published);
         }
@@ -552,17 +437,15 @@ impl Universe {
         }
     }
 
-    #[allow(clippy::too_many_arguments, reason = "what the plan says, and where")]
     fn publish(
         &mut self,
-        rules: &Rules,
-        seat: Seat,
+        contact: Contact<'_>,
         pass: &mut Pass,
         verdict: &Verdict,
         guard: Guard,
         acts: bool,
-        outcome: Outcome,
     ) -> Option<Next> {
+        let Contact { rules, seat, outcome } = contact;
         let before = pass.copy.status();
         let desired = &pass.copy.stored.desired;
         let status = rules.status(verdict.status(&before, desired, Timestamp::UNIX_EPOCH), acts);
@@ -603,7 +486,8 @@ impl Universe {
         entry.superseded = false;
     }
 
-    fn mark(&mut self, seat: Seat, pass: &mut Pass, outcome: Outcome) -> Option<Next> {
+    fn mark(&mut self, contact: Contact<'_>, pass: &mut Pass) -> Option<Next> {
+        let Contact { seat, outcome, .. } = contact;
         if !self.cluster.stands_for(&pass.copy) {
             return Some(Next::Ends(End::Kubernetes));
         }
@@ -622,7 +506,8 @@ impl Universe {
         }
     }
 
-    fn release(&mut self, rules: &Rules, seat: Seat, pass: &Pass, outcome: Outcome) -> Option<Next> {
+    fn release(&mut self, contact: Contact<'_>, pass: &Pass) -> Option<Next> {
+        let Contact { rules, seat, outcome } = contact;
         let basis = pass.copy.clone();
         let released = self.kubernetes(outcome, |universe| {
             let before = universe.cluster.clone();
@@ -644,185 +529,5 @@ impl Universe {
                 Some(Next::Ends(End::Rest(rest)))
             }
         }
-    }
-
-    /// The call reaches Cloudflare, or does not.
-    fn send(
-        &mut self,
-        _rules: &Rules,
-        seat: Seat,
-        pass: &mut Pass,
-        act: Act,
-        outcome: Outcome,
-    ) -> Option<Next> {
-        self.tick();
-        let moment = self.moment();
-        let mut refused = seat.process != self.leader || outcome == Outcome::Refused;
-        let process = self.process(seat);
-        let memory = &mut process.entries[seat.name].memory;
-        match &act {
-            Act::Create {
-                attempt, begin_by, ..
-            } => {
-                refused |= moment >= *begin_by;
-                process.pair.attempting(*attempt, moment);
-            }
-            Act::Update { changes, .. } => memory.updating(*changes, moment),
-            Act::Delete(id) => memory.deletion = Some(Deletion::Sent(id.clone())),
-            Act::BeginVerification { .. } => {}
-        }
-        let answer = match outcome {
-            Outcome::Lags(_) | Outcome::Lost => return None,
-            _ if refused => Err(Class::NotSent),
-            Outcome::Fails => Err(Class::Unavailable),
-            Outcome::Works | Outcome::Refused => {
-                self.check(seat, pass, &act);
-                self.carry_out(&act)
-            }
-        };
-        pass.stage = Stage::Sent(act, answer);
-        Some(Next::Contact)
-    }
-
-    fn carry_out(&mut self, act: &Act) -> Result<Option<Connector>, Class> {
-        let now = self.now;
-        self.mutations += 1;
-        match act {
-            Act::Create { creation, .. } => self.creates(creation).map(Some),
-            Act::BeginVerification { id, .. } => {
-                self.cloudflare.begin_verification(id, now).map(|()| None)
-            }
-            Act::Update { id, changes } => self.cloudflare.update(id, *changes, now).map(|()| None),
-            Act::Delete(id) => self.cloudflare.delete(id, now).map(|()| None),
-        }
-    }
-
-    fn creates(&mut self, creation: &Creation) -> Result<Connector, Class> {
-        let now = self.now;
-        let created = self.cloudflare.create(creation, Creator::Operator, now);
-        let ours = |item: &&Item| item.creator == Creator::Operator;
-        if self.cloudflare.items.iter().filter(ours).count() > 1 {
-            self.breaks(Never::CreateTwice);
-        }
-        created
-    }
-
-    /// The answer arrives, or does not.
-    fn answered(
-        &mut self,
-        _rules: &Rules,
-        seat: Seat,
-        pass: &mut Pass,
-        act: Act,
-        answer: Result<Option<Connector>, Class>,
-        outcome: Outcome,
-    ) -> Option<Next> {
-        let answer = match outcome {
-            Outcome::Works => answer,
-            Outcome::Lost if answer.is_ok() => Err(Class::Unavailable),
-            Outcome::Lost | Outcome::Lags(_) | Outcome::Fails | Outcome::Refused => return None,
-        };
-        self.tick();
-        let now = self.moment();
-        let moment_date = date(self.now);
-        let process = self.process(seat);
-        let memory = &mut process.entries[seat.name].memory;
-        let (endpoint, result) = match act {
-            Act::Create { attempt, .. } => {
-                let result = answer.map_err(|class| failure(Endpoint::Create, class));
-                let result = match result {
-                    Ok(connector) => {
-                        let connector = connector.expect("a creation is answered with a connector");
-                        let id = connector.id.clone();
-                        let verification = connector.verification.as_ref();
-                        let status = verification.and_then(|found| found.status.as_ref());
-                        let verified = status == Some(&VerificationStatus::Verified);
-                        process.last_look = Some((id.clone(), verified));
-                        let pair = &mut process.pair;
-                        pair.created(id.clone(), Some(connector.clone()), now);
-                        memory.acted_at = Some(now);
-                        memory.saw(Sighting {
-                            id,
-                            at: now,
-                            date: Some(moment_date),
-                            connector: Some(connector),
-                        });
-                        Ok(())
-                    }
-                    Err(failure) => {
-                        if failure.is_definite() {
-                            process.pair.void(attempt);
-                        }
-                        Err(failure)
-                    }
-                };
-                (Endpoint::Create, result)
-            }
-            Act::BeginVerification { begun, before, .. } => {
-                let endpoint = Endpoint::BeginVerification;
-                let result = answer.map_err(|class| failure(endpoint, class));
-                let refused = result.as_ref().is_err_and(Failure::is_definite);
-                memory.refused_begin = refused.then_some((begun, before));
-                (endpoint, result.map(|_| ()))
-            }
-            Act::Update { id, .. } => {
-                let result = answer.map_err(|class| failure(Endpoint::Update, class));
-                match &result {
-                    Ok(_) if pass.copy.stored.desired.terminating => process.pair.disabled(id, now),
-                    Ok(_) => {}
-                    Err(failure) => memory.update_failed(failure),
-                }
-                (Endpoint::Update, result.map(|_| ()))
-            }
-            Act::Delete(id) => {
-                let result = answer.map_err(|class| failure(Endpoint::Delete, class));
-                if result.is_ok() {
-                    memory.deletion = Some(Deletion::Confirmed(id.clone()));
-                    process.pair.deleted(id, now);
-                }
-                (Endpoint::Delete, result.map(|_| ()))
-            }
-        };
-        self.entry(seat).memory.acted_at = Some(now);
-        match result {
-            Ok(()) => self.worked(seat, endpoint),
-            Err(failure) => self.note_failure(seat, pass, failure),
-        }
-        // What follows from the answer needs no contact of its own.
-        Some(Next::Contact)
-    }
-
-    fn worked(&mut self, seat: Seat, endpoint: Endpoint) {
-        let entry = self.entry(seat);
-        entry.memory.succeeded(endpoint);
-        entry.token_worked = true;
-    }
-
-    fn note_failure(&mut self, seat: Seat, pass: &Pass, failure: Failure) {
-        let now = self.moment();
-        let edition = pass.copy.stored.desired.edition();
-        let memory = &mut self.entry(seat).memory;
-        memory.failed(failure, edition, now);
-        // Beyond this many, one more changes nothing but the jitter.
-        if let Some(trouble) = &mut memory.trouble {
-            trouble.failures = trouble.failures.min(4);
-        }
-    }
-}
-
-fn failure(endpoint: Endpoint, class: Class) -> Failure {
-    let status = match class {
-        Class::Gone => Some(404),
-        Class::Rejected => Some(400),
-        _ => None,
-    };
-    Failure {
-        class,
-        endpoint,
-        status,
-        codes: Vec::new(),
-        message: format!("Cloudflare did not serve {endpoint} for {DOMAIN}."),
-        retry_after: None,
-        date: None,
     }
 }

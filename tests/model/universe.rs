@@ -13,7 +13,7 @@ use crate::axis::{Axis, INSTANT, START};
 use crate::cloudflare::{Cloudflare, Creator, DOMAIN, Item};
 use crate::cluster::{Cluster, Copy, Crd, NAMES, Name};
 use crate::nevers::{Deed, Ledger, Never, applied};
-use crate::pass::{Outcome, Seat};
+use crate::pass::{Contact, Outcome, Seat};
 use crate::process::{Entry, Process};
 use crate::scene::{Before, Kind, Rules, Scene};
 
@@ -214,7 +214,11 @@ impl Universe {
 
     fn act(&mut self, scene: &Scene, action: Action) -> Option<()> {
         match action {
-            Action::Step(seat, outcome) => self.step(&scene.rules, seat, outcome)?,
+            Action::Step(seat, outcome) => self.step(Contact {
+                rules: &scene.rules,
+                seat,
+                outcome,
+            })?,
             Action::Crash(process) => {
                 self.processes[process].take()?;
                 self.ledger.excuse = true;
