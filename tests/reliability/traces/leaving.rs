@@ -46,12 +46,19 @@ async fn h_what_arrives_between_the_decision_and_the_call_still_counts() {
         })
     });
     let cases: Vec<_> = cases.collect();
-    join_all(cases.iter().map(|(name, enabled, _)| deletable(&stage, name, *enabled))).await;
+    join_all(
+        cases
+            .iter()
+            .map(|(name, enabled, _)| deletable(&stage, name, *enabled)),
+    )
+    .await;
     let made = stage.simulator.calls().mutations().count();
 
-    join_all(cases.iter().map(|(name, enabled, edit)| {
-        change_the_mind(&stage, &proxy, name, *enabled, edit)
-    }))
+    join_all(
+        cases
+            .iter()
+            .map(|(name, enabled, edit)| change_the_mind(&stage, &proxy, name, *enabled, edit)),
+    )
     .await;
     let calls = stage.simulator.calls().mutations();
     assert_eq!(calls.count(), made, "{calls:#?}");
@@ -66,18 +73,11 @@ async fn h_a_successor_that_appears_between_the_decision_and_the_patch_inherits(
     let _operator = stage.operator_through(Some(proxy.url()), &AT_ONCE).await;
     let id = deletable(&stage, "owner", true).await;
     let old = stage.objects().get("owner").await.unwrap();
-    let decided = treat_status(
-        &proxy,
-        Treatment::HoldBeforeForwarding,
-        "owner",
-        "Deleting",
-    );
+    let decided = treat_status(&proxy, Treatment::HoldBeforeForwarding, "owner", "Deleting");
     begin_deletion(&stage, "owner").await;
     arrived(&decided).await;
     let fields = json!({ "enabled": true, "deletionPolicy": "Delete" });
-    stage
-        .connector("successor", &domain("owner"), fields)
-        .await;
+    stage.connector("successor", &domain("owner"), fields).await;
     stage.until_ready_is("successor", "DuplicateDomain").await;
     decided.release();
 
