@@ -1,14 +1,15 @@
 //! Objects that are deleted with their connector while somebody changes the mind, or another object comes: trace h.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use harness::{ApiServerProxy, Treatment};
-use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use simulator::{Operation, When};
 
 use super::{
     DUPLICATES, answer_duplicates, arrived, begin_deletion, connectors, creates, domain, hold,
-    treat_status,
+    is_older, treat_status,
 };
 use crate::stage::{PATIENCE, Stage, connector_id, has_finalizer};
 
@@ -128,6 +129,44 @@ async fn h_the_delete_of_an_owner_does_not_hit_the_connector_of_an_older_object(
     }
 }
 
+/// The DELETE is carried out, its answer is lost, and reads still show the connector; meanwhile a successor has appeared. It
+/// does not inherit what is gone, which it would have to take for somebody's decision: it gets a connector of its own.
+#[tokio::test]
+async fn h_a_successor_does_not_inherit_what_a_delete_without_an_answer_may_have_removed() {
+    let flags = [
+        SLOW_CALLS.as_slice(),
+        &[
+            "--difference-confirmation",
+            "10s",
+            "--observation-limit",
+            "1s",
+        ],
+    ];
+    let stage = Stage::set().await;
+    let _operator = stage.operator(&flags.concat()).await;
+    deletable(&stage, "owner", false).await;
+    let domain = domain("owner");
+    let delete = hold(&stage, Operation::Delete, &domain, When::AfterCommit);
+    let lag = Duration::from_secs(5);
+    stage.simulator.admin().turn_knobs(|knobs| {
+        knobs.get_lag = lag;
+        knobs.list_lag = lag;
+    });
+    begin_deletion(&stage, "owner").await;
+    delete.arrived(PATIENCE).await.unwrap();
+    let fields = json!({ "enabled": false });
+    stage.connector("successor", &domain, fields).await;
+    stage.until_ready_is("successor", "DuplicateDomain").await;
+    delete.drop_connection();
+
+    let bound = stage
+        .until_ready_is("successor", "AwaitingVerification")
+        .await;
+    let [connector] = connectors(&stage, &domain).try_into().unwrap();
+    assert_eq!(connector_id(&bound), Some(connector.id));
+    assert_eq!(creates(&stage, &domain), 2);
+}
+
 /// An object that says in writing to delete its connector, which is enabled or not even verified; the connector's ID.
 async fn deletable(stage: &Stage, name: &str, enabled: bool) -> String {
     let domain = domain(name);
@@ -164,17 +203,4 @@ async fn change_the_mind(
         .unwrap();
     let [left] = connectors(stage, &domain(name)).try_into().unwrap();
     assert_eq!(left.enabled, enabled, "{name}");
-}
-
-/// Waits until whatever is created now is younger: Kubernetes counts whole seconds.
-async fn is_older(stage: &Stage, name: &str) {
-    let object = stage.objects().get(name).await.unwrap();
-    let created = object.metadata.creation_timestamp.unwrap().0;
-    harness::until("the next second", PATIENCE, async || {
-        let now = Timestamp::now();
-        let is_older = now.as_second() > created.as_second();
-        is_older.then_some(()).ok_or(now)
-    })
-    .await
-    .unwrap();
 }

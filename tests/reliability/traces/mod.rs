@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use harness::{ApiServerProxy, Call, Interception, Operator, Treatment};
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::json;
 use simulator::knobs::DuplicateCreate;
@@ -148,4 +149,17 @@ async fn crash(stage: &Stage, mut operator: Operator) {
 async fn begin_deletion(stage: &Stage, name: &str) {
     let options = DeleteParams::default();
     stage.objects().delete(name, &options).await.unwrap();
+}
+
+/// Waits until whatever is created now is younger: Kubernetes counts whole seconds.
+async fn is_older(stage: &Stage, name: &str) {
+    let object = stage.objects().get(name).await.unwrap();
+    let created = object.metadata.creation_timestamp.unwrap().0;
+    harness::until("the next second", PATIENCE, async || {
+        let now = Timestamp::now();
+        let is_older = now.as_second() > created.as_second();
+        is_older.then_some(()).ok_or(now)
+    })
+    .await
+    .unwrap();
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 use simulator::{Permission, TokenRequest};
 
-use super::{DUPLICATES, answer_duplicates, connectors, creates, domain};
+use super::{DUPLICATES, answer_duplicates, connectors, creates, domain, is_older};
 use crate::stage::{Stage, connector_id};
 
 /// An account that the token of the powerless is for.
@@ -33,6 +33,7 @@ async fn i_an_older_object_without_usable_credentials_keeps_the_domain_from_nobo
         let reference = json!({ "apiTokenSecretRef": { "name": secret } });
         stage.connector(older, &domain, reference).await;
         stage.until_ready_is(older, reason).await;
+        is_older(&stage, older).await;
 
         let younger = format!("beside-{older}");
         stage.connector(&younger, &domain, json!({})).await;
