@@ -9,7 +9,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use simulator::{Connector, ConnectorDraft, FaultHandle, Operation, VerificationStatus, When};
 
-use super::{asked, connectors, crash, domain, hold};
+use super::{SLOW_CALLS, asked, connectors, crash, domain, hold};
 use crate::stage::{ACCOUNT, PATIENCE, Stage, connector, connector_id};
 
 const NOTHING: BTreeSet<String> = BTreeSet::new();
@@ -22,7 +22,7 @@ const DELETED: &str = "DeletedExternally";
 #[tokio::test]
 async fn g_no_edit_and_no_sync_enables_again_what_a_person_has_disabled() {
     let stage = Stage::set().await;
-    let _operator = stage.operator(&[]).await;
+    let _operator = stage.operator(&SLOW_CALLS).await;
     adopt_enabled(&stage, "adopted").await;
     let enabled = ["edited", "synced"];
     join_all(enabled.map(|name| enable(&stage, name))).await;
@@ -62,7 +62,7 @@ async fn g_no_edit_and_no_sync_enables_again_what_a_person_has_disabled() {
 #[tokio::test]
 async fn g_no_crash_and_no_restored_object_enables_or_creates_again() {
     let stage = Stage::set().await;
-    let operator = stage.operator(&[]).await;
+    let operator = stage.operator(&SLOW_CALLS).await;
     let states = [
         ("armed", EnforcementState::Armed),
         ("applying", EnforcementState::Applying),
@@ -78,11 +78,14 @@ async fn g_no_crash_and_no_restored_object_enables_or_creates_again() {
     ];
     join_all(enabled.map(|name| enable(&stage, name))).await;
     let patches = [
+        ask_again(&stage, "asked").await,
         begin_enabling(&stage, "patched").await,
         begin_enabling(&stage, "removed").await,
-        ask_again(&stage, "asked").await,
     ];
     crash(&stage, operator).await;
+    for name in ["asked", "patched", "removed"] {
+        assert_eq!(state(&stage, name).await, EnforcementState::Applying);
+    }
     for patch in patches {
         patch.drop_connection();
     }
@@ -194,6 +197,12 @@ async fn sync(stage: &Stage, name: &str, commit: u32) {
         .patch(name, &apply, &Patch::Apply(object))
         .await
         .unwrap();
+}
+
+/// How far the wanted value was applied, as it is stored.
+async fn state(stage: &Stage, name: &str) -> EnforcementState {
+    let object = stage.objects().get(name).await.unwrap();
+    object.status.unwrap().enforcement.unwrap().state
 }
 
 /// The object is deleted, and applied again from Git.

@@ -8,32 +8,21 @@ use serde_json::{Value, json};
 use simulator::{FaultHandle, Operation, When, World};
 
 use super::{
-    DUPLICATES, answer_duplicates, arrived, begin_deletion, connectors, creates, domain, hold,
-    is_older, treat_status,
+    DUPLICATES, SLOW_CALLS, answer_duplicates, arrived, begin_deletion, connectors, creates,
+    domain, hold, is_older, treat_status,
 };
 use crate::stage::{PATIENCE, Stage, connector_id, has_finalizer};
 
 /// The call that is decided on is the next thing that the operator does.
 const AT_ONCE: [&str; 2] = ["--deletion-delay", "0s"];
 
-/// A call may last as long as the test needs to do something meanwhile.
-const SLOW_CALLS: [&str; 8] = [
-    "--call-timeout",
-    "10s",
-    "--creation-grace",
-    "15s",
-    "--lease-duration",
-    "18s",
-    "--deletion-delay",
-    "0s",
-];
-
 /// How far reads lag, where they show what was before.
 const LAG: Duration = Duration::from_secs(5);
 
 /// The operator expects them to.
-const LAGGING_READS: [&[&str]; 2] = [
+const LAGGING_READS: [&[&str]; 3] = [
     &SLOW_CALLS,
+    &AT_ONCE,
     &[
         "--difference-confirmation",
         "8s",
@@ -112,7 +101,9 @@ async fn h_a_successor_that_appears_between_the_decision_and_the_patch_inherits(
 #[tokio::test]
 async fn h_the_delete_of_an_owner_does_not_hit_the_connector_of_an_older_object() {
     let stage = Stage::set().await;
-    let _operator = stage.operator(&SLOW_CALLS).await;
+    let _operator = stage
+        .operator(&[SLOW_CALLS.as_slice(), &AT_ONCE].concat())
+        .await;
     for (label, duplicates) in DUPLICATES {
         answer_duplicates(&stage, duplicates);
         let [older, owner] = ["older", "owner"].map(|what| format!("{what}-{label}"));

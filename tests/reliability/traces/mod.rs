@@ -29,6 +29,16 @@ const DUPLICATES: [(&str, DuplicateCreate); 3] = [
     ("return-existing", DuplicateCreate::ReturnExisting),
 ];
 
+/// A call may last as long as the test needs to do something meanwhile.
+const SLOW_CALLS: [&str; 6] = [
+    "--call-timeout",
+    "10s",
+    "--creation-grace",
+    "15s",
+    "--lease-duration",
+    "18s",
+];
+
 /// Lag that lasts until it is taken back.
 const UNTIL_TOLD: Duration = Duration::from_hours(1);
 
