@@ -26,7 +26,7 @@ async fn g_no_edit_and_no_sync_enables_again_what_a_person_has_disabled() {
     adopt_enabled(&stage, "adopted").await;
     let enabled = ["edited", "synced"];
     join_all(enabled.map(|name| enable(&stage, name))).await;
-    let lost = begin_enabling(&stage, "lost").await;
+    adopt_disabled(&stage, "lost").await;
 
     stage
         .patch_spec("edited", json!({ "useFedrampLanguage": true }))
@@ -36,6 +36,10 @@ async fn g_no_edit_and_no_sync_enables_again_what_a_person_has_disabled() {
         disable_by_hand(&stage, name);
     }
     sync(&stage, "synced", 1).await;
+    let lost = hold_patch(&stage, "lost");
+    let wanted = json!({ "enabled": true });
+    stage.patch_spec("lost", wanted).await;
+    lost.arrived(PATIENCE).await.unwrap();
     let look = hold(&stage, Operation::Get, &domain("lost"), When::BeforeCommit);
     lost.drop_connection();
     look.arrived(PATIENCE).await.unwrap();
@@ -77,16 +81,24 @@ async fn g_no_crash_and_no_restored_object_enables_or_creates_again() {
         "satisfied",
     ];
     join_all(enabled.map(|name| enable(&stage, name))).await;
-    let patches = [
-        ask_again(&stage, "asked").await,
-        begin_enabling(&stage, "patched").await,
-        begin_enabling(&stage, "removed").await,
-    ];
-    crash(&stage, operator).await;
-    for name in ["asked", "patched", "removed"] {
-        assert_eq!(state(&stage, name).await, EnforcementState::Applying);
+    join_all(["patched", "removed"].map(|name| adopt_disabled(&stage, name))).await;
+    disable_by_hand(&stage, "asked");
+    stage.until_ready_is("asked", HELD).await;
+
+    let applying = ["asked", "patched", "removed"];
+    let patches = applying.map(|name| hold_patch(&stage, name));
+    stage
+        .annotate("asked", "cloudflare-sso.dev/enable-at", "now")
+        .await;
+    for name in ["patched", "removed"] {
+        stage.patch_spec(name, json!({ "enabled": true })).await;
     }
-    for patch in patches {
+    for patch in &patches {
+        patch.arrived(PATIENCE).await.unwrap();
+    }
+    crash(&stage, operator).await;
+    for (name, patch) in applying.into_iter().zip(&patches) {
+        assert_eq!(state(&stage, name).await, EnforcementState::Applying);
         patch.drop_connection();
     }
     let before = last_call(&stage);
@@ -107,8 +119,8 @@ async fn g_no_crash_and_no_restored_object_enables_or_creates_again() {
         disable_by_hand(&stage, name);
     }
     create_anew(&stage, "rebuilt").await;
-    for (name, state) in states {
-        restore_into_a_new_object(&stage, name, state).await;
+    for (name, reached) in states {
+        restore_into_a_new_object(&stage, name, reached).await;
     }
     restore_into_a_new_object(&stage, "deleted", EnforcementState::Satisfied).await;
 
@@ -139,27 +151,16 @@ async fn adopt_enabled(stage: &Stage, name: &str) {
     stage.until_ready_is(name, "Available").await;
 }
 
-/// The PATCH that enables is carried out, and its answer is on the way.
-async fn begin_enabling(stage: &Stage, name: &str) -> FaultHandle {
+/// An object that has adopted what is verified and not enabled, and does not say that it should be.
+async fn adopt_disabled(stage: &Stage, name: &str) {
     existing(stage, name, false);
     stage.connector(name, &domain(name), json!({})).await;
     stage.until_ready_is(name, "Available").await;
-    let patch = hold(stage, Operation::Update, &domain(name), When::AfterCommit);
-    stage.patch_spec(name, json!({ "enabled": true })).await;
-    patch.arrived(PATIENCE).await.unwrap();
-    patch
 }
 
-/// Disabled by hand and held; then the PATCH that `enable-at` asks for is carried out, and its answer is on the way.
-async fn ask_again(stage: &Stage, name: &str) -> FaultHandle {
-    disable_by_hand(stage, name);
-    stage.until_ready_is(name, HELD).await;
-    let patch = hold(stage, Operation::Update, &domain(name), When::AfterCommit);
-    stage
-        .annotate(name, "cloudflare-sso.dev/enable-at", "now")
-        .await;
-    patch.arrived(PATIENCE).await.unwrap();
-    patch
+/// The next PATCH is carried out, and its answer is on the way.
+fn hold_patch(stage: &Stage, name: &str) -> FaultHandle {
+    hold(stage, Operation::Update, &domain(name), When::AfterCommit)
 }
 
 /// A verified connector that somebody has made before.
@@ -183,8 +184,8 @@ async fn sync(stage: &Stage, name: &str, commit: u32) {
     object["metadata"]["labels"] = json!({ "commit": commit.to_string() });
     let spec = json!({
         "enabled": true,
-        "useFedrampLanguage": commit % 2 == 0,
-        "beginVerification": commit % 2 == 1,
+        "useFedrampLanguage": commit == 1,
+        "beginVerification": commit == 2,
         "adoptionPolicy": "Refuse",
         "onExternalChange": "Hold",
     });
@@ -213,12 +214,12 @@ async fn create_anew(stage: &Stage, name: &str) {
 }
 
 /// The object is deleted, and a backup brings it back with the status that it had, which is that of the object before.
-async fn restore_into_a_new_object(stage: &Stage, name: &str, state: EnforcementState) {
+async fn restore_into_a_new_object(stage: &Stage, name: &str, reached: EnforcementState) {
     let old = stage.objects().get(name).await.unwrap();
     assert!(connector_id(&old).is_some(), "{name}");
     create_anew(stage, name).await;
     let mut status: SsoConnectorStatus = old.status.unwrap();
-    status.enforcement.as_mut().unwrap().state = state;
+    status.enforcement.as_mut().unwrap().state = reached;
     let operations = json!([{ "op": "add", "path": "/status", "value": status }]);
     let patch = Patch::Json::<()>(serde_json::from_value(operations).unwrap());
     stage
@@ -241,7 +242,7 @@ fn touched_after(stage: &Stage, sequence: u64) -> BTreeSet<String> {
     domains.filter_map(|call| call.domain.clone()).collect()
 }
 
-/// How many PATCHes have asked for SSO to be enabled.
+/// How often the operator has asked for SSO to be enabled.
 fn enabling_patches(stage: &Stage, name: &str) -> usize {
     let updates = stage.simulator.calls().of(Operation::Update);
     updates
