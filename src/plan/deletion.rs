@@ -27,10 +27,32 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
         let next = patience.min(world.now + world.timing.deletion_delay);
         return resting(world, messages::awaiting_heir(), next);
     }
-    match &world.record.connector {
-        Some(id) => take_down(world, id),
-        None => find_ours(world),
+    match (&world.record.connector, unknown_until(world)) {
+        (Some(id), Some(due)) if ownership::heir(world) == Heir::Ready => {
+            if due > world.now {
+                resting(world, messages::deletion_unanswered(), due)
+            } else {
+                Plan::Look(Look::Connector(id.clone()))
+            }
+        }
+        (Some(id), _) => take_down(world, id),
+        (None, _) => find_ours(world),
     }
+}
+
+/// When a look will show whether a DELETE that was not clearly answered has removed the connector, if none has shown it yet:
+/// reads lag writes. Without a usable token that is not waited for much longer.
+pub(super) fn unknown_until(world: &World<'_>) -> Option<Moment> {
+    let id = world.record.connector.as_ref()?;
+    let sent = world.memory.deletion == Some(Deletion::Sent(id.clone()));
+    let acted = world.memory.acted_at.filter(|_| sent)?;
+    let due = acted + world.timing.difference_confirmation;
+    let is_known = world
+        .memory
+        .sighting_of(id)
+        .is_some_and(|seen| seen.connector.is_none() || seen.at >= due);
+    let latest = due + world.timing.observation_limit;
+    (!is_known && world.now < latest).then_some(due)
 }
 
 /// An attempt was made and its outcome is unknown: only what is ours is taken down.

@@ -30,6 +30,10 @@ pub(super) enum Course {
 pub(super) fn initial(world: &World<'_>, connector: &Connector, ours: bool) -> Enforcement {
     let state = match world.desired.enabled {
         None => EnforcementState::Armed,
+        // What we have disabled ourselves and still see enabled will be seen as it is.
+        Some(true) if disabling_due(world, connector, world.now).is_some() => {
+            EnforcementState::Armed
+        }
         Some(wanted) if wanted == is_enabled(connector) => EnforcementState::Satisfied,
         Some(_) if ours || !verification::is_verified(connector) => EnforcementState::Armed,
         Some(_) => after_external_change(world),
@@ -50,7 +54,9 @@ pub(super) fn course(
     };
     if is_enabled(connector) == wanted {
         // What was sent for the opposite may just not show yet, so this may be the state from before it.
-        if let Some(due) = effect_due(world, change(!wanted), seen) {
+        if let Some(due) = effect_due(world, change(!wanted), seen)
+            .or_else(|| disabling_due(world, connector, seen))
+        {
             return Course::Wait(record, due);
         }
         return Course::Keep(with_state(world, record, EnforcementState::Satisfied));
@@ -115,6 +121,19 @@ pub(super) fn effect_due(world: &World<'_>, changes: Changes, seen: Moment) -> O
     let settled = update.at + world.timing.difference_confirmation;
     let next = seen + world.timing.backoff.max(seen.since(update.at));
     (seen < settled).then(|| next.min(settled))
+}
+
+/// When to look again at a connector that is enabled, if it was disabled on behalf of an object that has gone since, and
+/// nobody has enabled it after that for this one: reads lag writes.
+fn disabling_due(world: &World<'_>, connector: &Connector, seen: Moment) -> Option<Moment> {
+    let (disabled, when) = world.pair.disabled.as_ref()?;
+    let settled = *when + world.timing.difference_confirmation;
+    let enabled = world.memory.sent(change(true));
+    let is_lag = *disabled == connector.id
+        && is_enabled(connector)
+        && seen < settled
+        && enabled.is_none_or(|update| update.at < *when);
+    is_lag.then_some(settled)
 }
 
 /// Somebody else has changed it: hold that, or apply the spec again.

@@ -4,7 +4,7 @@
 use super::desired::Activity;
 use super::ownership::{self, Heir};
 use super::world::Definition;
-use super::{Look, Plan, World};
+use super::{Look, Plan, World, deletion};
 
 pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let desired = world.desired;
@@ -35,7 +35,9 @@ fn nothing_is_held(world: &World<'_>) -> bool {
 }
 
 /// The connector is another object's, or becomes another object's. That rests on what the API server says now: an heir that
-/// goes at the same time is none.
+/// goes at the same time is none. And no heir is left with what is gone already.
 fn belongs_to_another(world: &World<'_>) -> bool {
-    ownership::owner_elsewhere(world).is_some() || ownership::heir(world) == Heir::Ready
+    let is_left = || deletion::unknown_until(world).is_none();
+    ownership::owner_elsewhere(world).is_some()
+        || (ownership::heir(world) == Heir::Ready && is_left())
 }

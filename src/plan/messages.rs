@@ -308,6 +308,11 @@ pub(super) fn awaiting_heir() -> String {
     "Another SsoConnector object for this domain was applied. Finding out whether it takes the connector over.".to_owned()
 }
 
+pub(super) fn deletion_unanswered() -> String {
+    "Cloudflare has not said whether it has deleted the connector. Finding out before another SsoConnector object takes it over."
+        .to_owned()
+}
+
 pub(super) fn deletion_unconfirmed() -> String {
     "Cloudflare does not show the connector, but it is so new that this may be a delay. Waiting until it is certain."
         .to_owned()

@@ -405,6 +405,68 @@ fn an_heir_does_not_take_our_own_disabling_for_somebodys_decision() {
 }
 
 #[test]
+fn an_heir_is_not_deceived_by_a_look_that_lags_our_own_disabling() {
+    let heir = |second: f64| {
+        let enabled = verified(true);
+        let scene = Scene::new()
+            .at(second)
+            .claimed(second - 5.0)
+            .listed(list(second - 1.0, std::slice::from_ref(&enabled)))
+            .seen(second, enabled);
+        scene.with(|scene| {
+            scene.desired.enabled = Some(true);
+            scene.pair.disabled(id(), at(NOW));
+        })
+    };
+    let early = heir(NOW + 1.0);
+    assert_eq!(state(&early.plan()), EnforcementState::Armed);
+    let late = heir(NOW + 30.0);
+    assert_eq!(state(&late.plan()), EnforcementState::Satisfied, "it is so");
+
+    let bound = |second: f64, enabled: bool| {
+        Scene::bound(Some(true), EnforcementState::Armed)
+            .at(second)
+            .seen(second, verified(enabled))
+            .with(|scene| scene.pair.disabled(id(), at(NOW)))
+    };
+    let waits = bound(NOW + 1.0, true).plan();
+    assert_eq!(act(&waits), None);
+    assert_eq!(rest(&waits), seconds(29.0));
+    assert_eq!(state(&waits), EnforcementState::Armed);
+    let shown = bound(NOW + 5.0, false).plan();
+    assert_eq!(act(&shown), Some(&set_enabled(true)));
+    let sent = bound(NOW + 6.0, true)
+        .with(|scene| scene.memory.updating(change(true), at(NOW + 5.0)))
+        .plan();
+    assert_eq!(state(&sent), EnforcementState::Satisfied);
+}
+
+/// The DELETE may have been carried out, and reads may lag: what is handed over must be there.
+#[test]
+fn an_heir_waits_until_it_is_known_whether_a_delete_has_removed_the_connector() {
+    let sent = |second: f64| {
+        among(going(), vec![rival(YOUNGER)])
+            .at(second)
+            .with(|scene| {
+                scene.memory.deletion = Some(Deletion::Sent(id()));
+                scene.memory.acted_at = Some(at(NOW));
+            })
+    };
+    let early = sent(NOW + 1.0).seen(NOW + 1.0, verified(false)).plan();
+    assert_eq!(act(&early), None);
+    assert_eq!(rest(&early), seconds(29.0));
+    let due = sent(NOW + 30.0).seen(NOW + 1.0, verified(false));
+    assert_eq!(due.plan(), look_closer());
+    let there = sent(NOW + 30.0).seen(NOW + 30.0, verified(false));
+    assert_eq!(there.plan(), Plan::Release, "it is left to the heir");
+    let gone = sent(NOW + 2.0).missing(NOW + 1.0);
+    assert_eq!(gone.plan(), Plan::Release, "there is nothing to leave");
+    let blind = sent(NOW + 45.0)
+        .with(|scene| scene.observed.credentials = unusable(Reason::CredentialsUnavailable));
+    assert_eq!(blind.plan(), Plan::Release, "not for ever");
+}
+
+#[test]
 fn another_owner_lets_a_duplicate_go_without_a_call() {
     let scene = among(going(), vec![bound_rival(OLDER)]).with(|scene| {
         scene.observed.credentials = Credentials::Unread;
