@@ -90,14 +90,29 @@ impl ApiServerProxy {
     /// # Errors
     /// No port was free, or the control plane's certificate could not be read.
     pub async fn start(control_plane: &ControlPlane) -> Result<Self, HarnessError> {
-        let listening = || HarnessError::io("listening for the API server's proxy");
+        let http = trusting_client(control_plane)?;
+        Self::listen(control_plane.url().clone(), http).await
+    }
+
+    /// Starts the same in front of something else that speaks plain HTTP: the simulated Cloudflare.
+    ///
+    /// # Errors
+    /// No port was free.
+    pub async fn in_front_of(upstream: Url) -> Result<Self, HarnessError> {
+        let http = client().build();
+        let http = http.map_err(HarnessError::http("building the proxy's client"))?;
+        Self::listen(upstream, http).await
+    }
+
+    async fn listen(upstream: Url, http: reqwest::Client) -> Result<Self, HarnessError> {
+        let listening = || HarnessError::io("listening for a proxy");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .map_err(listening())?;
         let address = listener.local_addr().map_err(listening())?;
         let shared = Arc::new(Shared {
-            upstream: control_plane.url().clone(),
-            http: trusting_client(control_plane)?,
+            upstream,
+            http,
             log: Mutex::default(),
             interceptions: Interceptions::default(),
             connections: Mutex::new(Connections::Accepted(CancellationToken::new())),
@@ -123,7 +138,8 @@ impl ApiServerProxy {
     }
 
     /// From now on `treatment` is given to every call that `matches`, until the returned value is released or dropped.
-    /// Of several interceptions that match, the oldest counts.
+    /// Of several interceptions that match, the oldest counts; the others are not asked about the call. So a lone `matches`
+    /// sees every call once, in the order in which they come.
     pub fn intercept(
         &self,
         treatment: Treatment,
@@ -184,6 +200,13 @@ impl Shared {
     }
 }
 
+/// A client that passes on what it is answered, redirects included.
+fn client() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+}
+
 /// A client that believes the control plane's own authority, and no other.
 fn trusting_client(control_plane: &ControlPlane) -> Result<reqwest::Client, HarnessError> {
     let path = control_plane.certificate_authority();
@@ -191,7 +214,7 @@ fn trusting_client(control_plane: &ControlPlane) -> Result<reqwest::Client, Harn
     let pem = std::fs::read(&path).map_err(HarnessError::io(reading.clone()))?;
     let authorities =
         reqwest::Certificate::from_pem_bundle(&pem).map_err(HarnessError::http(reading))?;
-    reqwest::Client::builder()
+    client()
         .tls_certs_only(authorities)
         .build()
         .map_err(HarnessError::http("building the proxy's client"))

@@ -78,12 +78,12 @@ impl Shared {
         };
         match rule.treatment {
             Treatment::HoldBeforeForwarding => {
-                rule.hold(call).await;
+                rule.hold(call).await?;
                 self.forward(call, headers).await
             }
             Treatment::HoldAfterAnswer => {
                 let response = self.forward(call, headers).await?;
-                rule.hold(call).await;
+                rule.hold(call).await?;
                 Ok(response)
             }
             Treatment::Answer(status) => {

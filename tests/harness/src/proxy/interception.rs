@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use hyper::StatusCode;
 use tokio::sync::watch;
 
+use super::forward::Cut;
 use super::{Call, lock};
 
 /// What happens to a call.
@@ -41,7 +42,16 @@ pub(super) struct Rule {
     matches: Box<dyn Fn(&Call) -> bool + Send + Sync>,
     /// The calls that reached the point of the treatment.
     arrived: watch::Sender<Vec<Call>>,
-    released: watch::Sender<bool>,
+    verdict: watch::Sender<Verdict>,
+}
+
+/// What becomes of the calls that are held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Verdict {
+    #[default]
+    Wait,
+    Continue,
+    Cut,
 }
 
 impl fmt::Debug for Rule {
@@ -63,7 +73,7 @@ impl Interceptions {
             treatment,
             matches: Box::new(matches),
             arrived: watch::Sender::default(),
-            released: watch::Sender::default(),
+            verdict: watch::Sender::default(),
         });
         lock(&self.rules).push(Arc::clone(&rule));
         Interception {
@@ -87,14 +97,18 @@ impl Rule {
     }
 
     /// Records the call and holds it until the interception is released.
-    pub(super) async fn hold(&self, call: &Call) {
+    ///
+    /// # Errors
+    /// The call's connection shall be closed instead.
+    pub(super) async fn hold(&self, call: &Call) -> Result<(), Cut> {
         self.record(call);
+        let mut verdict = self.verdict.subscribe();
         // The sender lives in this very value, so waiting cannot fail.
-        let _ = self
-            .released
-            .subscribe()
-            .wait_for(|released| *released)
-            .await;
+        let is_cut = verdict
+            .wait_for(|verdict| *verdict != Verdict::Wait)
+            .await
+            .is_ok_and(|verdict| *verdict == Verdict::Cut);
+        if is_cut { Err(Cut::Wanted) } else { Ok(()) }
     }
 }
 
@@ -122,11 +136,23 @@ impl Interception {
     pub fn release(self) {
         drop(self);
     }
+
+    /// Ends the treatment, too, but the held calls go no further: their connections are closed. For callers that are dead
+    /// already, or shall be told nothing.
+    pub fn cut(self) {
+        self.rule.verdict.send_replace(Verdict::Cut);
+    }
 }
 
 impl Drop for Interception {
     fn drop(&mut self) {
         lock(&self.rules).retain(|rule| !Arc::ptr_eq(rule, &self.rule));
-        self.rule.released.send_replace(true);
+        self.rule.verdict.send_if_modified(|verdict| {
+            let waits = *verdict == Verdict::Wait;
+            if waits {
+                *verdict = Verdict::Continue;
+            }
+            waits
+        });
     }
 }
