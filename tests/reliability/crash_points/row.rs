@@ -5,43 +5,48 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cloudflare_sso_operator::resource::SsoConnector;
+use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
 use harness::{
     ApiServerProxy, Call, Interception, Operator, Treatment, await_gone, await_object, until,
 };
-use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
-use serde_json::Value;
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
 use simulator::Simulator;
+use tokio_util::sync::CancellationToken;
 
 use super::scenario::Scenario;
 use super::scene::Scene;
 use super::trail::{Point, Step, Trail};
-use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, connector};
+use crate::stage::{ACCOUNT, SECRET, Stage, code, condition, connector, current};
 
 /// The name of the object of each row.
 const NAME: &str = "example";
 /// Its domain.
 pub(super) const DOMAIN: &str = "example.com";
 /// How long after it has seen an attempt an operator takes it for certain that nothing was created.
-pub(super) const GRACE: Duration = Duration::from_secs(6);
+pub(super) const GRACE: Duration = Duration::from_secs(12);
+/// How long a row waits for anything: longer than other tests, as so many rows run at once.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// Many rows run at once, so a call may take long without a reason; whatever is not waited for may take long, too.
-const FLAGS: [&str; 20] = [
+const FLAGS: [&str; 22] = [
     "--call-timeout",
-    "4s",
+    "10s",
     "--creation-grace",
-    "6s",
+    "12s",
     "--lease-duration",
     "120s",
     "--renew-deadline",
     "100s",
     "--renew-interval",
     "10s",
+    "--poll-unverified",
+    "1s",
     "--poll-settled",
-    "300ms",
+    "1s",
     "--deletion-delay",
-    "500ms",
+    "3s",
     // What a token may do is found out once by each process.
     "--refused-token-retry",
     "10m",
@@ -116,12 +121,17 @@ impl Side {
 
 impl<'a> Row<'a> {
     /// Sets the scene, without an operator.
-    pub(super) async fn set(stage: &'a Stage, scenario: Scenario, crash: Option<Crash>) -> Self {
+    pub(super) async fn set(
+        stage: &'a Stage,
+        scenario: Scenario,
+        crash: Option<Crash>,
+        attempt: usize,
+    ) -> Self {
         let simulator = Simulator::start(scenario.knobs()).await.unwrap();
         let upstream = format!("http://{}", simulator.address()).parse().unwrap();
         let namespace = match crash {
             None => scenario.name().to_owned(),
-            Some(crash) => format!("{}-{}", scenario.name(), crash.name()),
+            Some(crash) => format!("{}-{}-{attempt}", scenario.name(), crash.name()),
         };
         let metadata = ObjectMeta {
             name: Some(namespace.clone()),
@@ -143,24 +153,22 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// Lets an operator live until the point, kills it there, and starts another. Without a point it lives on. What comes
-    /// back keeps the last one alive, and its calls seen.
-    pub(super) async fn operate(&self, crash: Option<Crash>) -> (Operator, [Interception; 2]) {
+    /// Lets an operator live until the point, kills it there, and starts another. Without a point, or if the point has not
+    /// come until `done`, it lives on. What comes back keeps the last one alive, and its calls seen.
+    pub(super) async fn operate(
+        &self,
+        crash: Option<Crash>,
+        done: &CancellationToken,
+    ) -> (Operator, [Interception; 2]) {
         let side = crash.map_or(Side::Before, |crash| crash.side);
         let seen = self.observe(side);
         let mut operator = self.start("first").await;
-        let Some(crash) = crash else {
-            return (operator, seen);
-        };
         let [to_api_server, to_cloudflare] = &seen;
-        let arrived = async {
-            tokio::select! {
-                _ = to_api_server.arrived() => {}
-                _ = to_cloudflare.arrived() => {}
-            }
-        };
-        let reached = tokio::time::timeout(PATIENCE, arrived).await;
-        reached.unwrap_or_else(|_| panic!("{} was not reached", crash.point));
+        tokio::select! {
+            _ = to_api_server.arrived() => {}
+            _ = to_cloudflare.arrived() => {}
+            () = done.cancelled() => return (operator, seen),
+        }
         operator.kill().unwrap();
         for held in seen {
             held.cut();
@@ -203,9 +211,15 @@ impl<'a> Row<'a> {
 
     /// Makes the Secret hold this token.
     pub(super) async fn put_token(&self, token: &str) {
-        self.stage
-            .put_token_in(&self.namespace, SECRET, token)
-            .await;
+        let client = self.stage.control_plane.client();
+        let secrets: Api<Secret> = Api::namespaced(client, &self.namespace);
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": SECRET },
+            "stringData": { "api-token": token },
+        });
+        let somebody = PatchParams::apply("somebody");
+        let secret = Patch::Apply(secret);
+        secrets.patch(SECRET, &somebody, &secret).await.unwrap();
     }
 
     /// Applies the object with these fields in its spec beside the necessary ones.
@@ -222,8 +236,11 @@ impl<'a> Row<'a> {
 
     /// Waits until Ready has this reason.
     pub(super) async fn until_ready_is(&self, reason: &str) -> SsoConnector {
-        let stage = self.stage;
-        stage.until_ready_in(&self.namespace, NAME, reason).await
+        let awaited = format!("Ready to be {reason}");
+        self.until(&awaited, |object| {
+            current(object) && condition(object, ConditionType::Ready).1 == reason
+        })
+        .await
     }
 
     /// Waits until the object is as `predicate` says.

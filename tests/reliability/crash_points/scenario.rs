@@ -51,6 +51,17 @@ impl Scenario {
         }
     }
 
+    /// How many points it has at least. A slow machine may add reads, as what was seen gets too old within a pass.
+    pub(super) const fn points(self) -> usize {
+        match self {
+            Self::WholeLife => 40,
+            Self::Creation(_) => 10,
+            Self::Adoption => 13,
+            Self::Restart => 26,
+            Self::Rotation => 25,
+        }
+    }
+
     /// A word for names.
     pub(super) const fn name(self) -> &'static str {
         match self {
