@@ -28,6 +28,19 @@ pub(super) struct Account {
     pub(super) restarted: Option<Instant>,
 }
 
+impl Account {
+    /// Whether the operator was killed as it should be, after the same changes as in the undisturbed run.
+    pub(super) fn came_to(&self, crash: Crash, undisturbed: &Self) -> bool {
+        let way = |account: &Self| -> Vec<Point> {
+            let points = account.points.iter().copied();
+            let is_on_it =
+                |point: &Point| point.step.changes() && point.chapter <= crash.point.chapter;
+            points.filter(is_on_it).collect()
+        };
+        self.restarted.is_some() && way(self) == way(undisturbed)
+    }
+}
+
 const CREATE: Step = Step::Cloudflare(Operation::Create);
 const BEGIN: Step = Step::Cloudflare(Operation::BeginVerification);
 const LIST: Step = Step::Cloudflare(Operation::List);
