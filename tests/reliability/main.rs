@@ -1,0 +1,10 @@
+//! What must hold when everything around the operator fails: the API server behind a proxy that tells old news, none, or
+//! errors, and a Cloudflare that answers everything that it ever might. The built operator runs as a process, with the rights of
+//! the chart, against a real Kubernetes control plane; only Cloudflare is simulated.
+
+#[path = "../stage/mod.rs"]
+mod stage;
+mod stale_list;
+mod stale_watch;
+mod unobserved;
+mod witness;
