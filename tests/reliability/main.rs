@@ -2,9 +2,12 @@
 //! errors, and a Cloudflare that answers everything that it ever might. The built operator runs as a process, with the rights of
 //! the chart, against a real Kubernetes control plane; only Cloudflare is simulated.
 
+mod cloudflare_faults;
+mod outage;
 #[path = "../stage/mod.rs"]
 mod stage;
 mod stale_list;
 mod stale_watch;
+mod storm;
 mod unobserved;
 mod witness;

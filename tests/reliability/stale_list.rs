@@ -8,7 +8,7 @@ use harness::{Answer, ApiServerProxy, Call, Treatment};
 use kube::api::DeleteParams;
 use reqwest::Method;
 use serde_json::json;
-use simulator::{ConnectorChange, Failure, Fault, Operation, Repeat};
+use simulator::{ConnectorChange, Failure, Fault, Repeat};
 
 use crate::stage::{ACCOUNT, PATIENCE, Stage, code, connector_id};
 use crate::stale_watch::freeze;
@@ -52,7 +52,7 @@ async fn past(stage: &Stage) {
         stage.until_ready_is(name, "AwaitingVerification").await;
     }
     // It goes, and cannot, as Cloudflare does not answer.
-    let silence = Fault::new(Failure::html(502)).on(Operation::Get);
+    let silence = Fault::new(Failure::html(502));
     let silence = silence
         .on_domain(&domain("retained"))
         .repeat(Repeat::Forever);

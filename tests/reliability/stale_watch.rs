@@ -19,11 +19,11 @@ use crate::witness::{OBJECTS, Witness, connectors_for, counts, until_bound_anew}
 /// A call may last as long as a test holds it, and what fails is begun again soon.
 const FLAGS: [&str; 8] = [
     "--call-timeout",
-    "15s",
+    "10s",
     "--creation-grace",
-    "20s",
+    "15s",
     "--lease-duration",
-    "25s",
+    "18s",
     "--restart-backoff",
     "1s",
 ];
@@ -192,7 +192,7 @@ impl Case {
         if !matches!(self.temptation, Temptation::Recovery) {
             return (object, None);
         }
-        let silence = Fault::new(Failure::html(502)).on(Operation::Get);
+        let silence = Fault::new(Failure::html(502));
         let silence = admin.push_fault(silence.on_domain(&domain).repeat(Repeat::Forever));
         let options = DeleteParams::default();
         stage.objects().delete(name, &options).await.unwrap();
