@@ -1,5 +1,6 @@
-//! The built operator in trouble: killed at every call, paused, cut off, doubled. As in `tests/operator/` it is a process
-//! with the rights of the chart against a real control plane, and only Cloudflare is simulated.
+//! What must hold when everything around the operator fails: it is killed at every call, paused, and cut off; the API server is
+//! behind a proxy that tells old news, none, or errors; and a Cloudflare answers everything that it ever might. The built operator
+//! runs as a process, with the rights of the chart, against a real Kubernetes control plane; only Cloudflare is simulated.
 
 mod crash_points;
 #[path = "../stage/mod.rs"]

@@ -3,8 +3,11 @@
 //! A test points the operator's kubeconfig at it
 //! ([`ControlPlane::service_account_kubeconfig`](crate::ControlPlane::service_account_kubeconfig)) and can then, for
 //! example, hold the status write that follows Cloudflare's answer and kill the operator in between. It speaks plain HTTP
-//! on loopback and passes the caller's token on; answers are streamed, so watches work.
+//! on loopback and passes the caller's token on; answers are streamed, so watches work, and their events can be held back
+//! or left out.
 
+mod answer;
+mod events;
 mod forward;
 mod interception;
 
@@ -20,9 +23,12 @@ use reqwest::Url;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+pub use answer::Answer;
+pub use events::{EventInterception, EventKind, EventTreatment, WatchEvent};
 pub use interception::{Interception, Treatment};
 
 use crate::{ControlPlane, HarnessError};
+use events::EventInterceptions;
 use interception::Interceptions;
 
 /// A call as it arrived at the proxy.
@@ -36,6 +42,14 @@ pub struct Call {
     pub body: Bytes,
 }
 
+impl Call {
+    /// Whether it asks to be told of changes.
+    #[must_use]
+    pub fn is_watch(&self) -> bool {
+        is_watch(&self.path)
+    }
+}
+
 /// A call in the proxy's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRecord {
@@ -45,6 +59,18 @@ pub struct CallRecord {
     pub path: String,
     /// What became of it.
     pub outcome: Outcome,
+}
+
+impl CallRecord {
+    /// Whether it asks to be told of changes.
+    #[must_use]
+    pub fn is_watch(&self) -> bool {
+        is_watch(&self.path)
+    }
+}
+
+fn is_watch(path: &str) -> bool {
+    path.contains("watch=true")
 }
 
 /// What became of a call.
@@ -72,6 +98,7 @@ struct Shared {
     http: reqwest::Client,
     log: Mutex<Vec<CallRecord>>,
     interceptions: Interceptions,
+    events: EventInterceptions,
     connections: Mutex<Connections>,
     end: CancellationToken,
 }
@@ -115,6 +142,7 @@ impl ApiServerProxy {
             http,
             log: Mutex::default(),
             interceptions: Interceptions::default(),
+            events: EventInterceptions::default(),
             connections: Mutex::new(Connections::Accepted(CancellationToken::new())),
             end: CancellationToken::new(),
         });
@@ -145,7 +173,29 @@ impl ApiServerProxy {
         treatment: Treatment,
         matches: impl Fn(&Call) -> bool + Send + Sync + 'static,
     ) -> Interception {
-        self.shared.interceptions.add(treatment, matches)
+        self.shared
+            .interceptions
+            .add(treatment, usize::MAX, matches)
+    }
+
+    /// The same for the first `times` calls that `matches`, and for no others.
+    pub fn intercept_first(
+        &self,
+        times: usize,
+        treatment: Treatment,
+        matches: impl Fn(&Call) -> bool + Send + Sync + 'static,
+    ) -> Interception {
+        self.shared.interceptions.add(treatment, times, matches)
+    }
+
+    /// From now on `treatment` is given to every event that `matches`, of watches that are open already, too, until the
+    /// returned value is released or dropped. Of several interceptions that match, the oldest counts.
+    pub fn intercept_events(
+        &self,
+        treatment: EventTreatment,
+        matches: impl Fn(&WatchEvent) -> bool + Send + Sync + 'static,
+    ) -> EventInterception {
+        self.shared.events.add(treatment, matches)
     }
 
     /// Cuts every open connection, watches included, and refuses new ones until [`recover`](Self::recover).

@@ -1,27 +1,40 @@
 //! What a test wants to happen to some calls.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use tokio::sync::watch;
 
+use super::answer::Answer;
 use super::forward::Cut;
 use super::{Call, lock};
 
 /// What happens to a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Treatment {
     /// It waits; the API server has not heard of it.
     HoldBeforeForwarding,
     /// The API server has done it; the caller does not know yet.
     HoldAfterAnswer,
+    /// It goes on after this time.
+    Delay(Duration),
     /// It is answered with this status and a Kubernetes `Status` body, and not forwarded.
     Answer(StatusCode),
+    /// It is answered so, and not forwarded.
+    AnswerWith(Answer),
+    /// The API server has done it; the caller is answered so instead.
+    AnswerAfterForwarding(Answer),
     /// The connection is closed; the API server has not heard of it.
     CutBeforeForwarding,
     /// The API server has done it; the connection is closed without an answer.
     CutAfterAnswer,
+    /// The API server has done it; the connection is closed in the middle of the answer.
+    CutInAnswer,
+    /// The API server has done it; of the answer comes the first half, and then nothing on an open connection.
+    StallInAnswer,
 }
 
 /// A treatment in force. Releasing or dropping it lets the held calls go on and treats no further ones.
@@ -40,6 +53,8 @@ pub(super) struct Interceptions {
 pub(super) struct Rule {
     pub(super) treatment: Treatment,
     matches: Box<dyn Fn(&Call) -> bool + Send + Sync>,
+    /// How many more calls are treated.
+    left: AtomicUsize,
     /// The calls that reached the point of the treatment.
     arrived: watch::Sender<Vec<Call>>,
     verdict: watch::Sender<Verdict>,
@@ -67,11 +82,13 @@ impl Interceptions {
     pub(super) fn add(
         &self,
         treatment: Treatment,
+        times: usize,
         matches: impl Fn(&Call) -> bool + Send + Sync + 'static,
     ) -> Interception {
         let rule = Arc::new(Rule {
             treatment,
             matches: Box::new(matches),
+            left: AtomicUsize::new(times),
             arrived: watch::Sender::default(),
             verdict: watch::Sender::default(),
         });
@@ -85,12 +102,19 @@ impl Interceptions {
     pub(super) fn find(&self, call: &Call) -> Option<Arc<Rule>> {
         lock(&self.rules)
             .iter()
-            .find(|rule| (rule.matches)(call))
+            .find(|rule| rule.takes(call))
             .cloned()
     }
 }
 
 impl Rule {
+    /// Whether it is for this call, which then is one of those that it is for.
+    fn takes(&self, call: &Call) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        let (ordering, left) = (Ordering::Relaxed, &self.left);
+        (self.matches)(call) && left.fetch_update(ordering, ordering, one_less).is_ok()
+    }
+
     /// A call is at the point of the treatment.
     pub(super) fn record(&self, call: &Call) {
         self.arrived.send_modify(|calls| calls.push(call.clone()));
@@ -102,6 +126,14 @@ impl Rule {
     /// The call's connection shall be closed instead.
     pub(super) async fn hold(&self, call: &Call) -> Result<(), Cut> {
         self.record(call);
+        self.released().await
+    }
+
+    /// Waits until the interception is released.
+    ///
+    /// # Errors
+    /// The connections of the held calls shall be closed instead.
+    pub(super) async fn released(&self) -> Result<(), Cut> {
         let mut verdict = self.verdict.subscribe();
         // The sender lives in this very value, so waiting cannot fail.
         let is_cut = verdict
