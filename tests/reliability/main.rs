@@ -3,5 +3,8 @@
 //! runs as a process, with the rights of the chart, against a real Kubernetes control plane; only Cloudflare is simulated.
 
 mod crash_points;
+mod replicas;
 #[path = "../stage/mod.rs"]
+#[expect(dead_code, reason = "the tests of the operator use the rest")]
 mod stage;
+mod step;

@@ -12,6 +12,7 @@ mod forward;
 mod interception;
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Bytes;
@@ -21,6 +22,7 @@ use hyper::{Method, StatusCode};
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use answer::Answer;
@@ -100,6 +102,8 @@ struct Shared {
     interceptions: Interceptions,
     events: EventInterceptions,
     connections: Mutex<Connections>,
+    /// Whether no byte passes.
+    silent: watch::Sender<bool>,
     end: CancellationToken,
 }
 
@@ -144,6 +148,7 @@ impl ApiServerProxy {
             interceptions: Interceptions::default(),
             events: EventInterceptions::default(),
             connections: Mutex::new(Connections::Accepted(CancellationToken::new())),
+            silent: watch::Sender::default(),
             end: CancellationToken::new(),
         });
         tokio::spawn(Arc::clone(&shared).accept(listener));
@@ -198,6 +203,17 @@ impl ApiServerProxy {
         self.shared.events.add(treatment, matches)
     }
 
+    /// Leaves every connection open, and new ones are accepted; but no byte passes on any of them, watches included, until
+    /// [`speak`](Self::speak): half-open connections, as behind a network that has gone away.
+    pub fn fall_silent(&self) {
+        self.shared.silent.send_replace(true);
+    }
+
+    /// Ends [`fall_silent`](Self::fall_silent).
+    pub fn speak(&self) {
+        self.shared.silent.send_replace(false);
+    }
+
     /// Cuts every open connection, watches included, and refuses new ones until [`recover`](Self::recover).
     pub fn refuse(&self) {
         let before = std::mem::replace(&mut *self.shared.connections(), Connections::Refused);
@@ -242,10 +258,25 @@ impl Shared {
         let service = service_fn(move |request| Arc::clone(&shared).answer(request));
         let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
         tokio::select! {
-            // An error is a caller that went away, or the cut that a test asked for.
-            _ = connection => {}
+            () = self.converse(connection) => {}
             () = open.cancelled() => {}
             () = self.end.cancelled() => {}
+        }
+    }
+
+    /// Drives a connection whenever there is no silence. It ends with an error when its caller goes away, or when a test
+    /// cuts it.
+    async fn converse(&self, connection: impl Future) {
+        let mut connection = pin!(connection);
+        let mut silent = self.silent.subscribe();
+        loop {
+            // The sender lives in this very value, so waiting cannot fail.
+            let _ = silent.wait_for(|silent| !silent).await;
+            tokio::select! {
+                biased;
+                _ = silent.wait_for(|silent| *silent) => {}
+                _ = &mut connection => return,
+            }
         }
     }
 }

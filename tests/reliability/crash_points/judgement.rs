@@ -12,7 +12,8 @@ use simulator::{Call, Calls, Operation};
 
 use super::row::{Crash, GRACE, Side};
 use super::scene::Scene;
-use super::trail::{Point, Sent, Step};
+use super::trail::{Point, Sent};
+use crate::step::Step;
 
 /// What a row has come to.
 pub(super) struct Account {

@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::scenario::Scenario;
 use super::scene::Scene;
-use super::trail::{Point, Step, Trail};
+use super::trail::{Point, Trail};
 use crate::stage::{ACCOUNT, SECRET, Stage, code, condition, connector, current};
+use crate::step::Step;
 
 /// The name of the object of each row.
 const NAME: &str = "example";

@@ -9,8 +9,8 @@ use simulator::{ConnectorDraft, Knobs, Operation, Permission, TokenRequest, Veri
 
 use super::row::{DOMAIN, Row};
 use super::scene::Scene;
-use super::trail::Step;
 use crate::stage::{ACCOUNT, connector_id, quick_knobs};
+use crate::step::Step;
 
 /// The story of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
