@@ -13,6 +13,7 @@ use simulator::{
     TokenRequest, VerificationStatus,
 };
 
+use crate::PATIENT_LEASE;
 use crate::stage::{PATIENCE, SECRET, Stage, connector};
 
 const OBJECTS: usize = 500;
@@ -60,7 +61,7 @@ async fn a_pause_holds_for_five_hundred_objects_and_the_edited_ones_go_first_aft
     };
     let stage = Stage::with(harness::Options::default(), knobs).await;
     bind_all(&stage).await;
-    let mut operator = stage.operator(&SLOW).await;
+    let mut operator = stage.operator(&[&SLOW, PATIENT_LEASE].concat()).await;
     let admin = stage.simulator.admin();
     let fault = Fault::new(Failure::limit_reached(Some(PAUSE))).repeat(Repeat::Forever);
     let storm = admin.push_fault(fault);
@@ -131,7 +132,8 @@ async fn bind_all(stage: &Stage) {
         .buffer_unordered(16)
         .collect::<()>()
         .await;
-    let mut quick = stage.operator(&["--poll-unverified", "1m"]).await;
+    let flags = [&["--poll-unverified", "1m"], PATIENT_LEASE].concat();
+    let mut quick = stage.operator(&flags).await;
     harness::until("everybody to be bound", 3 * PATIENCE, async || {
         let all = objects.list(&Default::default()).await.unwrap();
         let bound = all
