@@ -1,7 +1,7 @@
 //! The verbs that are about one object: its Secret, itself, its rivals, its finalizer, its status, its Events.
 
 use futures::{StreamExt as _, stream};
-use harness::{ApiServerProxy, Call, Interception};
+use harness::{ApiServerProxy, Call, Interception, Treatment};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
@@ -68,6 +68,8 @@ struct Row {
     described: String,
     met: Vec<(Verb, Interception)>,
     times: usize,
+    /// Whether what fails was done all the same.
+    takes_effect: bool,
 }
 
 /// What fails soon meets all verbs of one object, one after the other; what is silent, each verb of an object of its own.
@@ -75,7 +77,7 @@ fn rows(proxy: &ApiServerProxy) -> Vec<Row> {
     let quick = [errors(), cuts(), untruths()].concat();
     let quick = quick
         .into_iter()
-        .flat_map(|treatment| [1, 4].map(|times| (treatment.clone(), times, VERBS.to_vec())));
+        .flat_map(|treatment| [1, 2].map(|times| (treatment.clone(), times, VERBS.to_vec())));
     let silent = silences()
         .into_iter()
         .flat_map(|treatment| VERBS.map(|verb| (treatment.clone(), 1, vec![verb])));
@@ -94,6 +96,10 @@ fn row(
     verbs: &[Verb],
 ) -> Row {
     let name = format!("c{number}x");
+    let takes_effect = !matches!(
+        treatment,
+        Treatment::AnswerWith(_) | Treatment::CutBeforeForwarding | Treatment::HoldBeforeForwarding
+    );
     let met = verbs.iter().map(|verb| {
         let (verb, name, treatment) = (*verb, name.clone(), treatment.clone());
         let meets = proxy.intercept_first(times, treatment, move |call| verb.is(call, &name));
@@ -105,6 +111,7 @@ fn row(
         described: format!("{described}, {times} times, {verbs:?}"),
         met,
         times,
+        takes_effect,
     }
 }
 
@@ -159,7 +166,7 @@ impl Row {
         harness::await_gone(&objects, &object, PATIENCE)
             .await
             .map_err(|timeout| timeout.to_string())?;
-        self.expect(stage)
+        self.expect(stage).await
     }
 
     async fn create(&self, stage: &Stage) {
@@ -178,7 +185,7 @@ impl Row {
     }
 
     /// One creation, one deletion, nothing else; and everything was met.
-    fn expect(&self, stage: &Stage) -> Result<(), String> {
+    async fn expect(&self, stage: &Stage) -> Result<(), String> {
         let domain = self.domain();
         let admin = stage.simulator.admin();
         let calls = admin.calls_that(|call| {
@@ -193,16 +200,15 @@ impl Row {
             return Err(format!("{deleted} deleted, left: {left:?}"));
         }
         for (verb, meets) in &self.met {
-            // An Event that is not published is not tried again.
-            let met = meets.calls().len();
-            let enough = if *verb == Verb::CreateEvent {
-                1
-            } else {
-                self.times
-            };
-            if met < enough {
-                return Err(format!("{verb:?} was met {met} times"));
-            }
+            // What was done although it failed need not be done again, and an Event that is not published is not.
+            let again = !self.takes_effect && *verb != Verb::CreateEvent;
+            let enough = if again { self.times } else { 1 };
+            harness::until(&format!("{verb:?} to be met"), PATIENCE, async || {
+                let met = meets.calls().len();
+                (met >= enough).then_some(()).ok_or(met)
+            })
+            .await
+            .map_err(|timeout| timeout.to_string())?;
         }
         Ok(())
     }
