@@ -4,12 +4,14 @@
 
 mod answers;
 mod cloudflare_faults;
+mod crowd;
 mod outage;
 #[path = "../stage/mod.rs"]
 mod stage;
 mod stale_list;
 mod stale_watch;
 mod storm;
+mod turns;
 mod unobserved;
 mod witness;
 

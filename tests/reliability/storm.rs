@@ -4,17 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
 use harness::Operator;
-use kube::api::PostParams;
 use serde_json::json;
-use simulator::{
-    Call, ConnectorDraft, Effect, Failure, Fault, Knobs, Operation, Permission, Repeat,
-    TokenRequest, VerificationStatus,
-};
+use simulator::{Call, Effect, Failure, Fault, Knobs, Operation, Repeat};
 
 use crate::PATIENT_LEASE;
-use crate::stage::{PATIENCE, SECRET, Stage, connector};
+use crate::crowd::{CALM, account, bind, name};
+use crate::stage::{PATIENCE, Stage};
 
 const OBJECTS: usize = 500;
 const EDITED: usize = 20;
@@ -29,8 +25,6 @@ const SLOW: [&str; 6] = [
     "--poll-unverified",
     "5s",
 ];
-/// A busy machine is no failing Cloudflare.
-const CALM: [&str; 4] = ["--call-timeout", "10s", "--creation-grace", "15s"];
 /// How many passes are under way at the same time, each of which may be making a call when the pause begins.
 const UNDER_WAY: usize = 8;
 /// What Cloudflare asks for, again and again.
@@ -40,15 +34,6 @@ const PAUSES: usize = 3;
 const READING: Duration = Duration::from_secs(1);
 /// In which the edited ones are served. If all took their turns alike, the last of them would come after two minutes.
 const SERVED: Duration = Duration::from_secs(45);
-
-/// Each object has an account of its own, so that each needs calls of its own.
-fn account(number: usize) -> String {
-    format!("{number:032x}")
-}
-
-fn name(number: usize) -> String {
-    format!("c{number}")
-}
 
 /// Spread over all of them.
 fn edited() -> impl Iterator<Item = usize> {
@@ -62,7 +47,7 @@ async fn a_pause_holds_for_five_hundred_objects_and_the_edited_ones_go_first_aft
         ..Knobs::default()
     };
     let stage = Stage::with(harness::Options::default(), knobs).await;
-    bind_all(&stage).await;
+    bind(&stage, OBJECTS).await;
     let flags = [&SLOW, &CALM[..], PATIENT_LEASE].concat();
     let mut operator = stage.operator(&flags).await;
     let admin = stage.simulator.admin();
@@ -101,51 +86,6 @@ async fn a_pause_holds_for_five_hundred_objects_and_the_edited_ones_go_first_aft
         "storm: {OBJECTS} objects, {} calls refused in {PAUSES} pauses or more",
         refused.count()
     );
-}
-
-/// Every object is bound, quickly.
-async fn bind_all(stage: &Stage) {
-    let admin = stage.simulator.admin();
-    let all = (0..OBJECTS).map(account);
-    let request = all
-        .clone()
-        .fold(TokenRequest::new("storm"), |request, account| {
-            request.grant(&account, Permission::ALL)
-        });
-    let token = admin.issue_token(request);
-    stage.put_token(SECRET, &token).await;
-    for (number, account) in all.enumerate() {
-        let draft = ConnectorDraft {
-            verification_status: VerificationStatus::Pending,
-            ..ConnectorDraft::new(&account, &format!("d{number}.example"))
-        };
-        let _ = admin.create_connector(draft);
-    }
-    let objects = stage.objects();
-    let creations = (0..OBJECTS).map(async |number| {
-        let mut object = connector(&name(number), &format!("d{number}.example"));
-        object["spec"]["accountID"] = json!(account(number));
-        let object = serde_json::from_value(object).unwrap();
-        objects
-            .create(&PostParams::default(), &object)
-            .await
-            .unwrap();
-    });
-    stream::iter(creations)
-        .buffer_unordered(16)
-        .collect::<()>()
-        .await;
-    let flags = [&["--poll-unverified", "10m"], &CALM[..], PATIENT_LEASE].concat();
-    let mut quick = stage.operator(&flags).await;
-    let counted = format!("{{reason=\"AwaitingVerification\"}} {OBJECTS}\n");
-    harness::until("everybody to be bound", 3 * PATIENCE, async || {
-        let metrics = quick.metrics().await.unwrap();
-        let all = metrics.contains(&counted);
-        all.then_some(()).ok_or(metrics)
-    })
-    .await
-    .unwrap();
-    quick.terminate(PATIENCE).await.unwrap();
 }
 
 async fn expect_well(operator: &mut Operator) {
