@@ -6,12 +6,10 @@ use futures::future::join_all;
 use harness::{ApiServerProxy, CallRecord};
 use serde_json::json;
 
+use crate::PATIENT_LEASE;
 use crate::stage::{ACCOUNT, PATIENCE, Stage, code, connector_id};
 use crate::stale_watch::freeze;
-use crate::witness::{OBJECTS, Witness, connectors_for, counts};
-
-/// The leader lives through it; how it ends if it cannot is tested elsewhere.
-const PATIENT_LEASE: [&str; 4] = ["--lease-duration", "3m", "--renew-deadline", "2m"];
+use crate::witness::{OBJECTS, connectors_for, counts, last_call};
 
 /// How many calls an operator with a handful of objects may make in a minute or so in which most of them fail.
 const CALLS: usize = 1500;
@@ -29,8 +27,9 @@ fn lists(proxy: &ApiServerProxy) -> usize {
 async fn the_api_server_is_restarted_and_what_it_knew_of_the_past_is_compacted() {
     let mut stage = Stage::set().await;
     let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    // How the leader ends if it cannot live through it is tested elsewhere.
     let mut operator = stage
-        .operator_through(Some(proxy.url()), &PATIENT_LEASE)
+        .operator_through(Some(proxy.url()), PATIENT_LEASE)
         .await;
     let names = ["suspended", "removed", "replaced", "waiting"];
     let domain = |name: &str| format!("{name}.example");
@@ -52,7 +51,7 @@ async fn the_api_server_is_restarted_and_what_it_knew_of_the_past_is_compacted()
     let objects = join_all(names.map(async |name| stage.objects().get(name).await.unwrap()));
     let objects: Vec<SsoConnector> = objects.await;
     let frozen = freeze(&proxy);
-    let witness = Witness::from_now(&stage, &proxy);
+    let last = last_call(&stage);
     stage
         .patch_spec("suspended", json!({ "suspend": true }))
         .await;
@@ -83,7 +82,8 @@ async fn the_api_server_is_restarted_and_what_it_knew_of_the_past_is_compacted()
     stage.heartbeats(3).await;
     for (object, updates) in objects.iter().zip([0, 0, 0, 1]) {
         let domain = &object.spec.email_domain;
-        let mutations = witness.mutations(domain);
+        let mutations = stage.simulator.calls().after(last).mutations();
+        let mutations = mutations.on_domain(domain);
         assert_eq!(
             counts(&mutations),
             [0, 0, updates, 0],

@@ -4,16 +4,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use futures::{StreamExt as _, stream};
 use harness::Operator;
-use kube::api::PostParams;
 use serde_json::json;
-use simulator::{
-    Call, ConnectorDraft, Effect, Failure, Fault, Knobs, Operation, Permission, Repeat,
-    TokenRequest, VerificationStatus,
-};
+use simulator::{Call, Effect, Failure, Fault, Knobs, Operation, Repeat};
 
-use crate::stage::{PATIENCE, SECRET, Stage, connector};
+use crate::PATIENT_LEASE;
+use crate::crowd::{CALM, account, bind, name};
+use crate::stage::{PATIENCE, Stage};
 
 const OBJECTS: usize = 500;
 const EDITED: usize = 20;
@@ -38,15 +35,6 @@ const READING: Duration = Duration::from_secs(1);
 /// In which the edited ones are served. If all took their turns alike, the last of them would come after two minutes.
 const SERVED: Duration = Duration::from_secs(45);
 
-/// Each object has an account of its own, so that each needs calls of its own.
-fn account(number: usize) -> String {
-    format!("{number:032x}")
-}
-
-fn name(number: usize) -> String {
-    format!("c{number}")
-}
-
 /// Spread over all of them.
 fn edited() -> impl Iterator<Item = usize> {
     (0..OBJECTS).step_by(OBJECTS / EDITED)
@@ -59,8 +47,9 @@ async fn a_pause_holds_for_five_hundred_objects_and_the_edited_ones_go_first_aft
         ..Knobs::default()
     };
     let stage = Stage::with(harness::Options::default(), knobs).await;
-    bind_all(&stage).await;
-    let mut operator = stage.operator(&SLOW).await;
+    bind(&stage, OBJECTS).await;
+    let flags = [&SLOW, &CALM[..], PATIENT_LEASE].concat();
+    let mut operator = stage.operator(&flags).await;
     let admin = stage.simulator.admin();
     let fault = Fault::new(Failure::limit_reached(Some(PAUSE))).repeat(Repeat::Forever);
     let storm = admin.push_fault(fault);
@@ -97,52 +86,6 @@ async fn a_pause_holds_for_five_hundred_objects_and_the_edited_ones_go_first_aft
         "storm: {OBJECTS} objects, {} calls refused in {PAUSES} pauses or more",
         refused.count()
     );
-}
-
-/// Every object is bound, quickly.
-async fn bind_all(stage: &Stage) {
-    let admin = stage.simulator.admin();
-    let all = (0..OBJECTS).map(account);
-    let request = all
-        .clone()
-        .fold(TokenRequest::new("storm"), |request, account| {
-            request.grant(&account, Permission::ALL)
-        });
-    let token = admin.issue_token(request);
-    stage.put_token(SECRET, &token).await;
-    for (number, account) in all.enumerate() {
-        let draft = ConnectorDraft {
-            verification_status: VerificationStatus::Pending,
-            ..ConnectorDraft::new(&account, &format!("d{number}.example"))
-        };
-        let _ = admin.create_connector(draft);
-    }
-    let objects = stage.objects();
-    let creations = (0..OBJECTS).map(async |number| {
-        let mut object = connector(&name(number), &format!("d{number}.example"));
-        object["spec"]["accountID"] = json!(account(number));
-        let object = serde_json::from_value(object).unwrap();
-        objects
-            .create(&PostParams::default(), &object)
-            .await
-            .unwrap();
-    });
-    stream::iter(creations)
-        .buffer_unordered(16)
-        .collect::<()>()
-        .await;
-    let mut quick = stage.operator(&["--poll-unverified", "1m"]).await;
-    harness::until("everybody to be bound", 3 * PATIENCE, async || {
-        let all = objects.list(&Default::default()).await.unwrap();
-        let bound = all
-            .iter()
-            .filter(|object| crate::stage::connector_id(object).is_some());
-        let bound = bound.count();
-        (bound == OBJECTS).then_some(()).ok_or(bound)
-    })
-    .await
-    .unwrap();
-    quick.terminate(PATIENCE).await.unwrap();
 }
 
 async fn expect_well(operator: &mut Operator) {

@@ -61,6 +61,8 @@ pub(super) const LIVES: [Life; 4] = [
         (Phase::Poll, None),
         (Phase::Enable, Some(Operation::List)),
         (Phase::Disable, Some(Operation::List)),
+        // Between disabling and deleting it is looked at in any case.
+        (Phase::Enable, None),
         (Phase::Delete, Some(Operation::Get)),
     ],
     &[
