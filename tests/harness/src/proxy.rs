@@ -4,7 +4,7 @@
 //! ([`ControlPlane::service_account_kubeconfig`](crate::ControlPlane::service_account_kubeconfig)) and can then, for
 //! example, hold the status write that follows Cloudflare's answer and kill the operator in between. It speaks plain HTTP
 //! on loopback and passes the caller's token on; answers are streamed, so watches work, and their events can be held back
-//! or left out.
+//! or left out. It stands as well in front of the simulated Cloudflare, where a test needs to know which of two processes calls.
 
 mod answer;
 mod events;
