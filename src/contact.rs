@@ -1,11 +1,13 @@
 //! Whether a watch gets through to the API server. A watch that works says nothing while nothing happens, and one that
 //! is begun again brings nothing either; so what counts is the answer to the call that begins it, as its client sees it.
-//! That answer has to begin in time: over a connection that only seems to be there it would be waited for for ever.
+//! That answer has to begin in time, and unless it is a watch's, to end in time, too: over a connection that only seems to be
+//! there it would be waited for for ever.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::body::{Body as AnyBody, Bytes, HttpBody, to_bytes};
 use futures::future::BoxFuture;
 use kube::client::Body;
 use tower::{BoxError, Layer, Service};
@@ -63,11 +65,12 @@ impl Contact {
 pub struct Noted {
     /// The contact.
     pub contact: Contact,
-    /// How long a call may wait for its answer to begin. What follows may be silent for as long as it likes.
+    /// How long a call may wait for its answer, or if it is a watch, for that to begin. What a watch tells then may take as
+    /// long as it likes.
     pub answer_timeout: Duration,
 }
 
-/// A client's service with that layer on. Its calls fail with [`Unanswered`] if no answer begins in time.
+/// A client's service with that layer on. Its calls fail with [`Unanswered`] if no answer comes in time.
 #[derive(Debug, Clone)]
 pub struct Noting<S> {
     service: S,
@@ -93,10 +96,11 @@ where
             Error: Into<BoxError>,
             Future: Send + 'static,
         >,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    type Response = S::Response;
+    type Response = http::Response<AnyBody>;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<S::Response, BoxError>>;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
     fn poll_ready(
         &mut self,
@@ -107,17 +111,25 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let path = request.uri().path().to_owned();
+        let watches = is_watch(request.uri());
         self.noted.contact.asks(&path);
         let call = self.service.call(request);
         let Noted {
             contact,
             answer_timeout,
         } = self.noted.clone();
+        let answer = async move {
+            let answer = call.await.map_err(Into::into)?.map(AnyBody::new);
+            if watches {
+                Ok(answer)
+            } else {
+                whole(answer).await
+            }
+        };
         Box::pin(async move {
-            let answer = tokio::time::timeout(answer_timeout, call)
+            let answer = tokio::time::timeout(answer_timeout, answer)
                 .await
-                .map_err(|_| Unanswered(answer_timeout))?
-                .map_err(Into::into)?;
+                .map_err(|_| Unanswered(answer_timeout))??;
             if answer.status().is_success() {
                 contact.answered(&path);
             }
@@ -126,10 +138,25 @@ where
     }
 }
 
+fn is_watch(uri: &http::Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    query.split('&').any(|parameter| parameter == "watch=true")
+}
+
+/// The answer once all of it is there.
+async fn whole(answer: http::Response<AnyBody>) -> Result<http::Response<AnyBody>, BoxError> {
+    let (head, body) = answer.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await?;
+    Ok(http::Response::from_parts(head, bytes.into()))
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::{Pending, Ready, pending, ready};
+    use std::io;
     use std::task::{Context, Poll};
+
+    use futures::stream;
 
     use super::*;
 
@@ -137,19 +164,19 @@ mod tests {
     struct Server(Option<u16>);
 
     impl Service<http::Request<Body>> for Server {
-        type Response = http::Response<()>;
-        type Error = std::io::Error;
-        type Future = Ready<Result<http::Response<()>, std::io::Error>>;
+        type Response = http::Response<AnyBody>;
+        type Error = io::Error;
+        type Future = Ready<Result<http::Response<AnyBody>, io::Error>>;
 
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
             Poll::Ready(Ok(()))
         }
 
         fn call(&mut self, _: http::Request<Body>) -> Self::Future {
             let answer = http::Response::builder();
             ready(self.0.map_or_else(
-                || Err(std::io::Error::other("refused")),
-                |status| Ok(answer.status(status).body(()).unwrap()),
+                || Err(io::Error::other("refused")),
+                |status| Ok(answer.status(status).body(AnyBody::empty()).unwrap()),
             ))
         }
     }
@@ -194,11 +221,11 @@ mod tests {
     struct Silence;
 
     impl Service<http::Request<Body>> for Silence {
-        type Response = http::Response<()>;
-        type Error = std::io::Error;
-        type Future = Pending<Result<http::Response<()>, std::io::Error>>;
+        type Response = http::Response<AnyBody>;
+        type Error = io::Error;
+        type Future = Pending<Result<http::Response<AnyBody>, io::Error>>;
 
-        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), std::io::Error>> {
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
             Poll::Ready(Ok(()))
         }
 
@@ -207,14 +234,52 @@ mod tests {
         }
     }
 
+    /// Begins to answer and does not go on.
+    struct HalfSilence;
+
+    impl Service<http::Request<Body>> for HalfSilence {
+        type Response = http::Response<AnyBody>;
+        type Error = io::Error;
+        type Future = Ready<Result<http::Response<AnyBody>, io::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+            let silence = stream::pending::<io::Result<Bytes>>();
+            ready(Ok(http::Response::new(AnyBody::from_stream(silence))))
+        }
+    }
+
+    fn hasty(contact: &Contact) -> Noted {
+        Noted {
+            answer_timeout: Duration::from_millis(10),
+            ..noted(contact)
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_go_on_fails_in_time_unless_it_is_that_of_a_watch() {
+        let contact = Contact::new(Clock::start());
+        let minute = Duration::from_mins(1);
+        for (asked, watches) in [
+            ("/a?limit=500", false),
+            ("/a?watch=truely", false),
+            ("/a?limit=500&watch=true", true),
+        ] {
+            let call = hasty(&contact).layer(HalfSilence).call(path(asked));
+            let answer = tokio::time::timeout(minute, call).await.unwrap();
+            assert_eq!(answer.is_ok(), watches, "{asked}");
+            assert_eq!(contact.lock().is_empty(), watches, "{asked}");
+        }
+    }
+
     #[tokio::test]
     async fn a_call_that_nobody_answers_fails_in_time() {
         let contact = Contact::new(Clock::start());
-        let answer_timeout = Duration::from_millis(10);
-        let hasty = Noted {
-            answer_timeout,
-            ..noted(&contact)
-        };
+        let hasty = hasty(&contact);
+        let answer_timeout = hasty.answer_timeout;
         let call = hasty.layer(Silence).call(path("/a"));
         let minute = Duration::from_mins(1);
         let answer = tokio::time::timeout(minute, call).await.unwrap();

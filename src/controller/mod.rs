@@ -57,7 +57,7 @@ pub use scope::Scope;
 use scope::{Cache, Guarded};
 
 /// How many objects are worked on at once, which also bounds the connections to Cloudflare.
-const CONCURRENCY: u16 = 8;
+const PLACES: usize = 8;
 
 /// How long to wait for the cache after a first write on an old copy: half of it, as it doubles at once.
 const FIRST_CONFLICT_WAIT: Duration = Duration::from_millis(100);
@@ -121,7 +121,7 @@ impl Context {
             listings: Listings::default(),
             objects: Objects::default(),
             cache: Mutex::default(),
-            places: Semaphore::new(CONCURRENCY.into()),
+            places: Semaphore::new(PLACES),
         }
     }
 
@@ -156,9 +156,9 @@ pub async fn run(
 /// Lists the objects and works on them until the shift ends.
 async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift: Shift) {
     let shutdown = shift.end().clone();
+    // The controller's own bound would let anyone of those that wait go next, and some for ever last.
     let start = |objects| {
         Controller::new(objects, watcher::Config::default())
-            .with_config(controller::Config::default().concurrency(CONCURRENCY))
             .graceful_shutdown_on(shutdown.clone().cancelled_owned())
     };
     let watches = context.scope.apis(&watch);
@@ -219,6 +219,10 @@ async fn reconcile(
     shift: Shift,
     known: CancellationToken,
 ) -> Result<Action, Infallible> {
+    let Some(_place) = place(&context, &shift, &known).await else {
+        return Ok(Action::requeue(context.timing.poll_unverified));
+    };
+    let object = as_cached(&context, object);
     let object = match &object.0 {
         Ok(object) => Arc::new(object.clone()),
         Err(invalid) => {
@@ -228,9 +232,6 @@ async fn reconcile(
         }
     };
     let name = name_of(&object);
-    let Some(_place) = place(&context, &shift, &known).await else {
-        return Ok(Action::requeue(context.timing.poll_unverified));
-    };
     let entry = context.objects.entry(&name);
     let mut entry = entry.lock_owned().await;
     let begun = Instant::now();
@@ -269,8 +270,18 @@ async fn reconcile(
     }
 }
 
-/// A place to work, once the objects of every watch are known: before that nobody knows which of several owns a domain. Each
-/// watch has places of its own; these are those of all together. None if the shift ends before.
+/// The object as the watch has it by now: it may have changed while it waited for a place.
+fn as_cached(context: &Context, object: Arc<Guarded>) -> Arc<Guarded> {
+    let cache = context.cache();
+    let newest = cache
+        .as_ref()
+        .and_then(|cache| cache.get(&ObjectRef::from_obj(&*object)));
+    newest.unwrap_or(object)
+}
+
+/// A place to work, once the objects of every watch are known: before that nobody knows which of several owns a domain. Whoever
+/// waits gets one in the order in which they came, so that however much there is to do everybody has a turn. None if the shift
+/// ends before.
 async fn place<'a>(
     context: &'a Context,
     shift: &Shift,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cloudflare_sso_operator::lease::{Authority, Elector, Place, Terms};
 use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
+use futures::stream::{self, FuturesUnordered};
 use harness::{ApiServerProxy, Interception, Operator, Treatment, until};
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::api::{Api, DeleteParams, ObjectMeta, PostParams};
@@ -27,6 +27,10 @@ const DEFAULTS: [&str; 6] = [
     "--renew-interval",
     "3s",
 ];
+/// How often an expired Lease is raced for, by how many, and how many races there are at the same time.
+const RACES: usize = 100;
+const CANDIDATES: usize = 10;
+const RACES_AT_ONCE: usize = 10;
 /// Those of the stage; see there.
 const LEASE_DURATION: Duration = Duration::from_secs(9);
 const RENEW_DEADLINE: Duration = Duration::from_secs(6);
@@ -47,7 +51,7 @@ async fn of_two_replicas_one_acts_and_both_are_ready() {
             .await;
     }
     assert_eq!(stage.simulator.calls().of(Operation::Create).count(), 10);
-    assert!(leads(&leader).await && !leads(&standby).await);
+    assert!(leader.leads().await.unwrap() && !standby.leads().await.unwrap());
     let metrics = standby.metrics().await.unwrap();
     assert!(!metrics.contains("api_requests_total{"), "{metrics}");
     let standing_by = standby.get("/readyz").await.unwrap();
@@ -70,7 +74,7 @@ async fn a_leader_that_is_asked_to_stop_hands_over_at_once() {
     until_called_after(&stage, last).await;
     let took = ended.elapsed();
     assert!(took < Duration::from_secs(2), "it took {took:?}");
-    until_leads(&standby).await;
+    standby.until_leads(PATIENCE).await.unwrap();
     let spec = lease(&stage).get(NAME).await.unwrap().spec.unwrap();
     assert_eq!(spec.lease_transitions, Some(1));
 }
@@ -113,7 +117,7 @@ async fn a_leader_that_is_asked_to_stop_stores_the_id_before_it_hands_over() {
     tokio::join!(stopping, answering);
     let object = stage.objects().get("example").await.unwrap();
     assert!(connector_id(&object).is_some(), "stored before the end");
-    until_leads(&standby).await;
+    standby.until_leads(PATIENCE).await.unwrap();
     stage
         .until_ready_is("example", "AwaitingVerification")
         .await;
@@ -135,7 +139,7 @@ async fn a_leader_that_is_killed_is_succeeded_when_its_lease_has_expired() {
     let last = last_call(&stage);
     until_called_after(&stage, last).await;
     let took = killed.elapsed();
-    until_leads(&standby).await;
+    standby.until_leads(PATIENCE).await.unwrap();
     // The last renewal may be some time ago.
     assert!(took + 2 * RENEW_INTERVAL >= LEASE_DURATION, "only {took:?}");
     let slack = Duration::from_secs(2);
@@ -187,7 +191,7 @@ async fn ends_before_its_successor_starts(
     let stage = Stage::set().await;
     let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
     let mut leader = stage.operator_through(Some(proxy.url()), &[]).await;
-    until_leads(&leader).await;
+    leader.until_leads(PATIENCE).await.unwrap();
     let standby = stage.operator(&[]).await;
     stage.connector("example", "example.com", json!({})).await;
     stage
@@ -197,13 +201,13 @@ async fn ends_before_its_successor_starts(
     let trouble = trouble(&proxy);
     until_ended(&mut leader).await;
     let last = stage.simulator.calls().last().unwrap().clone();
-    assert!(!leads(&standby).await, "two led at once");
+    assert!(!standby.leads().await.unwrap(), "two led at once");
     let said = leader.output();
     assert!(said.contains("another replica may lead"), "{said}");
     drop(trouble);
 
     until_called_after(&stage, last.sequence).await;
-    until_leads(&standby).await;
+    standby.until_leads(PATIENCE).await.unwrap();
     let next = stage.simulator.calls().after(last.sequence).as_slice()[0].clone();
     let gap = next.arrived.saturating_sub(last.arrived);
     assert!(
@@ -227,7 +231,7 @@ async fn a_leader_that_sleeps_beyond_its_lease_wakes_up_to_say_nothing() {
             .await;
     }
     leader.process().pause().unwrap();
-    until_leads(&standby).await;
+    standby.until_leads(PATIENCE).await.unwrap();
     let last = last_call(&stage);
     until_called_after(&stage, last).await;
     // The calls do not say who made them. So the successor sleeps while the old leader is awake.
@@ -251,7 +255,7 @@ async fn a_leader_that_sleeps_beyond_its_lease_wakes_up_to_say_nothing() {
 async fn a_leader_whose_lease_is_deleted_ends_and_leads_again_after_a_start() {
     let stage = Stage::set().await;
     let mut leader = stage.operator(&DEFAULTS).await;
-    until_leads(&leader).await;
+    leader.until_leads(PATIENCE).await.unwrap();
     lease(&stage)
         .delete(NAME, &DeleteParams::default())
         .await
@@ -261,7 +265,7 @@ async fn a_leader_whose_lease_is_deleted_ends_and_leads_again_after_a_start() {
     assert!(said.contains("released or deleted"), "{said}");
     assert!(lease(&stage).get_opt(NAME).await.unwrap().is_none());
     let successor = stage.operator(&DEFAULTS).await;
-    until_leads(&successor).await;
+    successor.until_leads(PATIENCE).await.unwrap();
 }
 
 /// The API server creates a Lease that is gone if it is updated; its UID prevents that.
@@ -270,7 +274,7 @@ async fn a_renewal_that_rests_on_a_deleted_lease_creates_none() {
     let stage = Stage::set().await;
     let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
     let mut leader = stage.operator_through(Some(proxy.url()), &DEFAULTS).await;
-    until_leads(&leader).await;
+    leader.until_leads(PATIENCE).await.unwrap();
     let renewal = proxy.intercept(Treatment::HoldBeforeForwarding, |call| {
         call.method == "PUT" && call.path.contains("/leases/")
     });
@@ -288,20 +292,26 @@ async fn a_renewal_that_rests_on_a_deleted_lease_creates_none() {
     assert!(lease(&stage).get_opt(NAME).await.unwrap().is_none());
 }
 
+/// Electors as the operator runs them, which is all that a process does before it leads.
 #[tokio::test]
-async fn twenty_candidates_race_for_an_expired_lease_and_one_wins() {
+async fn ten_candidates_race_a_hundred_times_for_an_expired_lease_and_one_wins_each_time() {
     let stage = Stage::set().await;
-    for round in 0..5 {
-        race(&stage, &format!("round-{round}")).await;
-    }
+    let wins = stream::iter(0..RACES)
+        .map(|round| race(&stage, round))
+        .buffer_unordered(RACES_AT_ONCE)
+        .count()
+        .await;
+    println!("{wins} races of {CANDIDATES} candidates, one winner each");
+    assert_eq!(wins, RACES);
 }
 
-async fn race(stage: &Stage, name: &str) {
-    const CANDIDATES: usize = 20;
+/// A race, which one of the candidates wins.
+async fn race(stage: &Stage, round: usize) {
     let leases = lease(stage);
+    let name = &format!("round-{round}");
     let expired = Lease {
         metadata: ObjectMeta {
-            name: Some(name.to_owned()),
+            name: Some(name.clone()),
             ..ObjectMeta::default()
         },
         spec: Some(LeaseSpec {
@@ -326,7 +336,7 @@ async fn race(stage: &Stage, name: &str) {
         .map(|n| {
             let place = Place {
                 namespace: OPERATOR_NAMESPACE.to_owned(),
-                name: name.to_owned(),
+                name: name.clone(),
                 identity: format!("candidate-{n}"),
             };
             let client = stage.control_plane.client();
@@ -380,7 +390,7 @@ const NAME: &str = "cloudflare-sso-operator";
 /// A leader and a standby, both ready.
 async fn pair(stage: &Stage, flags: &[&str]) -> (Operator, Operator) {
     let leader = stage.operator(flags).await;
-    until_leads(&leader).await;
+    leader.until_leads(PATIENCE).await.unwrap();
     let standby = stage.operator(flags).await;
     (leader, standby)
 }
@@ -394,36 +404,9 @@ async fn holder(stage: &Stage) -> Option<String> {
     lease.spec.unwrap().holder_identity
 }
 
-async fn leads(operator: &Operator) -> bool {
-    let metrics = operator.metrics().await.unwrap();
-    metrics
-        .lines()
-        .any(|line| line == "cloudflare_sso_leader 1")
-}
-
-async fn until_leads(operator: &Operator) {
-    until("the operator to lead", PATIENCE, async || {
-        if leads(operator).await {
-            Ok(())
-        } else {
-            Err("it does not")
-        }
-    })
-    .await
-    .unwrap();
-}
-
 /// Waits until it has ended by itself, with a failure.
 async fn until_ended(operator: &mut Operator) {
-    let process = operator.process();
-    let status = until("the process to end", PATIENCE, async || {
-        match process.exit_status().unwrap() {
-            Some(status) => Ok(status),
-            None => Err("it runs"),
-        }
-    })
-    .await
-    .unwrap();
+    let status = operator.process().ended(PATIENCE).await.unwrap();
     assert!(!status.success(), "{status}");
 }
 

@@ -165,6 +165,17 @@ impl Stage {
         server: Option<Url>,
         flags: &[&str],
     ) -> Operator {
+        let cloudflare = simulator.base_url().parse().unwrap();
+        self.start_operator_at(cloudflare, server, flags).await
+    }
+
+    /// The same for wherever Cloudflare is, such as behind a proxy.
+    pub(crate) async fn start_operator_at(
+        &self,
+        cloudflare: Url,
+        server: Option<Url>,
+        flags: &[&str],
+    ) -> Operator {
         let kubeconfig = self
             .control_plane
             .service_account_kubeconfig(OPERATOR_NAMESPACE, OPERATOR_ACCOUNT, server)
@@ -182,7 +193,7 @@ impl Stage {
         Operator::start(&OperatorOptions {
             binary: PathBuf::from(env!("CARGO_BIN_EXE_cloudflare-sso-operator")),
             kubeconfig,
-            cloudflare_base_url: simulator.base_url().parse().unwrap(),
+            cloudflare_base_url: cloudflare,
             flags: all,
         })
         .unwrap()

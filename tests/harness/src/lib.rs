@@ -31,5 +31,8 @@ pub use pods::{ContainerImage, PodRunner, RunningPods};
 pub use ports::free_port;
 pub use process::Process;
 pub use programs::{Part, Programs};
-pub use proxy::{ApiServerProxy, Call, CallRecord, Interception, Outcome, Treatment};
+pub use proxy::{
+    Answer, ApiServerProxy, Call, CallRecord, EventInterception, EventKind, EventTreatment,
+    Interception, Outcome, Treatment, WatchEvent,
+};
 pub use wait::{Timeout, await_gone, await_object, until};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::{StatusCode, Url};
 use tempfile::TempDir;
 
-use crate::{HarnessError, Process, free_port};
+use crate::{HarnessError, Process, free_port, until};
 
 /// How the operator is started.
 #[derive(Debug, Clone)]
@@ -87,6 +87,31 @@ impl Operator {
     /// It does not answer.
     pub async fn metrics(&self) -> Result<String, HarnessError> {
         self.get("/metrics").await
+    }
+
+    /// Whether it is the one of several replicas that acts, by its own metrics.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn leads(&self) -> Result<bool, HarnessError> {
+        let metrics = self.metrics().await?;
+        Ok(metrics
+            .lines()
+            .any(|line| line == "cloudflare_sso_leader 1"))
+    }
+
+    /// Waits until it [leads](Self::leads).
+    ///
+    /// # Errors
+    /// `deadline` passed.
+    pub async fn until_leads(&self, deadline: Duration) -> Result<(), HarnessError> {
+        let leads = async || match self.leads().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("it does not".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        until("the operator to lead", deadline, leads).await?;
+        Ok(())
     }
 
     /// The body of any page of its HTTP server, whatever the status.

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use harness::{ControlPlane, HarnessError, Options, await_gone, await_object, until};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::api::{
+    ApiResource, DynamicObject, GroupVersionKind, ListParams, WatchEvent, WatchParams,
+};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 
@@ -208,5 +211,32 @@ async fn nothing_is_left_behind() -> Result<(), HarnessError> {
         let pid = rustix::process::Pid::from_raw(id.cast_signed()).unwrap();
         rustix::process::test_kill_process(pid).unwrap_err();
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_comes_back_with_all_that_is_and_without_what_was() -> Result<(), HarnessError> {
+    let mut control_plane = ControlPlane::start(Options::default()).await?;
+    control_plane.apply(READER).await?;
+    let maps: Api<ConfigMap> = Api::default_namespaced(control_plane.client());
+    let before = maps.get("note").await.unwrap().metadata.resource_version;
+    control_plane
+        .kubectl(&["label", "configmap", "note", "read=yes"])
+        .await?
+        .success()?;
+    control_plane.compact_etcd().await?;
+    control_plane.restart_api_server().await?;
+    maps.get("note").await.unwrap();
+    let watched = maps.watch(&WatchParams::default(), &before.unwrap()).await;
+    let first = match watched {
+        Ok(events) => std::pin::pin!(events).next().await.unwrap(),
+        Err(refused) => Err(refused),
+    };
+    let code = match first {
+        Ok(WatchEvent::Error(status)) => status.code,
+        Err(kube::Error::Api(status)) => status.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code, 410);
     Ok(())
 }

@@ -1,17 +1,19 @@
-//! The proxy passes calls and watches through, and can hold, answer and cut those that a test chooses.
+//! The proxy passes calls and watches through, and can hold, answer and cut those that a test chooses, and hold back or leave
+//! out what a watch tells.
 
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use harness::{
-    ApiServerProxy, Call, ControlPlane, HarnessError, Options, Outcome, Treatment, await_object,
-    until,
+    Answer, ApiServerProxy, Call, ControlPlane, EventKind, EventTreatment, HarnessError, Options,
+    Outcome, Treatment, await_object, until,
 };
 use hyper::{Method, StatusCode};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, PostParams, WatchEvent, WatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
+use simulator::{Knobs, Simulator};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -227,6 +229,72 @@ async fn calls_can_be_answered_and_cut_on_either_side() -> Result<(), HarnessErr
 }
 
 #[tokio::test]
+async fn a_held_call_can_be_cut_on_either_side() -> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    for (name, treatment, happened) in [
+        ("unheard", Treatment::HoldBeforeForwarding, false),
+        ("untold", Treatment::HoldAfterAnswer, true),
+    ] {
+        let held = stage.proxy.intercept(treatment, creates(name));
+        let waiting = stage.create(name);
+        tokio::time::timeout(DEADLINE, held.arrived())
+            .await
+            .expect("the call arrives");
+        held.cut();
+        let error = waiting.await.unwrap().unwrap_err();
+        assert!(!matches!(error, kube::Error::Api(_)), "{error}");
+        let found = stage.direct.get_opt(name).await.unwrap();
+        assert_eq!(found.is_some(), happened, "{name}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn in_silence_connections_stay_open_and_nothing_comes_through() -> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let parameters = WatchParams::default();
+    let mut events = Box::pin(stage.through_proxy.watch(&parameters, "0").await.unwrap());
+    let mut next = async || loop {
+        match events.try_next().await.unwrap() {
+            Some(WatchEvent::Added(map)) => break map.metadata.name.unwrap(),
+            Some(_) => {}
+            None => panic!("the watch has ended"),
+        }
+    };
+    stage.create("before").await.unwrap().unwrap();
+    while next().await != "before" {}
+
+    stage.proxy.fall_silent();
+    let calls = stage.proxy.calls().len();
+    let waiting = stage.create("after");
+    let map = config_map("beside");
+    let options = PostParams::default();
+    stage.direct.create(&options, &map).await.unwrap();
+    let silence = tokio::time::timeout(Duration::from_millis(300), next()).await;
+    assert!(silence.is_err(), "not even on the open watch: {silence:?}");
+    assert!(!waiting.is_finished());
+    assert_eq!(stage.proxy.calls().len(), calls, "it was not even read");
+    stage.proxy.speak();
+    waiting.await.unwrap().unwrap();
+    let both = async { [next().await, next().await] };
+    let both = tokio::time::timeout(DEADLINE, both).await;
+    assert_eq!(both.expect("the same watch goes on"), ["beside", "after"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_stands_in_front_of_anything_that_speaks_plain_http() -> Result<(), HarnessError> {
+    let simulator = Simulator::start(Knobs::default()).await.unwrap();
+    let upstream = format!("http://{}", simulator.address()).parse().unwrap();
+    let proxy = ApiServerProxy::in_front_of(upstream).await?;
+    let knobs = proxy.url().join("admin/knobs").unwrap();
+    let answer = reqwest::get(knobs).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(proxy.calls()[0].path, "/admin/knobs");
+    Ok(())
+}
+
+#[tokio::test]
 async fn it_can_be_away_and_come_back() -> Result<(), HarnessError> {
     let stage = Stage::set().await?;
     let mut events = Box::pin(
@@ -259,5 +327,78 @@ async fn it_can_be_away_and_come_back() -> Result<(), HarnessError> {
         },
     )
     .await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn events_can_be_held_back_and_left_out_in_the_order_in_which_they_come()
+-> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let parameters = WatchParams::default();
+    let mut events = Box::pin(stage.through_proxy.watch(&parameters, "0").await.unwrap());
+    let mut next = async || loop {
+        let event = tokio::time::timeout(DEADLINE, events.try_next()).await;
+        match event.expect("an event in time").unwrap() {
+            Some(WatchEvent::Added(map)) => break map.metadata.name.unwrap(),
+            Some(_) => {}
+            None => panic!("the watch has ended"),
+        }
+    };
+    stage.create("first").await.unwrap().unwrap();
+    while next().await != "first" {}
+
+    // The watch was opened before anybody thought of this.
+    let left_out = stage.proxy.intercept_events(EventTreatment::Drop, |event| {
+        event.kind == EventKind::Added && event.object["metadata"]["name"] == "unseen"
+    });
+    let held = stage.proxy.intercept_events(EventTreatment::Hold, |event| {
+        event.path.contains("/configmaps") && event.object["metadata"]["name"] == "late"
+    });
+    for name in ["unseen", "late", "last"] {
+        stage.create(name).await.unwrap().unwrap();
+    }
+    let both = async { tokio::join!(left_out.arrived(), held.arrived()) };
+    tokio::time::timeout(DEADLINE, both)
+        .await
+        .expect("both come by");
+    let silence = tokio::time::timeout(Duration::from_millis(300), next()).await;
+    assert!(silence.is_err(), "what follows waits, too: {silence:?}");
+    held.release();
+    assert_eq!(next().await, "late");
+    assert_eq!(next().await, "last");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_answer_can_be_another_one_break_off_or_stall_for_the_first_calls_alone()
+-> Result<(), HarnessError> {
+    let stage = Stage::set().await?;
+    let gone = Answer::refusal(StatusCode::GONE).retry_after(Duration::from_secs(2));
+    for (name, treatment) in [
+        ("told", Treatment::AnswerAfterForwarding(gone)),
+        ("broken", Treatment::CutInAnswer),
+    ] {
+        let first = stage.proxy.intercept_first(1, treatment, creates(name));
+        let error = stage.create(name).await.unwrap().unwrap_err();
+        let is_told = matches!(&error, kube::Error::Api(status) if status.code == 410);
+        assert_eq!(is_told, name == "told", "{error}");
+        stage.direct.get(name).await.unwrap();
+        let again = stage.create(name).await.unwrap().unwrap_err();
+        let exists = matches!(&again, kube::Error::Api(status) if status.is_already_exists());
+        assert!(exists, "only the first is treated: {again}");
+        assert_eq!(first.calls().len(), 1);
+    }
+    let stalled = stage
+        .proxy
+        .intercept_first(1, Treatment::StallInAnswer, creates("stalled"));
+    let waiting = stage.create("stalled");
+    tokio::time::timeout(DEADLINE, stalled.arrived())
+        .await
+        .expect("the call arrives");
+    stage.direct.get("stalled").await.unwrap();
+    assert!(!waiting.is_finished());
+    stalled.release();
+    let created = waiting.await.unwrap().unwrap();
+    assert_eq!(created.metadata.name.as_deref(), Some("stalled"));
     Ok(())
 }

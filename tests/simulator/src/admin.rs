@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use crate::calls::Calls;
+use crate::calls::{Call, Calls};
 use crate::faults::{Fault, FaultId, FaultReport, Verdict};
 use crate::knobs::Knobs;
 use crate::refusal::Refusal;
@@ -231,6 +231,12 @@ impl Admin {
         self.shared.read(World::calls)
     }
 
+    /// Those calls for which `wanted` holds, oldest first; the others are not even copied.
+    #[must_use]
+    pub fn calls_that(&self, wanted: impl Fn(&Call) -> bool) -> Calls {
+        self.shared.read(|world| world.calls_that(wanted))
+    }
+
     /// Waits until `condition` holds, looking again at every change.
     ///
     /// # Errors
@@ -275,11 +281,8 @@ impl FaultHandle {
     /// How many calls it has struck; none once it is cleared.
     #[must_use]
     pub fn struck(&self) -> u32 {
-        let reports = self.admin.faults();
-        reports
-            .iter()
-            .find(|report| report.id == self.id)
-            .map_or(0, |report| report.struck)
+        let shared = &self.admin.shared;
+        shared.read(|world| world.faults.struck(self.id))
     }
 
     /// Waits until it has struck a call; with a hold that call waits now.
@@ -296,6 +299,12 @@ impl FaultHandle {
     /// Ends the fault; calls that it holds go on.
     pub fn release(&self) {
         self.admin.decide(self.id, Verdict::Continue);
+    }
+
+    /// Ends the fault and forgets it, so that a long run does not carry along what is spent; calls that it holds go on.
+    pub fn remove(self) {
+        let shared = &self.admin.shared;
+        shared.with(|world| world.faults.remove(self.id));
     }
 
     /// Ends the fault; calls that it holds lose their connection where they stand.

@@ -214,6 +214,11 @@ impl CallLog {
     }
 
     pub(crate) fn all(&self) -> Calls {
-        Calls(self.calls.iter().cloned().collect())
+        self.those(|_| true)
+    }
+
+    pub(crate) fn those(&self, wanted: impl Fn(&Call) -> bool) -> Calls {
+        let calls = self.calls.iter().filter(|call| wanted(call));
+        Calls(calls.cloned().collect())
     }
 }

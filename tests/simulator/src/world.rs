@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-use crate::calls::{CallLog, Calls};
+use crate::calls::{Call, CallLog, Calls};
 use crate::faults::{FaultQueue, FaultReport};
 use crate::knobs::Knobs;
 use crate::limits::Limiter;
@@ -41,6 +41,12 @@ impl World {
     #[must_use]
     pub fn calls(&self) -> Calls {
         self.calls.all()
+    }
+
+    /// Those calls for which `wanted` holds, oldest first; the others are not even copied.
+    #[must_use]
+    pub fn calls_that(&self, wanted: impl Fn(&Call) -> bool) -> Calls {
+        self.calls.those(wanted)
     }
 
     /// The connectors of an account as they are, whatever lagging reads show; oldest first.

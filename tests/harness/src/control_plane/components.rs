@@ -5,6 +5,7 @@ use std::process::Command;
 
 use kube::Client;
 use reqwest::Url;
+use serde_json::{Value, json};
 
 use super::{START_DEADLINE, audit};
 use crate::{HarnessError, Process, Programs, free_port};
@@ -105,12 +106,18 @@ pub(super) async fn start_etcd(
     Ok((process, parse(&url)))
 }
 
+/// Where an API server will listen.
+pub(super) fn api_server_url() -> Result<Url, HarnessError> {
+    Ok(parse(&loopback("https", free_port()?)))
+}
+
 pub(super) async fn start_api_server(
     programs: &Programs,
     files: &Files,
     etcd: &Url,
-) -> Result<(Process, Url), HarnessError> {
-    let port = free_port()?;
+    url: &Url,
+) -> Result<Process, HarnessError> {
+    let port = url.port().unwrap_or_default();
     let folder = &files.folder;
     let key = files.service_account_key.display();
     let mut command = Command::new(programs.kube_apiserver());
@@ -149,7 +156,28 @@ pub(super) async fn start_api_server(
     process
         .until_ready("its certificate", START_DEADLINE, has_certificate)
         .await?;
-    Ok((process, parse(&loopback("https", port))))
+    Ok(process)
+}
+
+/// Forgets every version of etcd's before the newest.
+pub(super) async fn compact_etcd(etcd: &Url) -> Result<(), HarnessError> {
+    let http = reqwest::Client::new();
+    let compacting = || HarnessError::http("compacting etcd");
+    let call = async |path: &str, body: &Value| {
+        let request = http.post(format!("{etcd}v3/kv/{path}")).json(body);
+        let answer = request.send().await.map_err(compacting())?;
+        let answer = answer.error_for_status().map_err(compacting())?;
+        answer.json::<Value>().await.map_err(compacting())
+    };
+    // Any key shows the revision; etcd's JSON wants it in base64.
+    let newest = call("range", &json!({ "key": "AA==" })).await?;
+    let revision = &newest["header"]["revision"];
+    call(
+        "compaction",
+        &json!({ "revision": revision, "physical": true }),
+    )
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn await_api_server(

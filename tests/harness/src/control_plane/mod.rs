@@ -24,6 +24,7 @@ pub use audit::AuditEvent;
 pub use kubectl::Output;
 
 use crate::{HarnessError, Process, Programs, await_object};
+use components::Files;
 use kubeconfig::Access;
 
 /// A port may be taken between the look at it and its use; more clashes in a row than this are something else.
@@ -64,7 +65,9 @@ pub struct ControlPlane {
     controller_manager: Option<Process>,
     api_server: Process,
     etcd: Process,
+    etcd_url: Url,
     programs: Programs,
+    files: Files,
     client: Client,
     url: Url,
     kubeconfig: PathBuf,
@@ -105,12 +108,13 @@ impl ControlPlane {
             .map_err(HarnessError::io("creating a temporary folder"))?;
         let path = folder.path();
         let (etcd, etcd_url) = components::start_etcd(programs, path).await?;
-        let mut files = components::Files::write(path)?;
+        let mut files = Files::write(path)?;
         if options.audit_log {
             files.write_audit_policy()?;
         }
-        let (mut api_server, url) =
-            components::start_api_server(programs, &files, &etcd_url).await?;
+        let url = components::api_server_url()?;
+        let mut api_server =
+            components::start_api_server(programs, &files, &etcd_url, &url).await?;
         let kubeconfig = path.join("admin.kubeconfig");
         Access::Verified {
             url: &url,
@@ -132,7 +136,9 @@ impl ControlPlane {
             controller_manager,
             api_server,
             etcd,
+            etcd_url,
             programs: programs.clone(),
+            files,
             client,
             url,
             kubeconfig,
@@ -193,6 +199,36 @@ impl ControlPlane {
     /// The API server, to be paused or killed.
     pub fn api_server(&mut self) -> &mut Process {
         &mut self.api_server
+    }
+
+    /// Kills the API server and starts it again on the same port, over the same etcd and with the same certificate. It
+    /// returns when the API server is ready.
+    ///
+    /// # Errors
+    /// It did not start.
+    pub async fn restart_api_server(&mut self) -> Result<(), HarnessError> {
+        self.api_server.kill()?;
+        self.start_api_server().await
+    }
+
+    /// Starts the API server, which was killed, again.
+    ///
+    /// # Errors
+    /// It did not start.
+    pub async fn start_api_server(&mut self) -> Result<(), HarnessError> {
+        let (programs, files) = (&self.programs, &self.files);
+        self.api_server =
+            components::start_api_server(programs, files, &self.etcd_url, &self.url).await?;
+        components::await_api_server(&mut self.api_server, &self.client).await
+    }
+
+    /// Lets etcd forget all but the newest version of everything. An API server that remembers older ones goes on telling
+    /// them until it is [restarted](Self::restart_api_server).
+    ///
+    /// # Errors
+    /// etcd refused.
+    pub async fn compact_etcd(&self) -> Result<(), HarnessError> {
+        components::compact_etcd(&self.etcd_url).await
     }
 
     /// etcd, to be paused or killed.

@@ -1,14 +1,16 @@
 //! The way of one call through the proxy.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName};
-use hyper::{Request, Response, StatusCode};
+use hyper::{Request, Response};
 
-use super::interception::Treatment;
+use super::answer::{Answer, half};
+use super::interception::{Rule, Treatment};
 use super::{Call, CallRecord, Outcome, Shared, lock};
 
 /// Headers that belong to one connection and not to the call (RFC 9110, section 7.6.1), and Host and Content-Length, which
@@ -33,6 +35,8 @@ pub(super) enum Cut {
     Caller(axum::Error),
     /// The API server did not answer, which to the caller looks the same through a proxy.
     Upstream(reqwest::Error),
+    /// Its answer broke off.
+    Answer(axum::Error),
 }
 
 impl fmt::Display for Cut {
@@ -41,6 +45,7 @@ impl fmt::Display for Cut {
             Self::Wanted => formatter.write_str("cut as asked for"),
             Self::Caller(error) => write!(formatter, "the caller: {error}"),
             Self::Upstream(error) => write!(formatter, "the API server: {error}"),
+            Self::Answer(error) => write!(formatter, "the API server's answer: {error}"),
         }
     }
 }
@@ -76,19 +81,33 @@ impl Shared {
         let Some(rule) = self.interceptions.find(call) else {
             return self.forward(call, headers).await;
         };
-        match rule.treatment {
+        match &rule.treatment {
             Treatment::HoldBeforeForwarding => {
-                rule.hold(call).await;
+                rule.hold(call).await?;
                 self.forward(call, headers).await
             }
             Treatment::HoldAfterAnswer => {
                 let response = self.forward(call, headers).await?;
-                rule.hold(call).await;
+                rule.hold(call).await?;
                 Ok(response)
+            }
+            Treatment::Delay(time) => {
+                rule.record(call);
+                tokio::time::sleep(*time).await;
+                self.forward(call, headers).await
             }
             Treatment::Answer(status) => {
                 rule.record(call);
-                Ok(refusal(status))
+                Ok(Answer::refusal(*status).response())
+            }
+            Treatment::AnswerWith(answer) => {
+                rule.record(call);
+                Ok(answer.response())
+            }
+            Treatment::AnswerAfterForwarding(answer) => {
+                self.forward(call, headers).await?;
+                rule.record(call);
+                Ok(answer.response())
             }
             Treatment::CutBeforeForwarding => {
                 rule.record(call);
@@ -98,6 +117,11 @@ impl Shared {
                 self.forward(call, headers).await?;
                 rule.record(call);
                 Err(Cut::Wanted)
+            }
+            Treatment::CutInAnswer | Treatment::StallInAnswer => {
+                let response = self.forward(call, headers).await?;
+                rule.record(call);
+                break_off(response, Arc::clone(&rule)).await
             }
         }
     }
@@ -118,7 +142,12 @@ impl Shared {
             .map_err(Cut::Upstream)?;
         let status = answer.status();
         let headers = of_the_call(answer.headers());
-        let mut response = Response::new(Body::from_stream(answer.bytes_stream()));
+        let body = if call.is_watch() {
+            self.events.treat(&call.path, answer)
+        } else {
+            Body::from_stream(answer.bytes_stream())
+        };
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         Ok(response)
@@ -169,19 +198,18 @@ fn of_the_call(headers: &HeaderMap) -> HeaderMap {
     headers
 }
 
-/// An error as the API server words it.
-fn refusal(status: StatusCode) -> Response<Body> {
-    let body = serde_json::json!({
-        "apiVersion": "v1",
-        "kind": "Status",
-        "status": "Failure",
-        "code": status.as_u16(),
-        "reason": status.canonical_reason().unwrap_or_default().replace(' ', ""),
-        "message": "answered by the proxy of a test",
+/// The first half of the answer. The other half comes when the interception is released, or never.
+async fn break_off(response: Response<Body>, rule: Arc<Rule>) -> Result<Response<Body>, Cut> {
+    let (parts, body) = response.into_parts();
+    let whole = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .map_err(Cut::Answer)?;
+    let body = half(whole, |rest| async move {
+        if rule.treatment == Treatment::CutInAnswer {
+            return Err(io::Error::other(Cut::Wanted));
+        }
+        rule.released().await.map_err(io::Error::other)?;
+        Ok(rest)
     });
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    let json = header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+    Ok(Response::from_parts(parts, body))
 }

@@ -119,6 +119,17 @@ impl FaultQueue {
             .is_some()
     }
 
+    /// How many calls a fault has struck; none if there is no such fault.
+    pub(crate) fn struck(&self, id: FaultId) -> u32 {
+        let queued = self.queue.iter().find(|queued| queued.id == id);
+        queued.map_or(0, |queued| queued.struck)
+    }
+
+    /// Forgets one fault; held calls go on.
+    pub(crate) fn remove(&mut self, id: FaultId) {
+        self.queue.retain(|queued| queued.id != id);
+    }
+
     /// Forgets every fault; held calls go on.
     pub(crate) fn clear(&mut self) {
         self.queue.clear();
