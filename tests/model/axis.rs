@@ -138,14 +138,23 @@ impl Axis {
 
     /// All times of a status but those of its conditions, which the model keeps still.
     pub fn status(&mut self, status: &mut SsoConnectorStatus) {
-        status.created_on.iter_mut().for_each(|at| self.timestamp(at));
-        status.updated_on.iter_mut().for_each(|at| self.timestamp(at));
+        status
+            .created_on
+            .iter_mut()
+            .for_each(|at| self.timestamp(at));
+        status
+            .updated_on
+            .iter_mut()
+            .for_each(|at| self.timestamp(at));
         if let Some(verification) = &mut status.verification {
             let begun = &mut verification.last_begun_at;
             begun.iter_mut().for_each(|at| self.timestamp(at));
         }
         if let Some(pending) = &mut status.pending_create {
-            pending.attempts.iter_mut().for_each(|at| self.timestamp(at));
+            pending
+                .attempts
+                .iter_mut()
+                .for_each(|at| self.timestamp(at));
         }
         if let Some(enforcement) = &mut status.enforcement {
             let updated = &mut enforcement.updated_on;
@@ -171,18 +180,33 @@ impl Axis {
         if let Some(sighting) = sighting {
             self.moment(&mut sighting.at);
             sighting.date.iter_mut().for_each(|at| self.timestamp(at));
-            sighting.connector.iter_mut().for_each(|seen| self.connector(seen));
+            sighting
+                .connector
+                .iter_mut()
+                .for_each(|seen| self.connector(seen));
         }
-        difference.iter_mut().for_each(|seen| self.moment(&mut seen.since));
-        for moment in [unverified_since, gone_since, unproved_since, acted_at, deletion_seen] {
+        difference
+            .iter_mut()
+            .for_each(|seen| self.moment(&mut seen.since));
+        for moment in [
+            unverified_since,
+            gone_since,
+            unproved_since,
+            acted_at,
+            deletion_seen,
+        ] {
             moment.iter_mut().for_each(|moment| self.moment(moment));
         }
-        update.iter_mut().for_each(|update| self.moment(&mut update.at));
+        update
+            .iter_mut()
+            .for_each(|update| self.moment(&mut update.at));
         if let Some((begun, before)) = refused_begin {
             begun.last.iter_mut().for_each(|at| self.timestamp(at));
             before.last.iter_mut().for_each(|at| self.timestamp(at));
         }
-        requested.iter_mut().for_each(|(_, since)| self.moment(since));
+        requested
+            .iter_mut()
+            .for_each(|(_, since)| self.moment(since));
         if let Some(trouble) = trouble {
             self.moment(&mut trouble.since);
             self.moment(&mut trouble.last);
@@ -198,16 +222,23 @@ impl Axis {
             disabled,
             deleted,
         } = pair;
-        holder.iter_mut().for_each(|holder| self.moment(&mut holder.since));
+        holder
+            .iter_mut()
+            .for_each(|holder| self.moment(&mut holder.since));
         for attempt in attempts {
             self.timestamp(&mut attempt.time);
             self.moment(&mut attempt.first_seen);
         }
         if let Some(known) = known {
             self.moment(&mut known.since);
-            known.created.iter_mut().for_each(|made| self.connector(made));
+            known
+                .created
+                .iter_mut()
+                .for_each(|made| self.connector(made));
         }
-        first_blank.iter_mut().for_each(|moment| self.moment(moment));
+        first_blank
+            .iter_mut()
+            .for_each(|moment| self.moment(moment));
         disabled.iter_mut().for_each(|(_, when)| self.moment(when));
         deleted.iter_mut().for_each(|(_, when)| self.moment(when));
     }

@@ -115,9 +115,8 @@ impl Universe {
     fn goes_on(&mut self, scene: &Scene) -> bool {
         let process = self.leader;
         let leader = self.processes[process].as_ref().unwrap();
-        let under_way = |name: &usize| {
-            leader.entries[*name].pass.is_some() || leader.is_due(*name, self.now)
-        };
+        let under_way =
+            |name: &usize| leader.entries[*name].pass.is_some() || leader.is_due(*name, self.now);
         if let Some(name) = (0..NAMES).find(under_way) {
             let seat = Seat { process, name };
             self.step(Contact {
@@ -148,16 +147,23 @@ impl Universe {
     /// Whether every object has come to the end that is right for it, or what is wrong.
     fn end(&self) -> Result<(), String> {
         let owners = self.cluster.objects.iter().flatten();
-        let owners = owners.filter(|copy| reason(copy) != "DuplicateDomain").count();
+        let owners = owners
+            .filter(|copy| reason(copy) != "DuplicateDomain")
+            .count();
         for copy in self.cluster.objects.iter().flatten() {
             let fine = match reason(copy).as_str() {
                 "DuplicateDomain" => owners == 1 && !copy.stored.desired.terminating,
                 reason => self.is_right(copy, reason),
             };
-            let spoken = copy.status().observed_generation == copy.stored.object.metadata.generation;
+            let spoken =
+                copy.status().observed_generation == copy.stored.object.metadata.generation;
             if !fine || !spoken {
                 let status = copy.status();
-                return Err(format!("{} with {:?}; {status:?}", reason(copy), self.cloudflare.items));
+                return Err(format!(
+                    "{} with {:?}; {status:?}",
+                    reason(copy),
+                    self.cloudflare.items
+                ));
             }
         }
         Ok(())
@@ -169,7 +175,8 @@ impl Universe {
         let item = bound.and_then(|id| self.cloudflare.item(id));
         let wanted = stored.desired.enabled;
         let held = stored.record.enforcement.as_ref().is_some_and(|known| {
-            known.state == EnforcementState::Held && stored.desired.enable_at == stored.record.handled_enable_at
+            known.state == EnforcementState::Held
+                && stored.desired.enable_at == stored.record.handled_enable_at
         });
         let excused = self.ledger.excuse && held;
         match (reason, item) {

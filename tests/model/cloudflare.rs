@@ -193,7 +193,12 @@ impl Cloudflare {
         Ok(connector)
     }
 
-    pub fn update(&mut self, id: &ConnectorId, changes: Changes, now: Duration) -> Result<(), Class> {
+    pub fn update(
+        &mut self,
+        id: &ConnectorId,
+        changes: Changes,
+        now: Duration,
+    ) -> Result<(), Class> {
         let enables = changes.enabled == Some(true);
         if enables && self.item(id).is_some_and(|item| !item.is_verified()) {
             return Err(Class::Rejected);
@@ -232,6 +237,9 @@ impl Cloudflare {
 
 /// Each change has a time of its own.
 fn touch(item: &mut Item, now: Duration) {
-    let after = item.connector.updated_on.map(|last| last + Duration::from_micros(1));
+    let after = item
+        .connector
+        .updated_on
+        .map(|last| last + Duration::from_micros(1));
     item.connector.updated_on = after.max(Some(date(now)));
 }

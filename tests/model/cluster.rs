@@ -74,7 +74,10 @@ impl Copy {
     pub fn retime(&mut self, axis: &mut Axis) {
         if axis.visit_shared(&self.stored.points) {
             let mut object = self.stored.object.clone();
-            object.status.iter_mut().for_each(|status| axis.status(status));
+            object
+                .status
+                .iter_mut()
+                .for_each(|status| axis.status(status));
             self.stored = Arc::new(Stored::new(object, self.stored.deleted_under));
         }
     }
@@ -139,7 +142,11 @@ impl Cluster {
     fn store(&mut self, name: Name, object: SsoConnector, deleted_under: Option<u8>) {
         self.versions += 1;
         let gone = object.metadata.deletion_timestamp.is_some()
-            && object.metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
+            && object
+                .metadata
+                .finalizers
+                .as_ref()
+                .is_none_or(Vec::is_empty);
         self.objects[name] = (!gone).then(|| Copy {
             version: self.versions,
             stored: Arc::new(Stored::new(object, deleted_under)),
@@ -181,7 +188,12 @@ impl Cluster {
         self.edit(name, |object| object.status = Some(first_status()))
     }
 
-    fn current(&self, name: Name, basis: &Copy, same: impl Fn(&Copy) -> bool) -> Result<&Copy, Conflict> {
+    fn current(
+        &self,
+        name: Name,
+        basis: &Copy,
+        same: impl Fn(&Copy) -> bool,
+    ) -> Result<&Copy, Conflict> {
         let current = self.objects[name].as_ref();
         current
             .filter(|current| current.uid() == basis.uid() && same(current))
@@ -202,11 +214,18 @@ impl Cluster {
             Guard::SameAttempts => attempts(current) == attempts(basis),
         })?;
         self.edit(name, |object| object.status = Some(status.clone()));
-        Ok(self.objects[name].clone().expect("a status removes nothing"))
+        Ok(self.objects[name]
+            .clone()
+            .expect("a status removes nothing"))
     }
 
     /// Puts the operator's finalizer on or takes it off. What is left of the object, if anything.
-    pub fn set_finalizer(&mut self, name: Name, basis: &Copy, on: bool) -> Result<Option<Copy>, Conflict> {
+    pub fn set_finalizer(
+        &mut self,
+        name: Name,
+        basis: &Copy,
+        on: bool,
+    ) -> Result<Option<Copy>, Conflict> {
         self.current(name, basis, |current| current.version == basis.version)?;
         self.edit(name, |object| {
             object.metadata.finalizers = on.then(|| vec![FINALIZER.to_owned()]);

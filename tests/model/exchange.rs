@@ -37,8 +37,17 @@ impl Universe {
         };
     }
 
-    pub fn list(&mut self, contact: Contact<'_>, pass: &mut Pass, not_before: Moment) -> Option<Next> {
-        let Contact { rules, seat, outcome } = contact;
+    pub fn list(
+        &mut self,
+        contact: Contact<'_>,
+        pass: &mut Pass,
+        not_before: Moment,
+    ) -> Option<Next> {
+        let Contact {
+            rules,
+            seat,
+            outcome,
+        } = contact;
         let shared = self.process(seat).listing.clone();
         if let Some(listing) = rules.share(shared, not_before, self.moment()) {
             self.entry(seat).memory.succeeded(Endpoint::List);

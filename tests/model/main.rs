@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "nothing here is for others")]
 
 mod axis;
+mod bugs;
 mod calm;
 mod cloudflare;
 mod cluster;

@@ -145,9 +145,7 @@ pub fn applied(copy: &Copy) -> Option<bool> {
     let asked = &stored.desired.enable_at;
     let counts = match known.state {
         EnforcementState::Satisfied => true,
-        EnforcementState::Held => {
-            asked.is_none() || *asked == stored.record.handled_enable_at
-        }
+        EnforcementState::Held => asked.is_none() || *asked == stored.record.handled_enable_at,
         EnforcementState::Armed | EnforcementState::Applying => false,
     };
     let same = known.object_uid == stored.desired.uid && known.enabled == stored.desired.enabled;
@@ -163,7 +161,9 @@ pub struct Confirmation {
 }
 
 fn is_at_work(desired: &Desired) -> bool {
-    !desired.terminating && desired.activity == Activity::Active && desired.management == ManagementPolicy::Manage
+    !desired.terminating
+        && desired.activity == Activity::Active
+        && desired.management == ManagementPolicy::Manage
 }
 
 /// "A live, unsuspended `Manage` object for the pair that could bind this connector."
@@ -199,7 +199,9 @@ impl Universe {
     /// A call that changes something is about to be carried out.
     pub fn check(&mut self, seat: Seat, pass: &Pass, act: &Act) {
         let desired = &pass.copy.stored.desired;
-        if desired.activity == Activity::Suspended || desired.management == ManagementPolicy::Observe {
+        if desired.activity == Activity::Suspended
+            || desired.management == ManagementPolicy::Observe
+        {
             self.breaks(Never::TouchWhatIsLeftAlone);
         }
         let age = |copy: &Copy| (copy.stored.desired.created, copy.uid().to_owned());
@@ -218,7 +220,9 @@ impl Universe {
         match act {
             Act::Create { .. } => self.check_creation(pass),
             Act::BeginVerification { .. } => {}
-            Act::Update { changes, .. } if desired.terminating && changes.enabled == Some(false) => {
+            Act::Update { changes, .. }
+                if desired.terminating && changes.enabled == Some(false) =>
+            {
                 self.check_destruction(pass);
             }
             Act::Update { id, changes } => {
@@ -241,9 +245,8 @@ impl Universe {
         if self.cloudflare.items.iter().any(visible) {
             self.breaks(Never::CreateTwice);
         }
-        let undone = |hand: Hand| {
-            hand.deed == Deed::Deleted && stored.desired.enabled == Some(hand.wanted)
-        };
+        let undone =
+            |hand: Hand| hand.deed == Deed::Deleted && stored.desired.enabled == Some(hand.wanted);
         if self.ledger.hand.is_some_and(undone) {
             self.breaks(Never::UndoADeletionByHand);
         }
@@ -293,7 +296,11 @@ impl Universe {
     }
 
     /// A status was written.
-    pub fn check_that_no_id_is_lost(&mut self, before: &SsoConnectorStatus, after: &SsoConnectorStatus) {
+    pub fn check_that_no_id_is_lost(
+        &mut self,
+        before: &SsoConnectorStatus,
+        after: &SsoConnectorStatus,
+    ) {
         let gone = |id: &Option<String>| {
             let id = id.as_ref().and_then(|id| id.parse().ok());
             id.is_none_or(|id: ConnectorId| self.cloudflare.item(&id).is_none())
@@ -339,9 +346,8 @@ impl Universe {
             return;
         }
         let bound = copy.stored.record.connector.as_ref();
-        let left = |item: &Item| {
-            item.creator == Creator::Operator || Some(&item.connector.id) == bound
-        };
+        let left =
+            |item: &Item| item.creator == Creator::Operator || Some(&item.connector.id) == bound;
         if self.cloudflare.items.iter().any(left) {
             self.breaks(Never::LeaveAConnectorBehind);
         }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{Class, Connector};
 use cloudflare_sso_operator::plan::{
-    Access, Act, Activity, Claim, Credentials, Definition, Guard, Look, Namespace,
-    Observed, Plan, Rival, Then, Verdict, World,
+    Access, Act, Activity, Claim, Credentials, Definition, Guard, Look, Namespace, Observed, Plan,
+    Rival, Then, Verdict, World,
 };
 use cloudflare_sso_operator::resource::ManagementPolicy;
 use k8s_openapi::jiff::Timestamp;
@@ -107,12 +107,16 @@ impl Pass {
     pub fn copies(&mut self) -> impl Iterator<Item = &mut Copy> {
         let rivals = self.rivals.iter_mut().map(|(copy, _)| copy);
         let confirmed = self.confirmed.iter_mut().map(|seen| &mut seen.copy);
-        std::iter::once(&mut self.copy).chain(rivals).chain(confirmed)
+        std::iter::once(&mut self.copy)
+            .chain(rivals)
+            .chain(confirmed)
     }
 
     pub fn retime(&mut self, axis: &mut Axis) {
         axis.claim(&mut self.claim);
-        self.listing.iter_mut().for_each(|listing| listing.retime(axis));
+        self.listing
+            .iter_mut()
+            .for_each(|listing| listing.retime(axis));
         let act = match &mut self.stage {
             Stage::Asking => return,
             Stage::About(act) => act,
@@ -148,7 +152,10 @@ impl Pass {
         Observed {
             credentials: self.credentials.clone(),
             claim: self.claim,
-            listing: self.listing.as_ref().map(|listing| listing.snapshot.clone()),
+            listing: self
+                .listing
+                .as_ref()
+                .map(|listing| listing.snapshot.clone()),
             rivals: self.rivals.iter().map(rival).collect(),
             namespace: Namespace::Stays,
             definition: self.definition,
@@ -189,7 +196,9 @@ impl Universe {
             Next::Ends(end) => {
                 let access = pass.observed().access();
                 let uid = pass.copy.uid().to_owned();
-                if let (Some(access), Some(known)) = (access, self.process(seat).present.get_mut(&uid)) {
+                if let (Some(access), Some(known)) =
+                    (access, self.process(seat).present.get_mut(&uid))
+                {
                     *known = access;
                 }
                 self.ends(seat, end);
@@ -205,7 +214,8 @@ impl Universe {
             End::Rest(span) => span,
             End::Conflict | End::Kubernetes => second,
         };
-        let due = self.now + Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0));
+        let due =
+            self.now + Duration::from_secs(span.as_secs() + u64::from(span.subsec_nanos() > 0));
         let entry = self.entry(seat);
         entry.superseded |= matches!(end, End::Conflict);
         entry.due = Some(due);
@@ -222,14 +232,17 @@ impl Universe {
         if process.entries[seat.name].uid != cached.uid() {
             process.forget(seat.name, now);
             process.entries[seat.name].uid = cached.uid().to_owned();
-            process.present.insert(cached.uid().to_owned(), Access::Untried);
+            process
+                .present
+                .insert(cached.uid().to_owned(), Access::Untried);
         }
         let entry = &mut process.entries[seat.name];
         entry.passed = cached.version;
         entry.due = None;
-        let ahead = entry.written.clone().filter(|written| {
-            written.uid() == cached.uid() && written.version > cached.version
-        });
+        let ahead = entry
+            .written
+            .clone()
+            .filter(|written| written.uid() == cached.uid() && written.version > cached.version);
         let copy = match ahead {
             Some(_) if entry.superseded => return Err(End::Conflict),
             Some(written) => written,
@@ -261,7 +274,9 @@ impl Universe {
         self.recall_rivals(seat, &mut pass);
         let Pass { copy, .. } = &pass;
         let stored = &copy.stored;
-        self.entry(seat).memory.begins(&stored.desired, &stored.record, now);
+        self.entry(seat)
+            .memory
+            .begins(&stored.desired, &stored.record, now);
         Ok(pass)
     }
 
@@ -269,7 +284,9 @@ impl Universe {
         let now = self.moment();
         let process = self.process(seat);
         let record = &copy.stored.record;
-        process.entries[seat.name].bound.clone_from(&record.connector);
+        process.entries[seat.name]
+            .bound
+            .clone_from(&record.connector);
         process.pair.recall(record, now);
         pass.copy = copy;
     }
@@ -286,7 +303,10 @@ impl Universe {
     pub fn note_rivals(&mut self, seat: Seat, pass: &mut Pass, all: &[Option<Copy>]) {
         let present = &self.process(seat).present;
         let access = |copy: &Copy| present.get(copy.uid()).copied().unwrap_or_default();
-        let others = all.iter().flatten().filter(|other| other.uid() != pass.copy.uid());
+        let others = all
+            .iter()
+            .flatten()
+            .filter(|other| other.uid() != pass.copy.uid());
         pass.rivals = others.map(|other| (other.clone(), access(other))).collect();
     }
 
@@ -362,7 +382,11 @@ impl Universe {
     }
 
     fn look(&mut self, contact: Contact<'_>, pass: &mut Pass, look: Look) -> Option<Next> {
-        let Contact { rules, seat, outcome } = contact;
+        let Contact {
+            rules,
+            seat,
+            outcome,
+        } = contact;
         pass.confirmed = None;
         match look {
             Look::Credentials => self.read_credentials(seat, pass),
@@ -372,7 +396,9 @@ impl Universe {
                 let process = self.process(seat);
                 let present = &process.present;
                 let uid = pass.copy.uid();
-                pass.claim = process.pair.claim(uid, |holder| present.contains_key(holder), now);
+                pass.claim = process
+                    .pair
+                    .claim(uid, |holder| present.contains_key(holder), now);
             }
             Look::Namespace => {}
             Look::Definition => {
@@ -384,13 +410,15 @@ impl Universe {
             Look::Listing { not_before } => return self.list(contact, pass, not_before),
             Look::Connector(id) => return self.get(contact, pass, id),
             Look::Object => {
-                let found = self.kubernetes(outcome, |universe| universe.cluster.objects.clone())?;
+                let found =
+                    self.kubernetes(outcome, |universe| universe.cluster.objects.clone())?;
                 let all = match found {
                     Ok(all) => all,
                     Err(next) => return Some(next),
                 };
                 let current = all[seat.name].clone();
-                let Some(current) = current.filter(|current| current.uid() == pass.copy.uid()) else {
+                let Some(current) = current.filter(|current| current.uid() == pass.copy.uid())
+                else {
                     return Some(Next::Ends(End::Rest(rules.timing.backoff)));
                 };
                 self.adopt(seat, pass, current);
@@ -445,10 +473,17 @@ impl Universe {
         guard: Guard,
         acts: bool,
     ) -> Option<Next> {
-        let Contact { rules, seat, outcome } = contact;
+        let Contact {
+            rules,
+            seat,
+            outcome,
+        } = contact;
         let before = pass.copy.status();
         let desired = &pass.copy.stored.desired;
-        let status = rules.status(verdict.status(&before, desired, Timestamp::UNIX_EPOCH), acts);
+        let status = rules.status(
+            verdict.status(&before, desired, Timestamp::UNIX_EPOCH),
+            acts,
+        );
         if status == before && !acts {
             return Some(Next::Goes);
         }
@@ -458,7 +493,9 @@ impl Universe {
         self.writes += 1;
         let basis = pass.copy.clone();
         let written = self.kubernetes(outcome, |universe| {
-            let written = universe.cluster.write_status(seat.name, &basis, &status, guard);
+            let written = universe
+                .cluster
+                .write_status(seat.name, &basis, &status, guard);
             if written.is_ok() {
                 universe.check_that_no_id_is_lost(&before, &status);
                 universe.check_that_nothing_is_taken(&basis, &status);
@@ -492,8 +529,9 @@ impl Universe {
             return Some(Next::Ends(End::Kubernetes));
         }
         let basis = pass.copy.clone();
-        let marked =
-            self.kubernetes(outcome, |universe| universe.cluster.set_finalizer(seat.name, &basis, true))?;
+        let marked = self.kubernetes(outcome, |universe| {
+            universe.cluster.set_finalizer(seat.name, &basis, true)
+        })?;
         match marked {
             Err(next) => Some(next),
             Ok(Err(_)) => Some(Next::Ends(End::Conflict)),
@@ -507,7 +545,11 @@ impl Universe {
     }
 
     fn release(&mut self, contact: Contact<'_>, pass: &Pass) -> Option<Next> {
-        let Contact { rules, seat, outcome } = contact;
+        let Contact {
+            rules,
+            seat,
+            outcome,
+        } = contact;
         let basis = pass.copy.clone();
         let released = self.kubernetes(outcome, |universe| {
             let before = universe.cluster.clone();

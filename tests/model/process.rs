@@ -115,7 +115,10 @@ impl Process {
     pub fn versions(&mut self) -> impl Iterator<Item = &mut u64> {
         let entries = self.entries.iter_mut().flat_map(|entry| {
             let pass = entry.pass.as_mut().into_iter();
-            let copies = entry.written.iter_mut().chain(pass.flat_map(|pass| pass.copies()));
+            let copies = entry
+                .written
+                .iter_mut()
+                .chain(pass.flat_map(|pass| pass.copies()));
             let versions = copies.map(|copy| &mut copy.version);
             versions.chain(std::iter::once(&mut entry.passed))
         });
@@ -127,7 +130,10 @@ impl Process {
     pub fn copies(&mut self) -> impl Iterator<Item = &mut Copy> {
         let entries = self.entries.iter_mut().flat_map(|entry| {
             let pass = entry.pass.as_mut().into_iter();
-            entry.written.iter_mut().chain(pass.flat_map(|pass| pass.copies()))
+            entry
+                .written
+                .iter_mut()
+                .chain(pass.flat_map(|pass| pass.copies()))
         });
         self.cache.iter_mut().flatten().chain(entries)
     }
@@ -137,7 +143,9 @@ impl Process {
             copy.retime(axis);
         }
         axis.pair(&mut self.pair);
-        self.listing.iter_mut().for_each(|listing| listing.retime(axis));
+        self.listing
+            .iter_mut()
+            .for_each(|listing| listing.retime(axis));
         for entry in &mut self.entries {
             axis.memory(&mut entry.memory);
             entry.due.iter_mut().for_each(|due| axis.visit(due));

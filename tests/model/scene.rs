@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{Connector, VerificationStatus};
-use cloudflare_sso_operator::plan::{Memory, Observed, Plan, Record, Snapshot, Timing, World, plan};
+use cloudflare_sso_operator::plan::{
+    Memory, Observed, Plan, Record, Snapshot, Timing, World, plan,
+};
 use cloudflare_sso_operator::resource::{EnforcementState, SsoConnectorSpec, SsoConnectorStatus};
 use stateright::{Model, Property};
 
@@ -140,7 +142,12 @@ impl Rules {
     }
 
     /// The list that passes share, if it was begun late enough.
-    pub fn share(&self, shared: Option<Listing>, not_before: Moment, now: Moment) -> Option<Listing> {
+    pub fn share(
+        &self,
+        shared: Option<Listing>,
+        not_before: Moment,
+        now: Moment,
+    ) -> Option<Listing> {
         let listing = shared?;
         if self.bug == Some(Bug::SkipsTheFreshList) {
             return Some(Listing::new(Snapshot {
@@ -158,10 +165,16 @@ fn verify(memory: &mut Memory, observed: &mut Observed) {
             verification.status = Some(VerificationStatus::Verified);
         }
     };
-    let seen = memory.sighting.iter_mut().filter_map(|seen| seen.connector.as_mut());
+    let seen = memory
+        .sighting
+        .iter_mut()
+        .filter_map(|seen| seen.connector.as_mut());
     seen.for_each(verified);
     if let Some(listing) = &mut observed.listing {
-        Arc::make_mut(listing).connectors.iter_mut().for_each(verified);
+        Arc::make_mut(listing)
+            .connectors
+            .iter_mut()
+            .for_each(verified);
     }
 }
 
@@ -242,11 +255,6 @@ impl Scene {
             known: Arc::default(),
         }
     }
-
-    pub fn with(mut self, bug: Bug) -> Self {
-        self.rules.bug = Some(bug);
-        self
-    }
 }
 
 impl Model for Scene {
@@ -269,7 +277,9 @@ impl Model for Scene {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
-            Property::always("never", |_: &Self, universe: &Universe| universe.broken.is_none()),
+            Property::always("never", |_: &Self, universe: &Universe| {
+                universe.broken.is_none()
+            }),
             Property::always("ends well", |scene: &Self, universe: &Universe| {
                 universe.broken.is_some() || universe.ends_well(scene).is_ok()
             }),

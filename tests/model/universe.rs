@@ -41,6 +41,8 @@ pub enum Event {
     Delete(Name),
     /// Applies the object if it is not there.
     Apply(Name),
+    /// Deletes and applies it again at once.
+    Replace(Name),
     WipeStatus(Name),
     Secret(Name, Secret),
     /// The definition is deleted, and with it every object.
@@ -52,8 +54,6 @@ pub enum Event {
     PersonDeletes,
     PersonCreates,
     Txt,
-    VerificationFails,
-    VerificationLapses,
     // What befalls the operator.
     /// The watch brings nothing any more.
     Freeze,
@@ -179,7 +179,11 @@ impl Universe {
                     let past = u8::try_from(self.cloudflare.past.len()).unwrap();
                     outcomes.extend((1..=past).map(Outcome::Lags));
                 }
-                actions.extend(outcomes.into_iter().map(|outcome| Action::Step(seat, outcome)));
+                actions.extend(
+                    outcomes
+                        .into_iter()
+                        .map(|outcome| Action::Step(seat, outcome)),
+                );
             }
             if may(Kind::Crash) {
                 actions.push(Action::Crash(index));
@@ -237,7 +241,10 @@ impl Universe {
         }
         let leader = self.leader;
         let objects = &self.cluster.objects;
-        if let Some(process) = self.processes[leader].as_mut().filter(|process| !process.frozen) {
+        if let Some(process) = self.processes[leader]
+            .as_mut()
+            .filter(|process| !process.frozen)
+        {
             process.cache.clone_from(objects);
         }
         Some(())
@@ -250,7 +257,9 @@ impl Universe {
     pub fn next_due(&self) -> Option<Duration> {
         let process = self.processes[self.leader].as_ref()?;
         let cached = |name: &Name| process.cache[*name].is_some();
-        let dues = (0..NAMES).filter(cached).filter_map(|name| process.entries[name].due);
+        let dues = (0..NAMES)
+            .filter(cached)
+            .filter_map(|name| process.entries[name].due);
         dues.min()
     }
 
@@ -276,7 +285,9 @@ impl Universe {
         let now = self.now;
         match event {
             Event::SetEnabled(name, enabled) => {
-                let edited = self.cluster.edit(name, |object| object.spec.enabled = enabled);
+                let edited = self
+                    .cluster
+                    .edit(name, |object| object.spec.enabled = enabled);
                 if edited {
                     self.ledger.wants(enabled);
                 }
@@ -321,6 +332,9 @@ impl Universe {
                 }
                 free
             }
+            Event::Replace(name) => {
+                self.happens(scene, Event::Delete(name)) && self.happens(scene, Event::Apply(name))
+            }
             Event::WipeStatus(name) => {
                 let wiped = self.cluster.wipe_status(name);
                 if wiped {
@@ -355,8 +369,6 @@ impl Universe {
                 self.passes();
                 !before
             }
-            Event::VerificationFails => self.lose_verification(VerificationStatus::Failed),
-            Event::VerificationLapses => self.lose_verification(VerificationStatus::Pending),
             Event::Freeze => self.freeze(true),
             Event::Thaw => self.freeze(false),
             Event::TakeOver => {
@@ -383,7 +395,11 @@ impl Universe {
     }
 
     fn lose_verification(&mut self, status: VerificationStatus) -> bool {
-        let lost = self.cloudflare.items.first().is_some_and(|item| item.status() != Some(&status));
+        let lost = self
+            .cloudflare
+            .items
+            .first()
+            .is_some_and(|item| item.status() != Some(&status));
         self.cloudflare.txt = false;
         self.cloudflare.lose_verification(status, self.now);
         self.passes();
@@ -440,9 +456,15 @@ impl Universe {
         if !self.cloudflare.items.iter().any(ours) {
             return;
         }
-        let records = self.cluster.objects.iter().flatten().map(|copy| &copy.stored.record);
+        let records = self
+            .cluster
+            .objects
+            .iter()
+            .flatten()
+            .map(|copy| &copy.stored.record);
         let mut records = records;
-        let stored = records.any(|record| record.connector.is_some() || !record.attempts.is_empty());
+        let stored =
+            records.any(|record| record.connector.is_some() || !record.attempts.is_empty());
         let known = self.processes[self.leader].as_ref().is_some_and(|process| {
             process.pair.known.is_some() || process.pair.open_attempts().next().is_some()
         });
@@ -495,7 +517,11 @@ impl Universe {
     fn all_versions(&mut self) -> impl Iterator<Item = &mut u64> {
         let objects = self.cluster.objects.iter_mut().flatten();
         let objects = objects.map(|copy| &mut copy.version);
-        let held = self.processes.iter_mut().flatten().flat_map(Process::versions);
+        let held = self
+            .processes
+            .iter_mut()
+            .flatten()
+            .flat_map(Process::versions);
         objects.chain(held)
     }
 }
