@@ -177,7 +177,7 @@ async fn a_process_that_begins_with_the_past_changes_nothing_by_it() {
         assert_eq!(object.metadata.uid, before.metadata.uid);
         assert_eq!(connector_id(&object), connector_id(before), "{name}");
         let connectors = connectors_for(&stage, ACCOUNT, &domain(name));
-        let expected = if *name == "emergency" { 0 } else { 1 };
+        let expected = usize::from(*name != "emergency");
         assert_eq!(connectors.len(), expected, "{name}");
     }
     stage.heartbeats(2).await;

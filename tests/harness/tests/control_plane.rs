@@ -233,8 +233,7 @@ async fn it_comes_back_with_all_that_is_and_without_what_was() -> Result<(), Har
         Err(refused) => Err(refused),
     };
     let code = match first {
-        Ok(WatchEvent::Error(status)) => status.code,
-        Err(kube::Error::Api(status)) => status.code,
+        Ok(WatchEvent::Error(status)) | Err(kube::Error::Api(status)) => status.code,
         other => panic!("{other:?}"),
     };
     assert_eq!(code, 410);

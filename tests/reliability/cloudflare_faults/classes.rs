@@ -103,140 +103,118 @@ impl FaultClass {
     }
 }
 
+/// A name, and how the call goes wrong.
+type Named = (&'static str, fn() -> Failure);
+
 /// Every class.
 pub(super) fn classes() -> Vec<FaultClass> {
     use Deed::{Done, Late, Refused, Undone};
     use Says::{BadToken, Impossible, Nonsense, Nothing, Slower, Truth};
-    let class = |name, failure: fn() -> Failure, says, deed| FaultClass {
+    let nonsense: Named = ("200-nonsense", || text(r#"{"success":true,"result":12}"#));
+    let silence: Named = ("silence", || delay(When::BeforeCommit, TOO_LONG));
+    let slow: Named = ("slow", || delay(When::AfterCommit, TOO_LONG / 5));
+    let throttled: Named = ("200-971", || Failure::unsuccessful(971));
+    [
+        of(Slower, Refused, &throttles()),
+        of(Slower, Undone, &[throttled]),
+        of(BadToken, Refused, &bad_tokens()),
+        of(Impossible, Refused, &refusals()),
+        of(Nothing, Undone, &errors()),
+        of(Nothing, Undone, &pages()),
+        of(Nothing, Undone, &oddities()),
+        of(Nonsense, Undone, &[nonsense]),
+        of(Nothing, Done, &lost_answers()),
+        of(Nothing, Late, &[silence]),
+        of(Truth, Done, &[slow]),
+    ]
+    .concat()
+}
+
+fn of(says: Says, deed: Deed, members: &[Named]) -> Vec<FaultClass> {
+    let class = |(name, failure): &Named| FaultClass {
         name,
-        failure,
+        failure: *failure,
         says,
         deed,
     };
-    vec![
-        class(
-            "429-971-wait",
-            || Failure::throttled(Some(SECOND)),
-            Slower,
-            Refused,
-        ),
-        class(
-            "429-10100",
-            || Failure::limit_reached(None),
-            Slower,
-            Refused,
-        ),
-        class("429-until-a-date", || until_a_date(429), Slower, Refused),
-        class(
-            "429-html-soon",
-            || with_header(429, "soon", FaultBody::Html),
-            Slower,
-            Refused,
-        ),
-        class("200-971", || Failure::unsuccessful(971), Slower, Undone),
-        class("401-10000", || envelope(401, 10_000), BadToken, Refused),
-        class(
-            "403-flake",
-            Failure::authentication_flake,
-            BadToken,
-            Refused,
-        ),
-        class("403-ban", Failure::banned, BadToken, Refused),
-        class("403-enriched", Failure::forbidden, BadToken, Refused),
-        class("400-6003", || envelope(400, 6003), BadToken, Refused),
-        class("400-1001", || envelope(400, 1001), Impossible, Refused),
-        class("404-7003", || envelope(404, 7003), Impossible, Refused),
-        class("405-405", || envelope(405, 405), Impossible, Refused),
-        class("422-as-html", refused_as_html, Impossible, Refused),
-        class("408-1000", || envelope(408, 1000), Nothing, Undone),
-        class("409-1000", || envelope(409, 1000), Nothing, Undone),
-        class("425-1000", || envelope(425, 1000), Nothing, Undone),
-        class("403-html", || Failure::html(403), Nothing, Undone),
-        class("404-html", || Failure::html(404), Nothing, Undone),
-        class("500-10001", || envelope(500, 10_001), Nothing, Undone),
-        class("502-html", || Failure::html(502), Nothing, Undone),
-        class(
-            "503-wait",
-            || with_header(503, "1", FaultBody::ProblemJson),
-            Nothing,
-            Undone,
-        ),
-        class("504-empty", || Failure::empty(504), Nothing, Undone),
-        class("520-html", || Failure::html(520), Nothing, Undone),
-        class(
-            "526-problem",
-            || Failure::problem_json(526),
-            Nothing,
-            Undone,
-        ),
-        class("302", || with_location("/client/v4/"), Nothing, Undone),
-        class("200-html", || Failure::html(200), Nothing, Undone),
-        class(
-            "200-half-json",
-            || text(r#"{"success":true,"result":"#),
-            Nothing,
-            Undone,
-        ),
-        class(
-            "200-deep-json",
-            || text(&"[".repeat(100_000)),
-            Nothing,
-            Undone,
-        ),
-        class("200-5-mib", || text(&" ".repeat(5 << 20)), Nothing, Undone),
-        class(
-            "200-nonsense",
-            || text(r#"{"success":true,"result":12}"#),
-            Nonsense,
-            Undone,
-        ),
-        class(
-            "reset",
-            || Failure::Reset {
-                when: When::BeforeCommit,
-            },
-            Nothing,
-            Undone,
-        ),
-        class(
-            "reset-after",
-            || Failure::Reset {
-                when: When::AfterCommit,
-            },
-            Nothing,
-            Done,
-        ),
-        class("truncated", || Failure::Truncate, Nothing, Done),
-        class(
-            "502-after",
-            || Failure::html(502).after_commit(),
-            Nothing,
-            Done,
-        ),
-        class(
-            "409-after",
-            || envelope(409, 1000).after_commit(),
-            Nothing,
-            Done,
-        ),
-        class(
-            "silence",
-            || delay(When::BeforeCommit, TOO_LONG),
-            Nothing,
-            Late,
-        ),
-        class(
-            "silence-after",
-            || delay(When::AfterCommit, TOO_LONG),
-            Nothing,
-            Done,
-        ),
-        class(
-            "slow",
-            || delay(When::AfterCommit, TOO_LONG / 5),
-            Truth,
-            Done,
-        ),
+    members.iter().map(class).collect()
+}
+
+fn throttles() -> [Named; 4] {
+    [
+        ("429-971-wait", || Failure::throttled(Some(SECOND))),
+        ("429-10100", || Failure::limit_reached(None)),
+        ("429-until-a-date", || until_a_date(429)),
+        ("429-html-soon", || {
+            with_header(429, "soon", FaultBody::Html)
+        }),
+    ]
+}
+
+fn bad_tokens() -> [Named; 5] {
+    [
+        ("401-10000", || envelope(401, 10_000)),
+        ("403-flake", Failure::authentication_flake),
+        ("403-ban", Failure::banned),
+        ("403-enriched", Failure::forbidden),
+        ("400-6003", || envelope(400, 6003)),
+    ]
+}
+
+fn refusals() -> [Named; 4] {
+    [
+        ("400-1001", || envelope(400, 1001)),
+        ("404-7003", || envelope(404, 7003)),
+        ("405-405", || envelope(405, 405)),
+        ("422-as-html", refused_as_html),
+    ]
+}
+
+/// In Cloudflare's envelope, and yet no word on whether it was done.
+fn errors() -> [Named; 4] {
+    [
+        ("408-1000", || envelope(408, 1000)),
+        ("409-1000", || envelope(409, 1000)),
+        ("425-1000", || envelope(425, 1000)),
+        ("500-10001", || envelope(500, 10_001)),
+    ]
+}
+
+/// What the edge says.
+fn pages() -> [Named; 7] {
+    [
+        ("403-html", || Failure::html(403)),
+        ("404-html", || Failure::html(404)),
+        ("502-html", || Failure::html(502)),
+        ("503-wait", || with_header(503, "1", FaultBody::ProblemJson)),
+        ("504-empty", || Failure::empty(504)),
+        ("520-html", || Failure::html(520)),
+        ("526-problem", || Failure::problem_json(526)),
+    ]
+}
+
+fn oddities() -> [Named; 6] {
+    [
+        ("302", || with_location("/client/v4/")),
+        ("200-html", || Failure::html(200)),
+        ("200-half-json", || text(r#"{"success":true,"result":"#)),
+        ("200-deep-json", || text(&"[".repeat(100_000))),
+        ("200-5-mib", || text(&" ".repeat(5 << 20))),
+        ("reset", || Failure::Reset {
+            when: When::BeforeCommit,
+        }),
+    ]
+}
+
+fn lost_answers() -> [Named; 5] {
+    [
+        ("reset-after", || Failure::Reset {
+            when: When::AfterCommit,
+        }),
+        ("truncated", || Failure::Truncate),
+        ("502-after", || Failure::html(502).after_commit()),
+        ("409-after", || envelope(409, 1000).after_commit()),
+        ("silence-after", || delay(When::AfterCommit, TOO_LONG)),
     ]
 }
 

@@ -80,7 +80,7 @@ fn reason(status: StatusCode) -> String {
 }
 
 /// The first half of `whole`, and then what `rest` says of the other half.
-pub(super) fn half<R>(whole: Bytes, rest: impl FnOnce(Bytes) -> R) -> Body
+pub(super) fn half<R>(whole: &Bytes, rest: impl FnOnce(Bytes) -> R) -> Body
 where
     R: Future<Output = io::Result<Bytes>> + Send + 'static,
 {

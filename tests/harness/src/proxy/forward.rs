@@ -204,7 +204,7 @@ async fn break_off(response: Response<Body>, rule: Arc<Rule>) -> Result<Response
     let whole = axum::body::to_bytes(body, usize::MAX)
         .await
         .map_err(Cut::Answer)?;
-    let body = half(whole, |rest| async move {
+    let body = half(&whole, |rest| async move {
         if rule.treatment == Treatment::CutInAnswer {
             return Err(io::Error::other(Cut::Wanted));
         }

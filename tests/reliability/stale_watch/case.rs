@@ -1,35 +1,15 @@
-//! The watch is open and silent while reads and writes work, as it is in the moments before a failing API server or network is
-//! found out. Persons edit, delete and re-create objects meanwhile, and Cloudflare gives the operator every reason to act on
-//! what it last saw of them. Nothing that it decides on such a copy takes effect, and once the watch speaks again all
-//! is as it was asked for.
+//! What happens to one object while nobody tells the operator, and what must come of it.
 
-use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
-use futures::future::join_all;
-use harness::{ApiServerProxy, EventInterception, EventTreatment};
-use kube::ResourceExt as _;
+use cloudflare_sso_operator::resource::SsoConnector;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
-use simulator::{
-    ConnectorChange, Failure, Fault, FaultHandle, Operation, Repeat, VerificationStatus, When,
-};
+use simulator::{ConnectorChange, Failure, Fault, FaultHandle, Repeat, VerificationStatus};
 
-use crate::stage::{ACCOUNT, PATIENCE, Stage, code, condition, connector_id};
-use crate::witness::{OBJECTS, Witness, connectors_for, counts, until_bound_anew};
-
-/// A call may last as long as a test holds it, and what fails is begun again soon.
-const FLAGS: [&str; 8] = [
-    "--call-timeout",
-    "10s",
-    "--creation-grace",
-    "15s",
-    "--lease-duration",
-    "18s",
-    "--restart-backoff",
-    "1s",
-];
+use crate::stage::{ACCOUNT, PATIENCE, Stage, code, connector_id};
+use crate::witness::{Witness, connectors_for, until_bound_anew};
 
 /// What the operator is expected to do once it may see the object again.
-enum End {
+pub(super) enum End {
     /// The object is there, with this reason of `Ready`.
     Ready(&'static str),
     /// The object is gone.
@@ -39,8 +19,8 @@ enum End {
 }
 
 /// One object, what happens to it unseen, and what must come of it.
-struct Case {
-    name: &'static str,
+pub(super) struct Case {
+    pub(super) name: &'static str,
     fields: Value,
     /// What a person does while nothing is seen.
     unseen: Unseen,
@@ -48,17 +28,17 @@ struct Case {
     temptation: Temptation,
     end: End,
     /// Creations, beginnings, updates and deletions for the object's domain after the freeze.
-    mutations: [usize; 4],
+    pub(super) mutations: [usize; 4],
 }
 
-enum Unseen {
+pub(super) enum Unseen {
     Edit(Value),
     EnableAgain,
     Delete,
     Replace,
 }
 
-enum Temptation {
+pub(super) enum Temptation {
     /// Somebody changes the wording.
     Wording,
     /// The domain is verified.
@@ -71,7 +51,7 @@ enum Temptation {
     Token,
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let wording = || json!({ "useFedrampLanguage": true });
     let case = |name, fields, unseen, temptation, end, mutations| Case {
         name,
@@ -167,12 +147,12 @@ fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    fn domain(&self) -> String {
+    pub(super) fn domain(&self) -> String {
         format!("{}.example", self.name)
     }
 
     /// Brings the object to where the freeze finds it. What is returned keeps Cloudflare from answering.
-    async fn prepare(&self, stage: &Stage) -> (SsoConnector, Option<FaultHandle>) {
+    pub(super) async fn prepare(&self, stage: &Stage) -> (SsoConnector, Option<FaultHandle>) {
         let (name, domain) = (self.name, self.domain());
         let admin = stage.simulator.admin();
         stage.connector(name, &domain, self.fields.clone()).await;
@@ -202,7 +182,7 @@ impl Case {
     }
 
     /// What a person does.
-    async fn happen(&self, stage: &Stage) {
+    pub(super) async fn happen(&self, stage: &Stage) {
         match &self.unseen {
             Unseen::Edit(spec) => stage.patch_spec(self.name, spec.clone()).await,
             Unseen::EnableAgain => {
@@ -219,7 +199,12 @@ impl Case {
     }
 
     /// What Cloudflare does.
-    async fn tempt(&self, stage: &Stage, object: &SsoConnector, silence: Option<FaultHandle>) {
+    pub(super) async fn tempt(
+        &self,
+        stage: &Stage,
+        object: &SsoConnector,
+        silence: Option<FaultHandle>,
+    ) {
         let admin = stage.simulator.admin();
         let id = connector_id(object);
         match self.temptation {
@@ -245,7 +230,12 @@ impl Case {
     }
 
     /// How the operator shows that it would have acted.
-    async fn until_tempted(&self, stage: &Stage, witness: &Witness<'_>, object: &SsoConnector) {
+    pub(super) async fn until_tempted(
+        &self,
+        stage: &Stage,
+        witness: &Witness<'_>,
+        object: &SsoConnector,
+    ) {
         match self.temptation {
             // What is taken down is read again first, and the answer is all that it needs.
             Temptation::Recovery => {
@@ -259,7 +249,7 @@ impl Case {
     }
 
     /// How it ends once everything is seen.
-    async fn until_ended(&self, stage: &Stage, object: &SsoConnector) {
+    pub(super) async fn until_ended(&self, stage: &Stage, object: &SsoConnector) {
         match self.end {
             End::Ready(reason) => {
                 stage.until_ready_is(self.name, reason).await;
@@ -270,147 +260,13 @@ impl Case {
             End::Succeeded => {
                 let own = until_bound_anew(stage, self.name, object).await;
                 let domain = format!("new-{}", self.domain());
-                assert_eq!(connectors_for(stage, ACCOUNT, &domain), [own.clone()]);
-                assert_ne!(connector_id(object), Some(own), "not the old one's");
+                assert_ne!(
+                    connector_id(object).as_ref(),
+                    Some(&own),
+                    "not the old one's"
+                );
+                assert_eq!(connectors_for(stage, ACCOUNT, &domain), [own]);
             }
         }
     }
-}
-
-#[tokio::test]
-async fn what_is_decided_on_copies_from_before_the_watch_froze_takes_no_effect() {
-    let stage = Stage::set().await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let mut operator = stage.operator_through(Some(proxy.url()), &FLAGS).await;
-    let cases = cases();
-    let prepared = join_all(cases.iter().map(|case| case.prepare(&stage))).await;
-
-    let frozen = freeze(&proxy);
-    let witness = Witness::from_now(&stage, &proxy);
-    join_all(cases.iter().map(|case| case.happen(&stage))).await;
-    tokio::time::timeout(PATIENCE, frozen.arrived())
-        .await
-        .unwrap();
-    let (objects, silences): (Vec<_>, Vec<_>) = prepared.into_iter().unzip();
-    let all = || cases.iter().zip(&objects);
-    join_all(
-        all()
-            .zip(silences)
-            .map(|((case, object), silence)| case.tempt(&stage, object, silence)),
-    )
-    .await;
-    join_all(all().map(|(case, object)| case.until_tempted(&stage, &witness, object))).await;
-    // And again and again, ever more slowly.
-    stage.heartbeats(6).await;
-    for case in &cases {
-        let mutations = witness.mutations(&case.domain());
-        assert!(mutations.is_empty(), "{}: {mutations:#?}", case.name);
-        let calls = witness.about(case.name).len();
-        assert!(calls <= 14, "{}: {calls} calls", case.name);
-    }
-
-    frozen.release();
-    join_all(all().map(|(case, object)| case.until_ended(&stage, object))).await;
-    stage.heartbeats(2).await;
-    for (case, object) in all() {
-        let mutations = witness.mutations(&case.domain());
-        assert_eq!(
-            counts(&mutations),
-            case.mutations,
-            "{}: {mutations:#?}",
-            case.name
-        );
-        let there = connectors_for(&stage, ACCOUNT, &case.domain());
-        let bound: Vec<_> = connector_id(object).into_iter().collect();
-        assert_eq!(there, bound, "{}: no second one, none deleted", case.name);
-    }
-    assert!(operator.process().is_running().unwrap());
-    assert_eq!(operator.get("/readyz").await.unwrap(), "ok\n");
-    println!("frozen watch: {} cases", cases.len());
-}
-
-/// The object for which a connector was created is gone, and another one of its name is there, before the answer comes.
-#[tokio::test]
-async fn an_object_that_was_created_again_unseen_is_not_given_the_id_that_comes_back() {
-    let stage = Stage::set().await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let _operator = stage.operator_through(Some(proxy.url()), &FLAGS).await;
-    let hold = Failure::Hold {
-        when: When::AfterCommit,
-    };
-    let hold = Fault::new(hold)
-        .on(Operation::Create)
-        .on_domain("old.example");
-    let held = stage.simulator.admin().push_fault(hold);
-    stage.connector("example", "old.example", json!({})).await;
-    held.arrived(PATIENCE).await.unwrap();
-    let old = stage.objects().get("example").await.unwrap();
-
-    let frozen = freeze(&proxy);
-    let witness = Witness::from_now(&stage, &proxy);
-    stage.delete("example").await;
-    stage.connector("example", "new.example", json!({})).await;
-    held.release();
-    witness.until_refused("example").await;
-    stage.heartbeats(4).await;
-    let object = stage.objects().get("example").await.unwrap();
-    assert_eq!(connector_id(&object), None);
-    frozen.release();
-    let own = until_bound_anew(&stage, "example", &old).await;
-    assert_eq!(connectors_for(&stage, ACCOUNT, "new.example"), [own]);
-    assert_eq!(connectors_for(&stage, ACCOUNT, "old.example").len(), 1);
-    assert_eq!(counts(&witness.mutations("old.example")), [0, 0, 0, 0]);
-}
-
-/// Events that come late, one by one, are events of the past: each is older than what the operator has written meanwhile.
-#[tokio::test]
-async fn what_the_operator_has_written_itself_is_not_forgotten_for_the_past_that_comes_late() {
-    let stage = Stage::set().await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
-    stage.connector("before", "before.example", json!({})).await;
-    stage.until_ready_is("before", "AwaitingVerification").await;
-    // The object arrives, and of all that becomes of it nothing does.
-    let frozen = proxy.intercept_events(EventTreatment::Hold, |event| {
-        event.object["metadata"]["name"] == "example"
-            && event.object["status"]["conditions"][0]["reason"] != "Reconciling"
-    });
-    let enabled = json!({ "enabled": true, "deletionPolicy": "Delete" });
-    let id = {
-        stage.connector("example", "example.com", enabled).await;
-        let waiting = stage
-            .until_ready_is("example", "AwaitingVerification")
-            .await;
-        let admin = stage.simulator.admin();
-        admin.publish_txt("example.com", &code(&waiting).unwrap());
-        let enabled = stage.until_ready_is("example", "Available").await;
-        connector_id(&enabled).unwrap()
-    };
-    let version = || async {
-        stage
-            .objects()
-            .get("example")
-            .await
-            .unwrap()
-            .resource_version()
-    };
-    let settled = version().await;
-    frozen.release();
-    stage.heartbeats(6).await;
-    assert_eq!(version().await, settled, "nothing is written for the past");
-    let mutations = stage.simulator.calls().mutations().on_domain("example.com");
-    assert_eq!(counts(&mutations), [1, 0, 1, 0], "{mutations:#?}");
-    assert_eq!(connectors_for(&stage, ACCOUNT, "example.com"), [id]);
-    let ready = condition(
-        &stage.objects().get("example").await.unwrap(),
-        ConditionType::Ready,
-    );
-    assert_eq!(ready.0, "True");
-}
-
-/// Nothing more is told of the objects.
-pub(crate) fn freeze(proxy: &ApiServerProxy) -> EventInterception {
-    proxy.intercept_events(EventTreatment::Hold, |event| {
-        event.path.starts_with(OBJECTS)
-    })
 }
