@@ -301,8 +301,8 @@ fn slug(heading: &str) -> String {
 /// The tests that a text names, each as `file.rs::function`.
 fn proofs(text: &str) -> impl Iterator<Item = (String, &str)> {
     text.split('`').filter_map(|word| {
-        let (file, test) = word.split_once(".rs::")?;
-        Some((format!("{file}.rs"), test))
+        let (file, function) = word.split_once(".rs::")?;
+        Some((format!("{file}.rs"), function))
     })
 }
 
