@@ -1,13 +1,21 @@
 # Thin names for scripts and cargo commands; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster cluster-down crd manifests image
+.PHONY: help demo test cluster cluster-down crd manifests image fuzz deny
 
 # In the profile and with the features of the tests, so that nothing is built twice.
 PLAYGROUND := $(or $(CARGO_TARGET_DIR),target)/debug/playground
 
 # Tests that run a control plane mostly wait, so there may be more of them than cores.
 TEST_THREADS := $(shell cores=$$(nproc); echo $$((cores > 4 ? cores : 4)))
+
+# What cargo can do only with a tool of its own, unless that is on PATH.
+TOOLS := $(or $(CARGO_TARGET_DIR),target)/tools
+RUN_TOOLS := PATH="$(abspath $(TOOLS))/bin:$$PATH"
+
+TARGET := envelope
+SECONDS := 60
+FUZZED := $(or $(CARGO_TARGET_DIR),target)/fuzz
 
 help: ## list what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 15
@@ -36,6 +44,17 @@ manifests: ## write deploy/install.yaml from the chart
 image: ## build the image into an OCI archive, without a container engine
 	@echo 'building the image (about 3 minutes the first time) …' >&2
 	@.ci/image
+
+fuzz: ## let libFuzzer look for bytes that break a parser (TARGET=envelope chooses one of tests/fuzz/targets/, SECONDS=60 how long)
+	@command -v cargo-fuzz >/dev/null || cargo install --quiet --locked --root $(TOOLS) cargo-fuzz@0.13.2
+	@mkdir -p $(FUZZED)/corpus/$(TARGET) $(FUZZED)/artifacts/$(TARGET)
+	$(RUN_TOOLS) CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_STRIP=none cargo fuzz run --fuzz-dir tests/fuzz \
+	  --target-dir $(FUZZED) --sanitizer none --features libfuzzer $(TARGET) $(FUZZED)/corpus/$(TARGET) tests/fuzz/corpus/$(TARGET) \
+	  -- -artifact_prefix=$(FUZZED)/artifacts/$(TARGET)/ -max_total_time=$(SECONDS) -max_len=8192
+
+deny: ## hold licences, sources, crates and advisories to deny.toml (builds cargo-deny the first time; advisories need the network)
+	@command -v cargo-deny >/dev/null || cargo install --quiet --locked --root $(TOOLS) cargo-deny@0.20.2
+	$(RUN_TOOLS) cargo deny --workspace --locked check
 
 .PHONY: programs parts release playground
 

@@ -22,9 +22,10 @@ const MONITORING: &str = "docs/monitoring.md";
 const RELIABILITY: &str = "docs/reliability.md";
 const CONDITIONS: &str = "docs/conditions.md";
 const BEHAVIOUR: &str = "docs/behaviour.md";
+const SECURITY: &str = "SECURITY.md";
 
 /// The pages that describe the tree as it is now.
-const DESCRIBING: [&str; 7] = [
+const DESCRIBING: [&str; 8] = [
     "README.md",
     "CONTRIBUTING.md",
     ARCHITECTURE,
@@ -32,6 +33,7 @@ const DESCRIBING: [&str; 7] = [
     MONITORING,
     RELIABILITY,
     BEHAVIOUR,
+    SECURITY,
 ];
 
 #[test]
@@ -78,22 +80,28 @@ fn every_path_that_is_named_exists() {
 
 #[test]
 fn every_test_that_is_named_as_a_proof_exists() {
-    let text = read(BEHAVIOUR);
-    let named: BTreeSet<(&str, &str)> = text
-        .split('`')
-        .filter_map(|word| word.split_once(".rs::"))
-        .collect();
-    let missing: Vec<String> = named
-        .iter()
-        .map(|(file, test)| (format!("{file}.rs"), format!("fn {test}(")))
-        .filter(|(file, test)| {
-            let code = fs::read_to_string(repository().join(file));
-            !code.is_ok_and(|code| code.contains(test))
-        })
-        .map(|(file, test)| format!("{file} has no `{test}…)`"))
-        .collect();
-    assert!(!named.is_empty(), "{BEHAVIOUR} names no test");
-    assert!(missing.is_empty(), "{BEHAVIOUR}: {missing:#?}");
+    let mut missing = Vec::new();
+    for page in pages(repository()) {
+        let text = fs::read_to_string(&page).unwrap();
+        missing.extend(
+            proofs(&text)
+                .filter(|(file, test)| !has_function(file, test))
+                .map(|(file, test)| format!("{}: {file} has no {test}", page.display())),
+        );
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn every_promise_and_every_threat_names_a_test() {
+    for page in [BEHAVIOUR, SECURITY] {
+        let text = read(page);
+        let unproved: Vec<&str> = rows_ending_in(&text, "test")
+            .filter(|row| proofs(row).next().is_none())
+            .collect();
+        assert!(proofs(&text).next().is_some(), "{page} names no test");
+        assert!(unproved.is_empty(), "{page}: {unproved:#?}");
+    }
 }
 
 #[test]
@@ -288,6 +296,30 @@ fn slug(heading: &str) -> String {
         .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
         .map(|c| if c == ' ' { '-' } else { c })
         .collect()
+}
+
+/// The tests that a text names, each as `file.rs::function`.
+fn proofs(text: &str) -> impl Iterator<Item = (String, &str)> {
+    text.split('`').filter_map(|word| {
+        let (file, function) = word.split_once(".rs::")?;
+        Some((format!("{file}.rs"), function))
+    })
+}
+
+fn has_function(file: &str, function: &str) -> bool {
+    let code = fs::read_to_string(repository().join(file));
+    code.is_ok_and(|code| code.contains(&format!("fn {function}(")))
+}
+
+/// The rows of every table whose last column has this heading.
+fn rows_ending_in<'a>(text: &'a str, heading: &str) -> impl Iterator<Item = &'a str> {
+    let heading = format!("| {heading} |");
+    let mut inside = false;
+    prose(text).filter(move |line| {
+        let is_heading = line.ends_with(&heading);
+        inside = is_heading || (inside && line.starts_with('|'));
+        inside && !is_heading && !line.starts_with("|---")
+    })
 }
 
 /// Whatever looks like part of a path, wherever it stands.

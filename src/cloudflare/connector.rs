@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::time;
 use crate::foreign_text;
 use crate::identity::{ConnectorId, EmailDomain};
 
@@ -159,7 +160,7 @@ fn text<'a>(value: &'a Value, field: &str) -> Option<&'a str> {
 }
 
 fn timestamp(value: &Value, field: &str) -> Option<Timestamp> {
-    text(value, field)?.parse().ok()
+    time::from_json(text(value, field)?)
 }
 
 fn as_text<S: serde::Serializer>(domain: &EmailDomain, serializer: S) -> Result<S::Ok, S::Error> {

@@ -15,10 +15,22 @@ pub(super) struct Envelope {
     pub(super) complaints: Vec<Complaint>,
     /// `null` if absent.
     pub(super) result: Value,
-    /// How many items there are on all pages together, if the answer says so.
-    pub(super) total_count: Option<u64>,
-    /// How many pages there are, if the answer says so.
-    pub(super) total_pages: Option<u64>,
+    /// How many items there are on all pages together.
+    pub(super) total_count: Count,
+    /// How many pages there are.
+    pub(super) total_pages: Count,
+}
+
+/// How many there are of something, as an answer says it. Of two, the one that says more is the greater one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) enum Count {
+    /// The answer does not say it.
+    #[default]
+    Unsaid,
+    /// So many.
+    Of(u64),
+    /// The answer says it in a way that nobody can read, so there may be any number.
+    Unreadable,
 }
 
 /// One entry of `errors`, or of its `error_chain`.
@@ -38,8 +50,8 @@ impl Envelope {
         Some(Self {
             success,
             complaints: complaints.unwrap_or_default(),
-            total_count: value["result_info"]["total_count"].as_u64(),
-            total_pages: value["result_info"]["total_pages"].as_u64(),
+            total_count: Count::read(&value["result_info"], "total_count"),
+            total_pages: Count::read(&value["result_info"], "total_pages"),
             result: value["result"].take(),
         })
     }
@@ -50,8 +62,8 @@ impl Envelope {
             success: true,
             complaints: Vec::new(),
             result: Value::Null,
-            total_count: None,
-            total_pages: None,
+            total_count: Count::Unsaid,
+            total_pages: Count::Unsaid,
         }
     }
 
@@ -92,6 +104,19 @@ fn complaints(errors: &[Value]) -> Vec<Complaint> {
         complaints.extend(chain.filter_map(Complaint::from_json));
     }
     complaints
+}
+
+impl Count {
+    fn read(info: &Value, name: &str) -> Self {
+        let said = match info {
+            Value::Object(fields) => fields.get(name).unwrap_or(&Value::Null),
+            other => other,
+        };
+        match said {
+            Value::Null => Self::Unsaid,
+            said => said.as_u64().map_or(Self::Unreadable, Self::Of),
+        }
+    }
 }
 
 impl Complaint {

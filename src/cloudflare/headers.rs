@@ -6,15 +6,16 @@
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
-use k8s_openapi::jiff::fmt::rfc2822;
 use reqwest::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+
+use super::time;
 
 /// The longest pause that an answer can ask for; no documented block lasts longer than five minutes.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// The time of the answer by Cloudflare's clock.
 pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    timestamp(text(headers, DATE)?)
+    time::from_header(text(headers, DATE)?)
 }
 
 /// How long Cloudflare asks us to wait.
@@ -26,7 +27,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         // A date in the past asks for no pause.
-        let wait = timestamp(value)?.duration_since(date(headers)?);
+        let wait = time::from_header(value)?.duration_since(date(headers)?);
         wait.try_into().unwrap_or(Duration::ZERO)
     };
     Some(pause.min(LONGEST_PAUSE))
@@ -34,10 +35,6 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
-}
-
-fn timestamp(value: &str) -> Option<Timestamp> {
-    rfc2822::DateTimeParser::new().parse_timestamp(value).ok()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::connector::Connector;
-use super::envelope::Envelope;
+use super::envelope::{Count, Envelope};
 use crate::identity::ConnectorId;
 
 const MAX_PAGES: u64 = 50;
@@ -47,8 +47,8 @@ pub(super) struct Collector {
     pages: u64,
     /// The highest counts that any page gave: a count may fall while pages are read, and then an item has moved to a
     /// page that was read already.
-    total_count: Option<u64>,
-    total_pages: Option<u64>,
+    total_count: Count,
+    total_pages: Count,
     flaw: Option<&'static str>,
 }
 
@@ -58,6 +58,9 @@ impl Collector {
         self.pages += 1;
         self.total_count = self.total_count.max(page.total_count);
         self.total_pages = self.total_pages.max(page.total_pages);
+        if [self.total_count, self.total_pages].contains(&Count::Unreadable) {
+            self.flaw = Some("Cloudflare's list comes with a count that is no number");
+        }
         let before = self.connectors.len();
         match &page.result {
             Value::Array(items) => items.iter().for_each(|item| self.take(item)),
@@ -105,9 +108,9 @@ impl Collector {
 
     fn lacks_something(&self) -> bool {
         match (self.total_count, self.total_pages) {
-            (Some(items), _) => items > self.connectors.len() as u64,
-            (None, Some(pages)) => pages > self.pages,
-            (None, None) => false,
+            (Count::Of(items), _) => items > self.connectors.len() as u64,
+            (Count::Unsaid, Count::Of(pages)) => pages > self.pages,
+            (Count::Unsaid | Count::Unreadable, _) => false,
         }
     }
 }
@@ -146,10 +149,16 @@ mod tests {
 
     #[test]
     fn one_page_without_counts_is_complete() {
-        for ids in [0..0, 0..1, 0..30] {
-            let (listing, _) = collect(&[page(&items(ids.clone()), &json!(null))]);
-            assert_eq!(listing.complete, Completeness::Complete);
-            assert_eq!(listing.connectors.len(), ids.len());
+        for info in [
+            json!(null),
+            json!({}),
+            json!({"total_count": null, "page": 1}),
+        ] {
+            for ids in [0..0, 0..1, 0..30] {
+                let (listing, _) = collect(&[page(&items(ids.clone()), &info)]);
+                assert_eq!(listing.complete, Completeness::Complete);
+                assert_eq!(listing.connectors.len(), ids.len());
+            }
         }
     }
 
@@ -209,6 +218,30 @@ mod tests {
                 1,
             ),
             ("counted, not listed", vec![page(&json!([]), &many)], 1, 0),
+            (
+                "counted in words",
+                vec![page(&items(0..2), &json!({"total_count": "three"}))],
+                1,
+                2,
+            ),
+            (
+                "counted with a point",
+                vec![page(&items(0..2), &json!({"total_count": 3.0}))],
+                1,
+                2,
+            ),
+            (
+                "counted below zero",
+                vec![page(&items(0..2), &json!({"total_pages": -1}))],
+                1,
+                2,
+            ),
+            (
+                "counts of another shape",
+                vec![page(&items(0..2), &json!([{"total_count": 3}]))],
+                1,
+                2,
+            ),
             (
                 "same page again",
                 vec![page(&items(0..2), &many), page(&items(0..2), &many)],

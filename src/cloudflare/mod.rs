@@ -16,6 +16,7 @@ mod failure;
 mod gate;
 mod headers;
 mod listing;
+mod time;
 mod token;
 mod verdict;
 

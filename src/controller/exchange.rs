@@ -237,13 +237,10 @@ impl Pass<'_> {
         self.count(endpoint, result.as_ref().err(), started);
         let acted = self.context.clock.now();
         self.entry.memory.acted_at = Some(acted);
-        // The answer to a POST shows the connector as well as a look at it would.
-        if let Some(sighting) = sighting.filter(shows_verification) {
-            self.entry.memory.saw(Sighting {
-                at: acted,
-                ..sighting
-            });
-        }
+        let answer = sighting.filter(shows_verification);
+        self.entry
+            .memory
+            .answered(answer.map(|seen| Sighting { at: acted, ..seen }));
         match result {
             Ok(()) => self.worked(endpoint),
             Err(failure) => self.note_failure(failure),

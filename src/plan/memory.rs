@@ -13,6 +13,9 @@ use crate::identity::ConnectorId;
 pub struct Memory {
     /// The newest look at the connector by its ID.
     pub sighting: Option<Sighting>,
+    /// What the answer to our POST has shown, until the connector is looked at by its ID. An answer may name another one, so
+    /// this is enough to wait on, and nothing is changed on its word.
+    pub answer: Option<Sighting>,
     /// A difference in `enabled` that was seen and is not confirmed yet.
     pub difference: Option<Difference>,
     /// Since when every look at the connector has shown its domain as not verified.
@@ -132,13 +135,7 @@ impl Memory {
 
     /// A connector was looked at by its ID. Keeps what must be counted from the first of several looks at the same one.
     pub fn saw(&mut self, sighting: Sighting) {
-        let another = |seen: &Sighting| seen.id != sighting.id;
-        if self.sighting.as_ref().is_some_and(another) {
-            self.gone_since = None;
-            self.difference = None;
-            self.unverified_since = None;
-            self.update = None;
-        }
+        self.turn_to(&sighting.id);
         match &sighting.connector {
             None => {
                 self.gone_since.get_or_insert(sighting.at);
@@ -154,6 +151,25 @@ impl Memory {
             }
         }
         self.sighting = Some(sighting);
+        self.answer = None;
+    }
+
+    /// The answer to our POST has shown a connector, if it has.
+    pub fn answered(&mut self, sighting: Option<Sighting>) {
+        if let Some(sighting) = &sighting {
+            self.turn_to(&sighting.id);
+        }
+        self.answer = sighting;
+    }
+
+    /// What was counted for another connector does not count for this one.
+    fn turn_to(&mut self, id: &ConnectorId) {
+        if self.sighting.as_ref().is_some_and(|seen| seen.id != *id) {
+            self.gone_since = None;
+            self.difference = None;
+            self.unverified_since = None;
+            self.update = None;
+        }
     }
 
     /// Restarts the count when the value seen is another one, or when we changed it in between.
@@ -169,6 +185,14 @@ impl Memory {
     #[must_use]
     pub fn sighting_of(&self, id: &ConnectorId) -> Option<&Sighting> {
         self.sighting
+            .as_ref()
+            .filter(|seen| seen.id == *id && self.counts(seen.at))
+    }
+
+    /// What the answer to our POST has shown of that connector, if nothing is known better by now.
+    #[must_use]
+    pub fn answer_about(&self, id: &ConnectorId) -> Option<&Sighting> {
+        self.answer
             .as_ref()
             .filter(|seen| seen.id == *id && self.counts(seen.at))
     }

@@ -213,7 +213,8 @@ impl View<'_> {
 /// The newest look at the connector, if it is recent enough and shows all that a decision needs.
 fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> {
     let look = || Err(Box::new(Plan::Look(Look::Connector(id.clone()))));
-    let sighting = world.memory.sighting_of(id);
+    let page = world.memory.sighting_of(id);
+    let sighting = page.or_else(|| world.memory.answer_about(id));
     let listing = world
         .observed
         .listing
@@ -226,11 +227,11 @@ fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> 
             not_before: world.no_older_than(world.timing.poll_settled),
         }))),
         (Some(seen), list) if list.is_none_or(|list| list.begun <= seen.at) => {
-            by_id(world, id, seen)
+            seen_as(world, id, seen, page.is_some())
         }
         // Whatever a list shows or does not show, it disproves nothing that the connector's own page said just now.
         (Some(seen), _) if seen.connector.is_none() && is_recent(world, seen) => {
-            by_id(world, id, seen)
+            seen_as(world, id, seen, page.is_some())
         }
         (_, Some(_)) | (Some(_), None) => match listed {
             Some((list, connector))
@@ -255,10 +256,11 @@ fn view<'a>(world: &World<'a>, id: &ConnectorId) -> Result<View<'a>, Box<Plan>> 
     }
 }
 
-fn by_id<'a>(
+fn seen_as<'a>(
     world: &World<'a>,
     id: &ConnectorId,
     seen: &'a Sighting,
+    by_id: bool,
 ) -> Result<View<'a>, Box<Plan>> {
     match &seen.connector {
         Some(connector) => fresh(
@@ -268,7 +270,7 @@ fn by_id<'a>(
                 connector,
                 at: seen.at,
                 date: seen.date,
-                by_id: true,
+                by_id,
             },
         ),
         None => Err(Box::new(gone::plan(world, id, seen))),

@@ -4,6 +4,7 @@ mod cases;
 mod endpoints;
 mod faults;
 mod knobs;
+mod network;
 mod secrecy;
 mod setting;
 mod shapes;

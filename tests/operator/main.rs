@@ -13,6 +13,7 @@ mod deletion;
 mod duplicates;
 mod enforcement;
 mod export;
+mod hostile;
 mod journey;
 mod leadership;
 mod missing_rights;

@@ -84,6 +84,14 @@ fn a_connector_for_another_domain_is_never_deleted() {
 }
 
 #[test]
+fn the_answer_to_the_post_is_no_look_at_the_connector_that_is_deleted() {
+    for enabled in [true, false] {
+        let scene = going().answered(NOW, verified(enabled)).with(confirmed);
+        assert_eq!(scene.plan(), look_closer());
+    }
+}
+
+#[test]
 fn a_held_connector_is_deleted_as_the_object_says() {
     let plan = Scene::bound(Some(true), EnforcementState::Held)
         .deleting()

@@ -97,6 +97,17 @@ impl Scene {
         self
     }
 
+    /// The answer to our POST showed the connector at that second.
+    pub(super) fn answered(mut self, second: f64, connector: Connector) -> Self {
+        self.memory.answered(Some(Sighting {
+            id: connector.id.clone(),
+            at: at(second),
+            date: Some(date(second)),
+            connector: Some(connector),
+        }));
+        self
+    }
+
     /// A GET at that second said that there is no such connector.
     pub(super) fn missing(mut self, second: f64) -> Self {
         self.memory.saw(Sighting {

@@ -9,6 +9,25 @@ fn settled() -> Scene {
 }
 
 #[test]
+fn on_the_answer_to_the_post_an_object_waits_and_changes_nothing() {
+    let rests = Scene::bound(None, Armed).answered(NOW, pending()).plan();
+    assert_eq!(reason(&rests), Some(Reason::AwaitingVerification));
+    for scene in [
+        Scene::bound(Some(true), Armed).answered(NOW, verified(false)),
+        Scene::bound(Some(false), Armed).answered(NOW, verified(true)),
+        Scene::bound(None, Armed)
+            .with(|scene| scene.record.begun.last = None)
+            .answered(NOW, awaiting()),
+    ] {
+        assert_eq!(scene.plan(), look_closer());
+    }
+    let looked_at = Scene::bound(Some(true), Armed)
+        .answered(NOW - 1.0, verified(false))
+        .seen(NOW, for_domain("example.net", verified(false)));
+    assert_eq!(reason(&looked_at.plan()), Some(Reason::ConnectorMismatch));
+}
+
+#[test]
 fn a_bound_object_asks_for_the_accounts_list() {
     assert_eq!(settled().plan(), look_at_list(NOW - 600.0));
 }

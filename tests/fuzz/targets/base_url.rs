@@ -1,0 +1,6 @@
+//! [`Target::BaseUrl`] under libFuzzer.
+#![no_main]
+
+use fuzz::Target;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| Target::BaseUrl.check(bytes));

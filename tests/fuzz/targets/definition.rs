@@ -1,0 +1,6 @@
+//! [`Target::Definition`] under libFuzzer.
+#![no_main]
+
+use fuzz::Target;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| Target::Definition.check(bytes));
