@@ -1,0 +1,1 @@
+//! The oracle itself: that it knows right from wrong.
