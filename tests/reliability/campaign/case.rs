@@ -65,7 +65,10 @@ pub(crate) async fn play(
         let settles = matches!(scene, Scene::Settled(_)) || place + 1 == scenes.len();
         if outcome.is_ok() && settles {
             tally.rests += 1;
-            outcome = case.rest(patience).await.map(|changes| tally.changes += changes);
+            outcome = case
+                .rest(patience)
+                .await
+                .map(|changes| tally.changes += changes);
         }
         if let Err(flaw) = &mut outcome {
             *flaw = format!("after step {place}, {:?}: {flaw}", scene.step());
@@ -122,7 +125,8 @@ impl Case<'_> {
                 if polled && heard.0 >= heartbeats + HEARTBEATS {
                     break sight.clone();
                 }
-            } else if begun.elapsed() > patience {
+            }
+            if begun.elapsed() > patience {
                 return Err(self.at_a_loss(sight, &states));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

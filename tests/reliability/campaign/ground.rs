@@ -165,8 +165,5 @@ fn count_heartbeats(stage: &Stage) -> (watch::Receiver<usize>, AbortOnDropHandle
             }
         }
     };
-    (
-        receiver,
-        AbortOnDropHandle::new(tokio::spawn(counting)),
-    )
+    (receiver, AbortOnDropHandle::new(tokio::spawn(counting)))
 }

@@ -14,9 +14,7 @@ use simulator::{
 };
 
 use super::ground::Ground;
-use super::oracle::{
-    Change, Connector, Deed, Id, ObjectSight, Secret, Sight, Spec, Verification,
-};
+use super::oracle::{Change, Connector, Deed, Id, ObjectSight, Secret, Sight, Spec, Verification};
 use super::step::{Field, Loss, Naming, Step, Token, Who};
 use crate::stage::{condition, connector_id, current, has_finalizer};
 
@@ -171,10 +169,7 @@ impl<'a> Hand<'a> {
         }
         let key = self.write(&mut body, &mut spec, field, existing);
         let value = body.get(key).cloned().unwrap_or_default();
-        if !self
-            .patch(who, json!({ "spec": { key: value } }))
-            .await
-        {
+        if !self.patch(who, json!({ "spec": { key: value } })).await {
             return Vec::new();
         }
         self.specs[who as usize] = Some((body, spec.clone()));
@@ -401,7 +396,8 @@ impl<'a> Hand<'a> {
         };
         let known = json!(body);
         let stored = serde_json::to_value(&object.spec).unwrap_or_default();
-        let is_same = |(key, value): (&String, &Value)| stored.get(key).unwrap_or(&Value::Null) == value;
+        let is_same =
+            |(key, value): (&String, &Value)| stored.get(key).unwrap_or(&Value::Null) == value;
         known
             .as_object()
             .is_some_and(|known| known.iter().all(is_same))
@@ -409,9 +405,7 @@ impl<'a> Hand<'a> {
 
     /// The calls on this account that came later than the one with this sequence number.
     pub(crate) fn calls_after(&self, sequence: u64) -> Calls {
-        self.admin()
-            .calls_after(sequence)
-            .on_account(&self.account)
+        self.admin().calls_after(sequence).on_account(&self.account)
     }
 
     /// The newest call of all.

@@ -101,8 +101,7 @@ fn never_fight_a_person(window: &Window<'_>) -> Result<(), String> {
         | Deed::Published(_)
         | Deed::Withdrawn => false,
     });
-    let fights =
-        |call: &&Call| call.operation == Operation::Create || asks_for(call).is_some();
+    let fights = |call: &&Call| call.operation == Operation::Create || asks_for(call).is_some();
     match window.calls.iter().find(fights) {
         Some(call) if held && !excused => broken("never fight a person", call),
         _ => Ok(()),
@@ -121,8 +120,7 @@ fn never_delete_unless_it_says_so(window: &Window<'_>) -> Result<(), String> {
     };
     let says_so = Who::ALL.into_iter().any(|who| {
         goes(who)
-            && specs(window)
-                .any(|(whose, spec)| whose == who && spec.deletes() && !spec.suspended)
+            && specs(window).any(|(whose, spec)| whose == who && spec.deletes() && !spec.suspended)
     });
     let deletes = |call: &&Call| call.operation == Operation::Delete;
     match window.calls.iter().find(deletes) {

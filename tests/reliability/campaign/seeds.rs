@@ -14,10 +14,10 @@ use super::ground::Ground;
 use super::step::{Scene, as_code, sequence};
 
 /// How many sequences are played at the same time: mostly they wait.
-const AT_ONCE: usize = 24;
+const AT_ONCE: usize = 32;
 
 /// How many steps a sequence has at the most, the first object not counted.
-const STEPS: usize = 12;
+const STEPS: usize = 16;
 
 /// How long the operator may take to come to rest. Long, as the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -88,5 +88,8 @@ async fn smallest(ground: &Ground, seed: u64, flaw: &str) -> String {
         };
     }
     let (scenes, flaw) = known;
-    format!("seed {seed}, at its smallest:\n{}\n{flaw}", as_code(&scenes))
+    format!(
+        "seed {seed}, at its smallest:\n{}\n{flaw}",
+        as_code(&scenes)
+    )
 }

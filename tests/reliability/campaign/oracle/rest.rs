@@ -65,7 +65,9 @@ impl State {
     /// Whether nothing is left to do.
     pub(crate) fn rests(&self) -> bool {
         let owners = self.owners().into_iter();
-        owners.map(|owner| self.moves(owner)).any(|moves| moves.must.is_empty())
+        owners
+            .map(|owner| self.moves(owner))
+            .any(|moves| moves.must.is_empty())
     }
 
     /// Whether these changes lead here, or have not led farther.
@@ -76,11 +78,17 @@ impl State {
             .all(|change| trail.by_ref().any(|known| known == change))
     }
 
-    /// Whether the operator looks at Cloudflare again and again.
+    /// Whether the operator looks at Cloudflare again and again: for whoever owns the domain or only observes.
     pub(crate) fn is_polled(&self) -> bool {
-        self.living().any(|(_, object)| {
-            !object.terminating && !object.spec.suspended && self.has_token(object)
+        let owners = self.owners();
+        self.living().any(|(who, object)| {
+            let observes = object.spec.management == ManagementPolicy::Observe;
+            self.is_looked_after(object) && (observes || owners == [Some(who)])
         })
+    }
+
+    fn is_looked_after(&self, object: &Object) -> bool {
+        !object.terminating && !object.spec.suspended && self.has_token(object)
     }
 
     /// The new connectors get their IDs from what is seen.
@@ -122,8 +130,7 @@ impl State {
                 self.connectors.iter().all(|standing| standing.id != id)
             }),
         };
-        let polled = !object.terminating && !object.spec.suspended && self.has_token(object);
-        let acts = polled && owner == Some(who) && object.spec.acts();
+        let acts = self.is_looked_after(object) && owner == Some(who) && object.spec.acts();
         let mirrored =
             !acts || standing.is_none_or(|connector| seen.enabled == Some(connector.enabled));
         let reason = seen.ready.1.as_str();
@@ -148,7 +155,9 @@ impl State {
         let manages = object.spec.management == ManagementPolicy::Manage;
         let duplicate = manages && owner.is_some_and(|owner| owner != who);
         match self.secret(object) {
-            Secret::Absent if duplicate => return vec!["CredentialsUnavailable", "DuplicateDomain"],
+            Secret::Absent if duplicate => {
+                return vec!["CredentialsUnavailable", "DuplicateDomain"];
+            }
             Secret::Wrong if duplicate => return vec!["Unauthorized", "DuplicateDomain"],
             Secret::Absent => return vec!["CredentialsUnavailable"],
             Secret::Wrong => return vec!["Unauthorized"],
@@ -248,8 +257,14 @@ fn readiness(reason: &str) -> &'static str {
 /// Whether only a person can help.
 fn is_dead_end(reason: &str, observes: bool) -> bool {
     match reason {
-        "HeldByExternalChange" | "DeletedExternally" | "Unauthorized" | "CredentialsUnavailable"
-        | "ConnectorMismatch" | "AmbiguousMatch" | "AdoptionRefused" | "DuplicateDomain" => true,
+        "HeldByExternalChange"
+        | "DeletedExternally"
+        | "Unauthorized"
+        | "CredentialsUnavailable"
+        | "ConnectorMismatch"
+        | "AmbiguousMatch"
+        | "AdoptionRefused"
+        | "DuplicateDomain" => true,
         "ConnectorNotFound" => !observes,
         _ => false,
     }
