@@ -24,14 +24,16 @@ const RESIDENTS: usize = 12;
 /// How many come and go at the same time.
 const WORKERS: usize = 8;
 /// How many come and go before the first measurement, and before the second at least.
-const WARM_UP: usize = 40;
-const LIVES: usize = 120;
+const WARM_UP: usize = 24;
+const LIVES: usize = 72;
 
 /// How much more memory may be resident at the end, in KiB. An allocator does not give everything back; what grows with the
 /// number of lives is more than that in an hour.
 const MEMORY_MARGIN: u64 = 8 * 1024;
 /// How many more file descriptors: connections come and go.
 const DESCRIPTOR_MARGIN: usize = 4;
+/// How many more series: an outcome that is rare appears when it first happens.
+const SERIES_MARGIN: usize = 8;
 
 /// What was measured.
 #[derive(Debug)]
@@ -60,11 +62,16 @@ async fn what_the_operator_holds_stays_flat() {
     });
     join_all(residents).await;
 
+    let other = TokenRequest::new("other").grant(ACCOUNT, Permission::ALL);
+    let tokens = [
+        stage.simulator.admin().issue_token(other),
+        stage.token.clone(),
+    ];
     let lives = AtomicUsize::new(0);
-    churn(&stage, &lives, WARM_UP, Duration::ZERO).await;
+    churn(&stage, &tokens, &lives, WARM_UP, Duration::ZERO).await;
     let before = measure(&mut operator).await;
     let begun = Instant::now();
-    churn(&stage, &lives, WARM_UP + LIVES, lasting()).await;
+    churn(&stage, &tokens, &lives, WARM_UP + LIVES, lasting()).await;
     let after = measure(&mut operator).await;
 
     println!(
@@ -73,7 +80,7 @@ async fn what_the_operator_holds_stays_flat() {
         begun.elapsed(),
     );
     assert_eq!(after.remembered, before.remembered);
-    assert_eq!(after.series, before.series);
+    assert!(after.series <= before.series + SERIES_MARGIN);
     assert_eq!(after.holdings.threads, before.holdings.threads);
     assert!(after.holdings.descriptors <= before.holdings.descriptors + DESCRIPTOR_MARGIN);
     assert!(after.holdings.memory <= before.holdings.memory + MEMORY_MARGIN);
@@ -84,8 +91,15 @@ fn lasting() -> Duration {
     Duration::from_mins(minutes)
 }
 
-/// Lets objects come and go until so many have, and so long, while the token is replaced again and again.
-async fn churn(stage: &Stage, lives: &AtomicUsize, until: usize, lasting: Duration) {
+/// Lets objects come and go until so many have, and so long, while the token is replaced again and again, at last by the
+/// second.
+async fn churn(
+    stage: &Stage,
+    tokens: &[String; 2],
+    lives: &AtomicUsize,
+    until: usize,
+    lasting: Duration,
+) {
     let begun = Instant::now();
     let goes_on = || lives.load(Ordering::Relaxed) < until || begun.elapsed() < lasting;
     let over = AtomicBool::new(false);
@@ -98,11 +112,9 @@ async fn churn(stage: &Stage, lives: &AtomicUsize, until: usize, lasting: Durati
         join_all(workers).await;
         over.store(true, Ordering::Relaxed);
     };
-    let other = TokenRequest::new("other").grant(ACCOUNT, Permission::ALL);
-    let other = stage.simulator.admin().issue_token(other);
     let rotate = async {
         while !over.load(Ordering::Relaxed) {
-            for token in [&other, &stage.token] {
+            for token in tokens {
                 stage.put_token(SECRET, token).await;
                 stage.heartbeats(2).await;
             }

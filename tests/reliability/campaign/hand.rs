@@ -112,8 +112,8 @@ impl<'a> Hand<'a> {
                 self.ground.restart(*ending).await;
                 Vec::new()
             }
-            Step::Switch(_)
-            | Step::Reword(_)
+            Step::Switch
+            | Step::Reword
             | Step::Remove
             | Step::Create(_)
             | Step::Lose(_)
@@ -282,8 +282,11 @@ impl<'a> Hand<'a> {
             };
         };
         match step {
-            Step::Switch(enabled) => self.changes(&oldest.id, Some(*enabled), None, None),
-            Step::Reword(wording) => self.changes(&oldest.id, None, Some(*wording), None),
+            Step::Switch => self.changes(&oldest.id, Some(!oldest.enabled), None, None),
+            Step::Reword => {
+                let wording = !oldest.use_fedramp_language;
+                self.changes(&oldest.id, None, Some(wording), None)
+            }
             Step::Lose(loss) => {
                 let status = match loss {
                     Loss::Awaiting => VerificationStatus::Awaiting,

@@ -29,7 +29,7 @@ fn sequences() -> [(&'static str, Vec<Scene>); 2] {
             vec![
                 Settled(Apply(First, vec![Enabled(Some(true))])),
                 Settled(PublishTxt),
-                Settled(Switch(false)),
+                Settled(Switch),
                 Settled(Edit(First, Wording(Some(true)))),
             ],
         ),

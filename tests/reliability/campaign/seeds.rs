@@ -17,7 +17,7 @@ use super::step::{Scene, as_code, sequence};
 const AT_ONCE: usize = 32;
 
 /// How many steps a sequence has at the most, the first object not counted.
-const STEPS: usize = 16;
+const STEPS: usize = 18;
 
 /// How long the operator may take to come to rest. Long, as the machine may be busy.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -49,8 +49,11 @@ pub(crate) async fn campaign(ground: &Ground, seeds: Range<u64>) -> Result<Vec<T
     match failures.first() {
         None => Ok(tallies),
         Some((seed, flaw)) => {
-            let seeds: Vec<u64> = failures.iter().map(|(seed, _)| *seed).collect();
-            println!("seeds that failed: {seeds:?}; seed {seed}: {flaw}");
+            for (seed, flaw) in &failures {
+                println!("seed {seed}: {}", flaw.lines().next().unwrap_or_default());
+            }
+            println!("seed {seed} in whole: {flaw}");
+            println!("making it smaller, the first of {}", failures.len());
             Err(smallest(ground, *seed, flaw).await)
         }
     }

@@ -95,10 +95,10 @@ pub(crate) enum Step {
     EnableAgain(Who),
     Delete(Who),
     Secret(Who, Token),
-    /// The oldest connector is enabled or disabled by hand.
-    Switch(bool),
+    /// The oldest connector is disabled by hand if it is enabled, and enabled if it is not.
+    Switch,
     /// Its wording is changed by hand.
-    Reword(bool),
+    Reword,
     /// It is deleted by hand.
     Remove,
     /// One more is created by hand, with a verification that has not begun, or verified and perhaps enabled.
@@ -124,12 +124,13 @@ impl Scene {
     }
 }
 
-/// A sequence: an object, and what happens to it and around it.
+/// A sequence: an object, mostly one that is verified, and what happens to it and around it.
 pub(crate) fn sequence(steps: usize) -> impl Strategy<Value = Vec<Scene>> {
-    (fields(), vec(scene(), 1..=steps)).prop_map(|(fields, scenes)| {
-        let mut all = vec![Scene::Settled(Step::Apply(Who::First, fields))];
-        all.extend(scenes);
-        all
+    let opening = (fields(), prop::bool::weighted(0.7));
+    (opening, vec(scene(), 1..=steps)).prop_map(|((fields, verified), scenes)| {
+        let apply = Scene::Settled(Step::Apply(Who::First, fields));
+        let publish = verified.then_some(Scene::Settled(Step::PublishTxt));
+        [apply].into_iter().chain(publish).chain(scenes).collect()
     })
 }
 
@@ -155,18 +156,18 @@ fn scene() -> impl Strategy<Value = Scene> {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (applied(), fields()).prop_map(|(who, fields)| Step::Apply(who, fields)),
-        12 => (who(), field()).prop_map(|(who, field)| Step::Edit(who, field)),
+        14 => (who(), field()).prop_map(|(who, field)| Step::Edit(who, field)),
         1 => who().prop_map(Step::Label),
         1 => who().prop_map(Step::LookNow),
-        2 => who().prop_map(Step::EnableAgain),
-        3 => who().prop_map(Step::Delete),
+        3 => who().prop_map(Step::EnableAgain),
+        4 => who().prop_map(Step::Delete),
         4 => (who(), token()).prop_map(|(who, token)| Step::Secret(who, token)),
-        6 => any::<bool>().prop_map(Step::Switch),
-        1 => any::<bool>().prop_map(Step::Reword),
+        8 => Just(Step::Switch),
+        1 => Just(Step::Reword),
         2 => Just(Step::Remove),
         2 => option::of(any::<bool>()).prop_map(Step::Create),
         2 => loss().prop_map(Step::Lose),
-        7 => Just(Step::PublishTxt),
+        6 => Just(Step::PublishTxt),
         1 => Just(Step::RemoveTxt),
         2 => prop_oneof![Just(Ending::Kill), Just(Ending::Terminate)].prop_map(Step::Restart),
     ]
@@ -185,26 +186,27 @@ fn applied() -> impl Strategy<Value = Who> {
 /// What an object is applied with. Most want SSO to be enabled, as most people do.
 fn fields() -> impl Strategy<Value = Vec<Field>> {
     let enabled = prop_oneof![
-        4 => Just(Field::Enabled(Some(true))),
-        1 => Just(Field::Enabled(Some(false))),
+        6 => Just(Field::Enabled(Some(true))),
+        2 => Just(Field::Enabled(Some(false))),
         1 => Just(Field::Enabled(None)),
     ];
     let deletion = prop_oneof![
         1 => Just(Field::Deletion(Some(DeletionPolicy::Delete))),
         1 => Just(Field::Deletion(None)),
     ];
-    (enabled, deletion, vec(field(), 0..3)).prop_map(|(enabled, deletion, others)| {
+    (enabled, deletion, vec(field(), 0..2)).prop_map(|(enabled, deletion, others)| {
         let mut fields = vec![enabled, deletion];
         fields.extend(others);
         fields
     })
 }
 
+/// What keeps the operator from acting is taken back more often than it is set, so that much happens.
 fn field() -> impl Strategy<Value = Field> {
     prop_oneof![
-        4 => option::weighted(0.8, any::<bool>()).prop_map(Field::Enabled),
-        1 => option::of(any::<bool>()).prop_map(Field::Wording),
-        2 => option::of(any::<bool>()).prop_map(Field::BeginVerification),
+        4 => option::weighted(0.8, prop::bool::weighted(0.7)).prop_map(Field::Enabled),
+        3 => option::of(any::<bool>()).prop_map(Field::Wording),
+        2 => option::weighted(0.7, any::<bool>()).prop_map(Field::BeginVerification),
         2 => option::of(prop_oneof![
             Just(ExternalChangePolicy::Enforce),
             Just(ExternalChangePolicy::Hold),
@@ -215,17 +217,17 @@ fn field() -> impl Strategy<Value = Field> {
             Just(AdoptionPolicy::Adopt),
         ])
         .prop_map(Field::Adoption),
-        2 => option::of(prop_oneof![
+        3 => option::weighted(0.6, prop_oneof![
             Just(ManagementPolicy::Observe),
             Just(ManagementPolicy::Manage),
         ])
         .prop_map(Field::Management),
-        3 => option::of(prop_oneof![
-            Just(DeletionPolicy::Delete),
-            Just(DeletionPolicy::Retain),
+        3 => option::weighted(0.7, prop_oneof![
+            2 => Just(DeletionPolicy::Delete),
+            1 => Just(DeletionPolicy::Retain),
         ])
         .prop_map(Field::Deletion),
-        2 => option::of(any::<bool>()).prop_map(Field::Suspend),
+        3 => option::weighted(0.6, any::<bool>()).prop_map(Field::Suspend),
         1 => option::of(prop_oneof![
             3 => Just(Naming::Existing),
             1 => Just(Naming::Unknown),
@@ -237,9 +239,9 @@ fn field() -> impl Strategy<Value = Field> {
 
 fn token() -> impl Strategy<Value = Token> {
     prop_oneof![
-        2 => Just(Token::Removed),
-        2 => Just(Token::Wrong),
-        4 => Just(Token::Restored),
+        1 => Just(Token::Removed),
+        1 => Just(Token::Wrong),
+        3 => Just(Token::Restored),
         2 => Just(Token::Rotated),
     ]
 }
