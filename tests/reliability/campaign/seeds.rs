@@ -52,7 +52,7 @@ pub(crate) async fn campaign(ground: &Ground, seeds: Range<u64>) -> Result<Vec<T
             for (seed, flaw) in &failures {
                 println!("seed {seed}: {}", flaw.lines().next().unwrap_or_default());
             }
-            println!("seed {seed} in whole: {flaw}");
+            println!("{}\n{flaw}", as_code(&drawn(*seed).current()));
             println!("making it smaller, the first of {}", failures.len());
             Err(smallest(ground, *seed, flaw).await)
         }
