@@ -134,7 +134,7 @@ impl Turn<'_> {
         let (spec, asked) = (&self.object.spec, self.object.asked);
         let differs = recorded.wanted != spec.enabled;
         let gone = self.state.bound(self.object).is_none();
-        if spec.enabled.is_none() && recorded.stage == Stage::Held && gone {
+        if spec.enabled.is_none() && recorded.stage != Stage::Armed && gone {
             // What somebody has deleted need not come back because nothing is wanted any more; see `miss`.
             return None;
         }
@@ -396,12 +396,18 @@ impl Turn<'_> {
                 self.must(unbind(held));
                 self.must(unbind(None));
             }
+            // Whether `enabled` was taken away before the connector was deleted or after that, nobody can tell.
             Some(Stage::Held) if spec.enabled.is_none() => self.may(unbind(None)),
             Some(Stage::Held) => {}
-            _ => self.must(|object| {
-                object.enforcement = held;
-                object.handled = object.asked;
-            }),
+            _ => {
+                self.must(|object| {
+                    object.enforcement = held;
+                    object.handled = object.asked;
+                });
+                if spec.enabled.is_none() {
+                    self.must(unbind(None));
+                }
+            }
         }
     }
 
