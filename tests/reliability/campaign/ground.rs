@@ -25,7 +25,9 @@ use crate::stage::{OPERATOR_NAMESPACE, PATIENCE, Stage, quick_knobs};
 const LEASE: &str = "cloudflare-sso-operator";
 
 /// Beside what every test has: waits that a sequence meets again and again are as short as the machine allows.
-const FLAGS: [&str; 14] = [
+const FLAGS: [&str; 16] = [
+    "--observation-limit",
+    "2s",
     "--poll-settled",
     "600ms",
     "--difference-confirmation",

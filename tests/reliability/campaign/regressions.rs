@@ -5,15 +5,16 @@ use cloudflare_sso_operator::resource::DeletionPolicy;
 use super::case::play;
 use super::ground::Ground;
 use super::seeds::PATIENCE;
-use super::step::Field::{Deletion, Enabled, Wording};
-use super::step::Scene::{self, Settled};
-use super::step::Step::{Apply, Delete, Edit, PublishTxt, Switch};
-use super::step::Who::First;
+use super::step::Ending;
+use super::step::Field::{Deletion, Enabled, Suspend, Wording};
+use super::step::Scene::{self, Hurried, Settled};
+use super::step::Step::{Apply, Delete, Edit, PublishTxt, Remove, Restart, Switch};
+use super::step::Who::{First, Second};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_once_went_wrong_does_not() {
     let ground = Ground::prepared().await;
-    let plays = sequences().map(async |(what, scenes)| {
+    let plays = sequences().into_iter().map(async |(what, scenes)| {
         let outcome = play(&ground, &scenes, PATIENCE).await;
         outcome.err().map(|flaw| format!("{what}: {flaw}"))
     });
@@ -22,23 +23,69 @@ async fn what_once_went_wrong_does_not() {
     assert!(flaws.is_empty(), "{}", flaws.join("\n"));
 }
 
-fn sequences() -> [(&'static str, Vec<Scene>); 2] {
-    [
+fn sequences() -> Vec<(&'static str, Vec<Scene>)> {
+    let enabled = || Enabled(Some(true));
+    let deleted = || Deletion(Some(DeletionPolicy::Delete));
+    vec![
         (
             "an edit does not arm again what somebody has disabled",
             vec![
-                Settled(Apply(First, vec![Enabled(Some(true))])),
+                Settled(Apply(First, vec![enabled()])),
                 Settled(PublishTxt),
                 Settled(Switch),
                 Settled(Edit(First, Wording(Some(true)))),
             ],
         ),
         (
-            "what is to be retained stays",
+            "what was to be deleted and is to be retained now stays",
             vec![
-                Settled(Apply(First, vec![Deletion(Some(DeletionPolicy::Delete))])),
+                Settled(Apply(First, vec![deleted()])),
                 Settled(Edit(First, Deletion(Some(DeletionPolicy::Retain)))),
                 Settled(Delete(First)),
+            ],
+        ),
+        (
+            "what is suspended stays",
+            vec![
+                Settled(Apply(First, vec![deleted()])),
+                Settled(Edit(First, Suspend(Some(true)))),
+                Settled(Delete(First)),
+            ],
+        ),
+        (
+            "a connector that is there is not created again",
+            vec![
+                Settled(Apply(First, vec![])),
+                Settled(Delete(First)),
+                Settled(Apply(First, vec![])),
+                Settled(Restart(Ending::Kill)),
+            ],
+        ),
+        (
+            "what somebody has deleted is not created again",
+            vec![
+                Settled(Apply(First, vec![enabled()])),
+                Settled(PublishTxt),
+                Settled(Remove),
+                Settled(Edit(First, Wording(Some(true)))),
+            ],
+        ),
+        (
+            "an heir gets the connector as it is",
+            vec![
+                Settled(Apply(First, vec![enabled(), deleted()])),
+                Settled(PublishTxt),
+                Settled(Apply(Second, vec![enabled()])),
+                Settled(Delete(First)),
+            ],
+        ),
+        (
+            "whether enabled was taken away before its connector was deleted or after that, nobody can tell",
+            vec![
+                Settled(Apply(First, vec![enabled()])),
+                Settled(PublishTxt),
+                Hurried(Edit(First, Enabled(None))),
+                Settled(Remove),
             ],
         ),
     ]
