@@ -30,8 +30,8 @@ const LIVES: usize = 72;
 /// How much more memory may be resident at the end, in KiB. An allocator does not give everything back; what grows with the
 /// number of lives is more than that in an hour.
 const MEMORY_MARGIN: u64 = 8 * 1024;
-/// How many more file descriptors: connections come and go.
-const DESCRIPTOR_MARGIN: usize = 4;
+/// How many more file descriptors: one connection for each of the eight that are worked on at once, and a few others.
+const DESCRIPTOR_MARGIN: usize = 12;
 /// How many more series: an outcome that is rare appears when it first happens.
 const SERIES_MARGIN: usize = 8;
 
