@@ -57,8 +57,8 @@ fn sequences() -> Vec<(&'static str, Vec<Scene>)> {
             vec![
                 Settled(Apply(First, vec![])),
                 Settled(Delete(First)),
-                Settled(Apply(First, vec![])),
                 Settled(Restart(Ending::Kill)),
+                Settled(Apply(First, vec![])),
             ],
         ),
         (
