@@ -1,15 +1,17 @@
 //! The smallest sequences in which the operator, or one that was broken on purpose, once did what the design does not say.
 
-use cloudflare_sso_operator::resource::DeletionPolicy;
+use cloudflare_sso_operator::resource::{DeletionPolicy, ManagementPolicy};
 
 use super::case::play;
 use super::ground::Ground;
 use super::seeds::PATIENCE;
-use super::step::Ending;
-use super::step::Field::{Deletion, Enabled, Suspend, Wording};
+use super::step::Field::{Connector, Deletion, Enabled, Management, Suspend, Wording};
 use super::step::Scene::{self, Hurried, Settled};
-use super::step::Step::{Apply, Delete, Edit, PublishTxt, Remove, Restart, Switch};
+use super::step::Step::{
+    Apply, Create, Delete, Edit, LookNow, PublishTxt, Remove, Restart, Switch,
+};
 use super::step::Who::{First, Second};
+use super::step::{Ending, Naming};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_once_went_wrong_does_not() {
@@ -77,6 +79,24 @@ fn sequences() -> Vec<(&'static str, Vec<Scene>)> {
                 Settled(PublishTxt),
                 Settled(Apply(Second, vec![enabled()])),
                 Settled(Delete(First)),
+            ],
+        ),
+        (
+            "who observes what is not there looks again and again",
+            vec![
+                Settled(Apply(
+                    First,
+                    vec![
+                        Connector(Some(Naming::Unknown)),
+                        Management(Some(ManagementPolicy::Observe)),
+                    ],
+                )),
+                Settled(LookNow(First)),
+                Settled(Apply(Second, vec![enabled()])),
+                Settled(PublishTxt),
+                Settled(Edit(Second, Management(Some(ManagementPolicy::Observe)))),
+                Settled(Remove),
+                Settled(Create(Some(false))),
             ],
         ),
         (
