@@ -127,8 +127,12 @@ async fn churn(
 async fn live(stage: &Stage, n: usize) {
     let (name, domain) = (format!("life-{n}"), format!("life-{n}.example"));
     let admin = stage.simulator.admin();
-    let policy = if n % 2 == 0 { "Delete" } else { "Retain" };
-    let fields = json!({ "enabled": n % 3 != 0, "deletionPolicy": policy });
+    let policy = if n.is_multiple_of(2) {
+        "Delete"
+    } else {
+        "Retain"
+    };
+    let fields = json!({ "enabled": !n.is_multiple_of(3), "deletionPolicy": policy });
     stage.connector(&name, &domain, fields).await;
     let object = stage.until_ready_is(&name, "AwaitingVerification").await;
     let id = connector_id(&object).unwrap();
@@ -146,7 +150,7 @@ async fn live(stage: &Stage, n: usize) {
             })
             .await;
     }
-    if n % 4 != 0 {
+    if !n.is_multiple_of(4) {
         admin.publish_txt(&domain, &code(&object).unwrap());
         stage.until_ready_is(&name, "Available").await;
     }

@@ -127,10 +127,10 @@ impl<'a> Hand<'a> {
         let mut spec = Spec::silent(who);
         let necessary = json!({ "accountID": self.account, "emailDomain": self.domain });
         body.extend(necessary.as_object().cloned().unwrap_or_default());
-        self.write(&mut body, &mut spec, Field::Token(who), None);
+        Self::write(&mut body, &mut spec, Field::Token(who), None);
         let oldest = self.oldest().map(|connector| connector.id);
         for field in fields {
-            self.write(&mut body, &mut spec, *field, oldest.clone());
+            Self::write(&mut body, &mut spec, *field, oldest.clone());
         }
         body.retain(|_, value| !value.is_null());
         let object: SsoConnector = serde_json::from_value(json!({
@@ -167,7 +167,7 @@ impl<'a> Hand<'a> {
             Field::Connector(Some(Naming::Unknown)) => return Vec::new(),
             _ => {}
         }
-        let key = self.write(&mut body, &mut spec, field, existing);
+        let key = Self::write(&mut body, &mut spec, field, existing);
         let value = body.get(key).cloned().unwrap_or_default();
         if !self.patch(who, json!({ "spec": { key: value } })).await {
             return Vec::new();
@@ -178,7 +178,6 @@ impl<'a> Hand<'a> {
 
     /// Writes a field into a spec, as bytes and as what it means. The field's name.
     fn write(
-        &self,
         body: &mut Map<String, Value>,
         spec: &mut Spec,
         field: Field,
@@ -293,7 +292,7 @@ impl<'a> Hand<'a> {
                     Loss::Pending => VerificationStatus::Pending,
                     Loss::Failed => VerificationStatus::Failed,
                 };
-                self.changes(&oldest.id, None, None, Some(status))
+                self.changes(&oldest.id, None, None, Some(&status))
             }
             Step::Remove => match admin.delete_connector(&oldest.id) {
                 Ok(connector) => vec![Deed::Removed(connector.id)],
@@ -323,19 +322,19 @@ impl<'a> Hand<'a> {
         id: &str,
         enabled: Option<bool>,
         wording: Option<bool>,
-        status: Option<VerificationStatus>,
+        status: Option<&VerificationStatus>,
     ) -> Vec<Deed> {
         let change = ConnectorChange {
             enabled,
             use_fedramp_language: wording,
-            verification_status: status.clone(),
+            verification_status: status.cloned(),
         };
         match self.admin().change_connector(id, change) {
             Ok(connector) => vec![Deed::Changed {
                 id: connector.id,
                 enabled,
                 wording,
-                verification: status.as_ref().map(verification),
+                verification: status.map(verification),
             }],
             Err(_) => Vec::new(),
         }

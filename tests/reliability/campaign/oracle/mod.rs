@@ -47,6 +47,10 @@ pub(crate) enum Id {
 
 /// A connector.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is known, and no two exclude each other"
+)]
 pub(crate) struct Connector {
     pub(crate) id: Id,
     pub(crate) enabled: bool,

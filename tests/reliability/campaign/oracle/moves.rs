@@ -120,6 +120,10 @@ impl Turn<'_> {
     }
 
     /// The same enforcement in another stage, for the value that is wanted now.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it is what an object remembers, if it remembers one"
+    )]
     const fn at(&self, stage: Stage) -> Option<Enforcement> {
         Some(Enforcement {
             wanted: self.object.spec.enabled,
@@ -313,18 +317,20 @@ impl Turn<'_> {
         if let Some(wording) = spec.wording.filter(|wanted| *wanted != connector.wording)
             && !applying
         {
-            let state = self.state.changed(&connector.id, |it| it.wording = wording);
-            self.moves.must.push(state.after(Change::Reword(wording)));
+            let reworded = self.state.changed(&connector.id, |it| it.wording = wording);
+            self.moves
+                .must
+                .push(reworded.after(Change::Reword(wording)));
         }
         let begins = matches!(
             connector.verification,
             Verification::Awaiting | Verification::Failed
         );
         if begins && spec.begin_verification {
-            let state = self.state.changed(&connector.id, |it| {
+            let begun = self.state.changed(&connector.id, |it| {
                 it.verification = Verification::Pending;
             });
-            self.moves.must.push(state.after(Change::Begin));
+            self.moves.must.push(begun.after(Change::Begin));
         }
     }
 
@@ -347,13 +353,13 @@ impl Turn<'_> {
                 self.must(|object| object.enforcement = armed);
             }
             Stage::Applying { disturbed } => {
-                let state = self.state.changed(&connector.id, |it| it.enabled = wanted);
+                let switched = self.state.changed(&connector.id, |it| it.enabled = wanted);
                 let change = if wanted {
                     Change::Enable
                 } else {
                     Change::Disable
                 };
-                self.moves.must.push(state.after(change));
+                self.moves.must.push(switched.after(change));
                 if disturbed {
                     let held = self.after_external_change();
                     self.may(|object| object.enforcement = held);

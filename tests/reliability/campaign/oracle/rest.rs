@@ -17,6 +17,10 @@ pub(crate) struct Sight {
 
 /// What is seen of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is seen, and no two exclude each other"
+)]
 pub(crate) struct ObjectSight {
     pub(crate) terminating: bool,
     pub(crate) finalizer: bool,
