@@ -66,7 +66,7 @@ impl From<Reason> for ReasonLabels {
 }
 
 /// How much the process keeps in memory, in entries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Remembered {
     /// Objects that passes were made over.
     pub objects: usize,
