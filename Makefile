@@ -1,7 +1,7 @@
 # Thin names for scripts and cargo commands; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cluster cluster-down crd manifests image fuzz deny
+.PHONY: help demo test model campaign soak fuzz deny cluster cluster-down crd manifests image
 
 # In the profile and with the features of the tests, so that nothing is built twice.
 PLAYGROUND := $(or $(CARGO_TARGET_DIR),target)/debug/playground
@@ -25,6 +25,17 @@ demo: programs release ## tell the operator's whole story on this machine, in ab
 
 test: parts image playground ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
 	cargo test --workspace --locked -- --test-threads=$(TEST_THREADS)
+
+model: ## visit every universe that DISTURBANCES=2 disturbances lead to, in every scene (3 takes hours)
+	DISTURBANCES=$(or $(DISTURBANCES),2) cargo test --locked --test model scenes:: -- --nocapture
+
+campaign: ## play random sequences of edits, deletions and changes made by others (SEEDS=100, from FIRST=0 on)
+	@tests/control-plane/build >/dev/null
+	CAMPAIGN_SEEDS=$(or $(SEEDS),100) CAMPAIGN_FIRST_SEED=$(or $(FIRST),0) cargo test --locked --test reliability random_sequences -- --nocapture
+
+soak: ## let objects come and go, and see that what the operator holds stays flat (MINUTES=60)
+	@tests/control-plane/build >/dev/null
+	SOAK_MINUTES=$(or $(MINUTES),60) cargo test --locked --test reliability stays_flat -- --nocapture
 
 cluster: programs playground image ## start a cluster that runs the operator's image, and a simulated Cloudflare, to play with
 	@tests/control-plane/build helm4 >/dev/null

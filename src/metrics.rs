@@ -23,6 +23,7 @@ pub struct Metrics {
     connectors: Family<ReasonLabels, Gauge>,
     verification_age: Gauge,
     paused_tokens: Gauge,
+    remembered: Family<KindLabels, Gauge>,
     external_changes: Family<ReasonLabels, Counter>,
     watch_failures: Counter,
     definition_outdated: Gauge,
@@ -51,12 +52,34 @@ struct ReasonLabels {
     reason: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: &'static str,
+}
+
 impl From<Reason> for ReasonLabels {
     fn from(reason: Reason) -> Self {
         Self {
             reason: reason.as_str(),
         }
     }
+}
+
+/// How much the process keeps in memory, in entries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// Objects that passes were made over.
+    pub objects: usize,
+    /// Their UIDs.
+    pub uids: usize,
+    /// Accounts and domains that connectors are or were for.
+    pub domains: usize,
+    /// Lists of an account's connectors.
+    pub lists: usize,
+    /// Tokens and their pace.
+    pub tokens: usize,
+    /// What Cloudflare last said to a token.
+    pub answers: usize,
 }
 
 /// How a pass ended.
@@ -83,6 +106,7 @@ impl Metrics {
             connectors: Family::default(),
             verification_age: Gauge::default(),
             paused_tokens: Gauge::default(),
+            remembered: Family::default(),
             external_changes: Family::default(),
             watch_failures: Counter::default(),
             definition_outdated: Gauge::default(),
@@ -136,6 +160,11 @@ impl Metrics {
             "paused_tokens",
             "API tokens that rest because Cloudflare asked for fewer calls",
             metrics.paused_tokens.clone(),
+        );
+        own.register(
+            "remembered",
+            "What the process keeps in memory, in entries, by kind",
+            metrics.remembered.clone(),
         );
         own.register(
             "external_changes",
@@ -238,6 +267,30 @@ impl Metrics {
     pub fn paused(&self, tokens: usize) {
         self.paused_tokens
             .set(i64::try_from(tokens).unwrap_or(i64::MAX));
+    }
+
+    /// So much is kept in memory now.
+    pub fn remembers(&self, remembered: Remembered) {
+        let Remembered {
+            objects,
+            uids,
+            domains,
+            lists,
+            tokens,
+            answers,
+        } = remembered;
+        for (kind, entries) in [
+            ("objects", objects),
+            ("uids", uids),
+            ("domains", domains),
+            ("lists", lists),
+            ("tokens", tokens),
+            ("answers", answers),
+        ] {
+            self.remembered
+                .get_or_create(&KindLabels { kind })
+                .set(i64::try_from(entries).unwrap_or(i64::MAX));
+        }
     }
 
     /// A watch failed.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Arg, CommandFactory as _};
 use cloudflare_sso_operator::cli::Cli;
 use cloudflare_sso_operator::cloudflare::Endpoint;
-use cloudflare_sso_operator::metrics::{Metrics, PassOutcome};
+use cloudflare_sso_operator::metrics::{Metrics, PassOutcome, Remembered};
 use cloudflare_sso_operator::resource::{GROUP, Progress, Reason};
 use cloudflare_sso_operator::rights::{Named, Place, RULES, Rule};
 use prometheus_client::encoding::text::encode;
@@ -433,6 +433,7 @@ fn registered() -> BTreeSet<(String, String, String)> {
     metrics.called(Endpoint::List, None, Duration::ZERO);
     metrics.moved(None, Some(Reason::Available));
     metrics.changed_by_others(Reason::DeletedExternally);
+    metrics.remembers(Remembered::default());
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
 

@@ -126,6 +126,12 @@ impl Limiter {
         paused.count()
     }
 
+    /// How many tokens are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Fingerprint, Bucket>> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -94,6 +94,13 @@ impl Listings {
         }
     }
 
+    /// How many lists are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.len()
+    }
+
     fn account(&self, account: &AccountId, token: Fingerprint) -> Arc<Account> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         if accounts.len() >= REMEMBERED_ACCOUNTS {

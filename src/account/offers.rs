@@ -196,6 +196,12 @@ impl Offers {
         }
     }
 
+    /// How many of Cloudflare's answers are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.lock().known.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }

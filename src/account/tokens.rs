@@ -128,6 +128,18 @@ impl Tokens {
         self.limiter.charge(token, now)
     }
 
+    /// How many tokens are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.limiter.remembered()
+    }
+
+    /// How many of Cloudflare's answers about tokens are remembered.
+    #[must_use]
+    pub fn answers(&self) -> usize {
+        self.offers.remembered()
+    }
+
     /// How many tokens are paused.
     #[must_use]
     pub fn paused(&self, now: Moment) -> usize {

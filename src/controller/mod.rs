@@ -48,7 +48,7 @@ use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
 use crate::default_token::DefaultToken;
 use crate::definition::{self, Judgement, Shift};
 use crate::kubernetes::describe_watch;
-use crate::metrics::{Metrics, PassOutcome};
+use crate::metrics::{Metrics, PassOutcome, Remembered};
 use crate::plan::Timing;
 use crate::readiness::{Readiness, Role};
 use crate::resource::SsoConnector;
@@ -341,10 +341,23 @@ async fn tidy(context: Arc<Context>, cache: Cache, shutdown: CancellationToken) 
         let now = context.clock.now();
         context.objects.sweep(now, context.timing.creation_grace);
         context.metrics.paused(context.tokens.paused(now));
+        context.metrics.remembers(remembered(&context));
         let objects = cache.state();
         let objects = objects.iter().filter_map(|object| object.0.as_ref().ok());
         let longest = waiting::longest(objects, Timestamp::now());
         context.metrics.unverified(longest);
+    }
+}
+
+fn remembered(context: &Context) -> Remembered {
+    let (objects, uids, domains) = context.objects.sizes();
+    Remembered {
+        objects,
+        uids,
+        domains,
+        lists: context.listings.remembered(),
+        tokens: context.tokens.remembered(),
+        answers: context.tokens.answers(),
     }
 }
 

@@ -147,6 +147,15 @@ impl Objects {
         change(lock(&self.pairs).entry(pair.clone()).or_default())
     }
 
+    /// How much is remembered, in entries: objects, UIDs, and pairs.
+    pub(super) fn sizes(&self) -> (usize, usize, usize) {
+        (
+            lock(&self.entries).len(),
+            lock(&self.alive).len(),
+            lock(&self.pairs).len(),
+        )
+    }
+
     /// Forgets the pairs of which nobody needs to know any more.
     pub(super) fn sweep(&self, now: Moment, grace: Duration) {
         let alive = lock(&self.alive);

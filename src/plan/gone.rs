@@ -16,7 +16,7 @@ use crate::resource::{EnforcementState, ExternalChangePolicy, ManagementPolicy, 
 
 pub(super) fn plan(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> Plan {
     if world.desired.management == ManagementPolicy::Observe {
-        return observation::not_found(world);
+        return observation::missing(world, id, sighting);
     }
     let timing = world.timing;
     let since = world.memory.gone_since.unwrap_or(sighting.at);

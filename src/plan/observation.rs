@@ -2,7 +2,7 @@
 //! spec. Nothing is created, changed or deleted, so neither a claim nor a proof is needed.
 
 use super::verdict::{Finding, Verdict};
-use super::world::{Record, Snapshot};
+use super::world::{Record, Sighting, Snapshot};
 use super::{Look, Plan, Then, World, messages, pace, upkeep};
 use crate::cloudflare::Connector;
 use crate::identity::ConnectorId;
@@ -75,8 +75,17 @@ fn nothing(world: &World<'_>, listing: &Snapshot) -> Plan {
     }
 }
 
+/// The connector that is meant is not there, by its own page, which is looked at again as often as a list would be.
+pub(super) fn missing(world: &World<'_>, id: &ConnectorId, sighting: &Sighting) -> Plan {
+    let due = sighting.at + world.timing.poll_unverified;
+    if due <= world.now {
+        return Plan::Look(Look::Connector(id.clone()));
+    }
+    not_found(world)
+}
+
 /// There is no such connector, and that is no trouble.
-pub(super) fn not_found(world: &World<'_>) -> Plan {
+fn not_found(world: &World<'_>) -> Plan {
     let finding = Finding::new(Reason::ConnectorNotFound, messages::nothing_to_observe());
     let verdict = Verdict::gone(world.record.clone(), finding).at_rest();
     Plan::rest(verdict, world.timing.poll_unverified)

@@ -4,11 +4,13 @@
 //! plane; only Cloudflare is simulated.
 
 mod answers;
+mod campaign;
 mod cloudflare_faults;
 mod crash_points;
 mod crowd;
 mod outage;
 mod replicas;
+mod soak;
 #[path = "../stage/mod.rs"]
 #[allow(dead_code, reason = "the tests of the operator use the rest")]
 mod stage;

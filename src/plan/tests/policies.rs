@@ -168,6 +168,21 @@ fn observing_finds_its_connector_and_follows_what_takes_its_place() {
 }
 
 #[test]
+fn observing_looks_again_and_again_for_what_is_not_there() {
+    let rows = [
+        naming(observing(Scene::new()), id()),
+        observing(Scene::bound(Some(true), Satisfied)),
+    ];
+    for mut scene in rows {
+        let plan = scene.pass(&Cloudflare::default());
+        assert_eq!(reason(&plan), Some(Reason::ConnectorNotFound));
+        scene.now += 31.0;
+        let plan = scene.pass(&Cloudflare::shows(&verified(true)));
+        assert_eq!(reason(&plan), Some(Reason::Available));
+    }
+}
+
+#[test]
 fn observing_says_what_differs_and_that_nothing_is_done() {
     let plan = observing(Scene::bound(Some(true), Satisfied))
         .with(|scene| scene.desired.use_fedramp_language = Some(true))

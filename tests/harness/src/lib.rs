@@ -29,7 +29,7 @@ pub use image::{Configuration, Execution, Image, Layer};
 pub use operator::{Operator, OperatorOptions};
 pub use pods::{ContainerImage, PodRunner, RunningPods};
 pub use ports::free_port;
-pub use process::Process;
+pub use process::{Holdings, Process};
 pub use programs::{Part, Programs};
 pub use proxy::{
     Answer, ApiServerProxy, Call, CallRecord, EventInterception, EventKind, EventTreatment,

@@ -12,6 +12,17 @@ use crate::{HarnessError, until};
 /// How much of a log an error shows.
 const TAIL_LINES: usize = 30;
 
+/// What a process holds of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holdings {
+    /// Memory that is resident, in KiB.
+    pub memory: u64,
+    /// Open file descriptors.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: u64,
+}
+
 /// A running program whose output goes to a file. It is killed when this value is dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -117,6 +128,27 @@ impl Process {
     /// The operating system refused.
     pub fn resume(&mut self) -> Result<(), HarnessError> {
         self.signal(Signal::CONT)
+    }
+
+    /// What it holds of the machine now, as Linux tells it.
+    ///
+    /// # Errors
+    /// It has ended, or this is no Linux.
+    pub fn holdings(&self) -> Result<Holdings, HarnessError> {
+        let folder = PathBuf::from(format!("/proc/{}", self.id()));
+        let looking = || HarnessError::io(format!("looking at what {} holds", self.name));
+        let status = std::fs::read_to_string(folder.join("status")).map_err(looking())?;
+        let descriptors = std::fs::read_dir(folder.join("fd")).map_err(looking())?;
+        let number = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+            number.ok_or_else(|| looking()(std::io::Error::other(format!("no {name} there"))))
+        };
+        Ok(Holdings {
+            memory: number("VmRSS:")?,
+            descriptors: descriptors.count(),
+            threads: number("Threads:")?,
+        })
     }
 
     /// All it printed so far.

@@ -237,6 +237,12 @@ impl Admin {
         self.shared.read(|world| world.calls_that(wanted))
     }
 
+    /// The calls that came after the one with this sequence number, oldest first.
+    #[must_use]
+    pub fn calls_after(&self, sequence: u64) -> Calls {
+        self.shared.read(|world| world.calls.after(sequence))
+    }
+
     /// Waits until `condition` holds, looking again at every change.
     ///
     /// # Errors

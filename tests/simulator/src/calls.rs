@@ -221,4 +221,13 @@ impl CallLog {
         let calls = self.calls.iter().filter(|call| wanted(call));
         Calls(calls.cloned().collect())
     }
+
+    /// Those that came after the call with this sequence number, which is cheaper than to select them from all.
+    pub(crate) fn after(&self, sequence: u64) -> Calls {
+        let new = self.calls.iter().rev();
+        let new = new.take_while(|call| call.sequence > sequence);
+        let mut calls: Vec<Call> = new.cloned().collect();
+        calls.reverse();
+        Calls(calls)
+    }
 }
