@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::Connector;
-use cloudflare_sso_operator::plan::{Claim, Memory, PairMemory, Snapshot};
+use cloudflare_sso_operator::plan::{Begun, Claim, Memory, PairMemory, Snapshot};
 use cloudflare_sso_operator::resource::SsoConnectorStatus;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
@@ -67,7 +67,7 @@ impl Axis {
         let mut place = START;
         let mut moves = BTreeMap::from([(points[0], place)]);
         for pair in points.windows(2) {
-            place += normal(pair[1] - pair[0]);
+            place += normal(pair[1].saturating_sub(pair[0]));
             moves.insert(pair[1], place);
         }
         Self::Move(moves)
@@ -111,22 +111,33 @@ impl Axis {
         *timestamp = date(at);
     }
 
+    fn timestamps<'t>(&mut self, timestamps: impl IntoIterator<Item = &'t mut Timestamp>) {
+        for timestamp in timestamps {
+            self.timestamp(timestamp);
+        }
+    }
+
+    fn moments<'m>(&mut self, moments: impl IntoIterator<Item = &'m mut Moment>) {
+        for moment in moments {
+            self.moment(moment);
+        }
+    }
+
     pub fn connector(&mut self, connector: &mut Connector) {
-        let Connector {
-            created_on,
-            updated_on,
-            ..
-        } = connector;
-        created_on.iter_mut().for_each(|at| self.timestamp(at));
-        updated_on.iter_mut().for_each(|at| self.timestamp(at));
+        self.timestamps(&mut connector.created_on);
+        self.timestamps(&mut connector.updated_on);
+    }
+
+    fn connectors<'c>(&mut self, connectors: impl IntoIterator<Item = &'c mut Connector>) {
+        for connector in connectors {
+            self.connector(connector);
+        }
     }
 
     pub fn snapshot(&mut self, snapshot: &mut Snapshot) {
         self.moment(&mut snapshot.begun);
-        snapshot.date.iter_mut().for_each(|at| self.timestamp(at));
-        for connector in &mut snapshot.connectors {
-            self.connector(connector);
-        }
+        self.timestamps(&mut snapshot.date);
+        self.connectors(&mut snapshot.connectors);
     }
 
     pub fn claim(&mut self, claim: &mut Claim) {
@@ -136,35 +147,29 @@ impl Axis {
         }
     }
 
+    pub fn begun(&mut self, begun: &mut Begun) {
+        self.timestamps(&mut begun.last);
+    }
+
     /// All times of a status but those of its conditions, which the model keeps still.
     pub fn status(&mut self, status: &mut SsoConnectorStatus) {
-        status
-            .created_on
-            .iter_mut()
-            .for_each(|at| self.timestamp(at));
-        status
-            .updated_on
-            .iter_mut()
-            .for_each(|at| self.timestamp(at));
+        self.timestamps(&mut status.created_on);
+        self.timestamps(&mut status.updated_on);
         if let Some(verification) = &mut status.verification {
-            let begun = &mut verification.last_begun_at;
-            begun.iter_mut().for_each(|at| self.timestamp(at));
+            self.timestamps(&mut verification.last_begun_at);
         }
         if let Some(pending) = &mut status.pending_create {
-            pending
-                .attempts
-                .iter_mut()
-                .for_each(|at| self.timestamp(at));
+            self.timestamps(&mut pending.attempts);
         }
         if let Some(enforcement) = &mut status.enforcement {
-            let updated = &mut enforcement.updated_on;
-            updated.iter_mut().for_each(|at| self.timestamp(at));
+            self.timestamps(&mut enforcement.updated_on);
         }
     }
 
     pub fn memory(&mut self, memory: &mut Memory) {
         let Memory {
             sighting,
+            answer,
             difference,
             unverified_since,
             gone_since,
@@ -177,36 +182,21 @@ impl Axis {
             deletion: _,
             trouble,
         } = memory;
-        if let Some(sighting) = sighting {
-            self.moment(&mut sighting.at);
-            sighting.date.iter_mut().for_each(|at| self.timestamp(at));
-            sighting
-                .connector
-                .iter_mut()
-                .for_each(|seen| self.connector(seen));
+        for seen in [sighting, answer].into_iter().flatten() {
+            self.moment(&mut seen.at);
+            self.timestamps(&mut seen.date);
+            self.connectors(&mut seen.connector);
         }
-        difference
-            .iter_mut()
-            .for_each(|seen| self.moment(&mut seen.since));
-        for moment in [
-            unverified_since,
-            gone_since,
-            unproved_since,
-            acted_at,
-            deletion_seen,
-        ] {
-            moment.iter_mut().for_each(|moment| self.moment(moment));
-        }
-        update
-            .iter_mut()
-            .for_each(|update| self.moment(&mut update.at));
+        self.moments(difference.iter_mut().map(|seen| &mut seen.since));
+        let first = [unverified_since, gone_since, unproved_since];
+        let others = [acted_at, deletion_seen];
+        self.moments(first.into_iter().chain(others).flatten());
+        self.moments(update.iter_mut().map(|update| &mut update.at));
         if let Some((begun, before)) = refused_begin {
-            begun.last.iter_mut().for_each(|at| self.timestamp(at));
-            before.last.iter_mut().for_each(|at| self.timestamp(at));
+            self.begun(begun);
+            self.begun(before);
         }
-        requested
-            .iter_mut()
-            .for_each(|(_, since)| self.moment(since));
+        self.moments(requested.iter_mut().map(|(_, since)| since));
         if let Some(trouble) = trouble {
             self.moment(&mut trouble.since);
             self.moment(&mut trouble.last);
@@ -222,24 +212,17 @@ impl Axis {
             disabled,
             deleted,
         } = pair;
-        holder
-            .iter_mut()
-            .for_each(|holder| self.moment(&mut holder.since));
+        self.moments(holder.iter_mut().map(|holder| &mut holder.since));
         for attempt in attempts {
             self.timestamp(&mut attempt.time);
             self.moment(&mut attempt.first_seen);
         }
         if let Some(known) = known {
             self.moment(&mut known.since);
-            known
-                .created
-                .iter_mut()
-                .for_each(|made| self.connector(made));
+            self.connectors(&mut known.created);
         }
-        first_blank
-            .iter_mut()
-            .for_each(|moment| self.moment(moment));
-        disabled.iter_mut().for_each(|(_, when)| self.moment(when));
-        deleted.iter_mut().for_each(|(_, when)| self.moment(when));
+        self.moments(first_blank);
+        self.moments(disabled.iter_mut().map(|(_, when)| when));
+        self.moments(deleted.iter_mut().map(|(_, when)| when));
     }
 }

@@ -125,7 +125,8 @@ impl Universe {
                 outcome: Outcome::Works,
             });
         } else if let Some(due) = self.next_due() {
-            self.elapse(&scene.rules, due - self.now + INSTANT);
+            let span = due.saturating_sub(self.now) + INSTANT;
+            self.elapse(&scene.rules, span);
         } else {
             return false;
         }

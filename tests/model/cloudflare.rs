@@ -226,13 +226,6 @@ impl Cloudflare {
         self.change(now, |items| items.retain(|item| item.connector.id != *id));
         Ok(())
     }
-
-    /// The verification of the first connector fails or lapses.
-    pub fn lose_verification(&mut self, status: VerificationStatus, now: Duration) {
-        if let Some(id) = self.items.first().map(|item| item.connector.id.clone()) {
-            let _ = self.change_item(&id, now, |item| item.set_status(status));
-        }
-    }
 }
 
 /// Each change has a time of its own.

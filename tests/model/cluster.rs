@@ -169,9 +169,10 @@ impl Cluster {
         if object.spec != before.spec || begins_to_end {
             object.metadata.generation = object.metadata.generation.map(|number| number + 1);
         }
-        let deleted_under = match begins_to_end {
-            true => Some(self.edition),
-            false => copy.stored.deleted_under,
+        let deleted_under = if begins_to_end {
+            Some(self.edition)
+        } else {
+            copy.stored.deleted_under
         };
         self.store(name, object, deleted_under);
         true

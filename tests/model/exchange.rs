@@ -1,9 +1,7 @@
 //! The contacts with Cloudflare, and what is remembered of each. Every step has its like in `controller::exchange`.
 
 use cloudflare_sso_operator::clock::Moment;
-use cloudflare_sso_operator::cloudflare::{
-    Class, Connector, Creation, Endpoint, Failure, VerificationStatus,
-};
+use cloudflare_sso_operator::cloudflare::{Class, Connector, Creation, Endpoint, Failure};
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{Act, Credentials, Deletion, Sighting, Snapshot};
 use cloudflare_sso_operator::resource::Reason;
@@ -199,6 +197,7 @@ impl Universe {
         let moment_date = date(self.now);
         let process = self.process(seat);
         let memory = &mut process.entries[seat.name].memory;
+        let mut shown = None;
         let (endpoint, result) = match act {
             Act::Create { attempt, .. } => {
                 let result = answer.map_err(|class| failure(Endpoint::Create, class));
@@ -206,14 +205,9 @@ impl Universe {
                     Ok(connector) => {
                         let connector = connector.expect("a creation is answered with a connector");
                         let id = connector.id.clone();
-                        let verification = connector.verification.as_ref();
-                        let status = verification.and_then(|found| found.status.as_ref());
-                        let verified = status == Some(&VerificationStatus::Verified);
-                        process.last_look = Some((id.clone(), verified));
                         let pair = &mut process.pair;
                         pair.created(id.clone(), Some(connector.clone()), now);
-                        memory.acted_at = Some(now);
-                        memory.saw(Sighting {
+                        shown = Some(Sighting {
                             id,
                             at: now,
                             date: Some(moment_date),
@@ -255,7 +249,9 @@ impl Universe {
                 (Endpoint::Delete, result.map(|_| ()))
             }
         };
-        self.entry(seat).memory.acted_at = Some(now);
+        let memory = &mut self.entry(seat).memory;
+        memory.acted_at = Some(now);
+        memory.answered(shown);
         match result {
             Ok(()) => self.worked(seat, endpoint),
             Err(failure) => self.note_failure(seat, pass, failure),

@@ -323,12 +323,12 @@ impl Universe {
         };
         let known = self.processes.iter().flatten();
         let known = known.flat_map(|process| process.pair.attempts.iter().map(|made| made.time));
-        let excuses = |attempt: Duration| {
+        let is_near = |attempt: Duration| {
             item.born + TIMING.ours_before >= attempt && item.born <= attempt + TIMING.ours_after
         };
         let mut attempts = stored.record.attempts.iter().copied().chain(known);
-        let excused = attempts.any(|attempt| excuses(point(attempt)));
-        if item.creator == Creator::Person && !excused {
+        let ours = attempts.any(|attempt| is_near(point(attempt)));
+        if item.creator == Creator::Person && !ours {
             self.breaks(Never::TakeWhatIsTheirs);
         }
     }

@@ -135,8 +135,8 @@ impl Pass {
                 axis.moment(begin_by);
             }
             Act::BeginVerification { begun, before, .. } => {
-                begun.last.iter_mut().for_each(|at| axis.timestamp(at));
-                before.last.iter_mut().for_each(|at| axis.timestamp(at));
+                axis.begun(begun);
+                axis.begun(before);
             }
             Act::Update { .. } | Act::Delete(_) => {}
         }
@@ -231,7 +231,8 @@ impl Universe {
         };
         if process.entries[seat.name].uid != cached.uid() {
             process.forget(seat.name, now);
-            process.entries[seat.name].uid = cached.uid().to_owned();
+            let uid = &mut process.entries[seat.name].uid;
+            cached.uid().clone_into(uid);
             process
                 .present
                 .insert(cached.uid().to_owned(), Access::Untried);
@@ -402,9 +403,10 @@ impl Universe {
             }
             Look::Namespace => {}
             Look::Definition => {
-                pass.definition = match self.cluster.stands_for(&pass.copy) {
-                    true => Definition::Stands,
-                    false => Definition::GoesAway,
+                pass.definition = if self.cluster.stands_for(&pass.copy) {
+                    Definition::Stands
+                } else {
+                    Definition::GoesAway
                 };
             }
             Look::Listing { not_before } => return self.list(contact, pass, not_before),
@@ -559,9 +561,10 @@ impl Universe {
             }
             released
         })?;
-        let rest = match basis.stored.desired.terminating {
-            true => rules.timing.backoff,
-            false => Duration::ZERO,
+        let rest = if basis.stored.desired.terminating {
+            rules.timing.backoff
+        } else {
+            Duration::ZERO
         };
         match released {
             Err(next) => Some(next),

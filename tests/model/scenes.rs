@@ -8,6 +8,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::calm::reason;
 use crate::cloudflare::Second;
+use crate::process::Process;
 use crate::scene::{Before, Kind, LAG, Scene, TIMING};
 use crate::universe::{Event, Secret, Universe, wanting};
 
@@ -93,7 +94,7 @@ fn unknown_outcome(_: &Scene, universe: &Universe) -> bool {
     unbound
         && universe.processes[0]
             .as_ref()
-            .is_some_and(|process| process.is_at_rest())
+            .is_some_and(Process::is_at_rest)
         && !universe.cloudflare.items.is_empty()
 }
 

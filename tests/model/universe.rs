@@ -4,7 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use cloudflare_sso_operator::cloudflare::{Changes, Creation, VerificationStatus};
+use cloudflare_sso_operator::cloudflare::{Changes, Creation};
 use cloudflare_sso_operator::resource::{
     DeletionPolicy, ENABLE_AT, ManagementPolicy, SsoConnectorSpec,
 };
@@ -155,7 +155,7 @@ impl Universe {
     /// What may happen next.
     pub fn actions(&self, scene: &Scene, actions: &mut Vec<Action>) {
         let may = |kind| self.disturbances > 0 && scene.kinds.contains(&kind);
-        let mut steps = false;
+        let mut is_busy = false;
         for (index, process) in self.processes.iter().enumerate() {
             let Some(process) = process else { continue };
             for name in 0..NAMES {
@@ -170,14 +170,14 @@ impl Universe {
                     None if begins => &[Outcome::Fails, Outcome::Lost],
                     None => continue,
                 };
-                steps = true;
+                is_busy = true;
                 let mut outcomes = vec![Outcome::Works];
                 if may(Kind::Fault) {
                     outcomes.extend(troubles);
                 }
                 if may(Kind::Lag) {
-                    let past = u8::try_from(self.cloudflare.past.len()).unwrap();
-                    outcomes.extend((1..=past).map(Outcome::Lags));
+                    let earlier = u8::try_from(self.cloudflare.past.len()).unwrap();
+                    outcomes.extend((1..=earlier).map(Outcome::Lags));
                 }
                 actions.extend(
                     outcomes
@@ -192,10 +192,10 @@ impl Universe {
         let leads = self.processes[self.leader].is_some();
         if !leads {
             actions.push(Action::Start);
-        } else if !steps {
+        } else if !is_busy {
             actions.push(Action::Due);
         }
-        if may(Kind::Delay) && (steps || !leads) {
+        if may(Kind::Delay) && (is_busy || !leads) {
             actions.extend(scene.delays.iter().map(|span| Action::Elapse(*span)));
         }
         if may(Kind::Event) {
@@ -230,7 +230,8 @@ impl Universe {
             Action::Start => self.start(),
             Action::Due => {
                 let due = self.next_due()?;
-                self.elapse(&scene.rules, due - self.now + INSTANT);
+                let span = due.saturating_sub(self.now) + INSTANT;
+                self.elapse(&scene.rules, span);
             }
             Action::Elapse(seconds) => {
                 self.elapse(&scene.rules, Duration::from_secs(u64::from(seconds)));
@@ -394,25 +395,13 @@ impl Universe {
         }
     }
 
-    fn lose_verification(&mut self, status: VerificationStatus) -> bool {
-        let lost = self
-            .cloudflare
-            .items
-            .first()
-            .is_some_and(|item| item.status() != Some(&status));
-        self.cloudflare.txt = false;
-        self.cloudflare.lose_verification(status, self.now);
-        self.passes();
-        lost
-    }
-
     fn person_acts(&mut self, event: Event) -> bool {
         let now = self.now;
         let first = self.cloudflare.items.first().cloned();
-        let objects = self.cluster.objects.iter().flatten();
+        let mut objects = self.cluster.objects.iter().flatten();
         match (event, first) {
             (Event::PersonEnables(enabled), Some(item)) => {
-                let was_applied = objects.filter_map(applied).next();
+                let was_applied = objects.find_map(applied);
                 let changes = Changes {
                     enabled: Some(enabled),
                     ..Changes::default()
@@ -428,7 +417,7 @@ impl Universe {
             (Event::PersonDeletes, Some(item)) => {
                 let id = &item.connector.id;
                 let bound = |copy: &&Copy| copy.stored.record.connector.as_ref() == Some(id);
-                let was_applied = objects.filter(bound).filter_map(applied).next();
+                let was_applied = objects.filter(bound).find_map(applied);
                 let _ = self.cloudflare.delete(id, now);
                 self.ledger.hand_deletes(was_applied);
                 true
