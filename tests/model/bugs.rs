@@ -2,10 +2,10 @@
 
 use stateright::{Checker, HasDiscoveries, Model};
 
+use crate::events::Event;
 use crate::nevers::Never;
 use crate::scene::{Before, Bug, Kind, Scene};
 use crate::scenes::{deleting, fresh, settled};
-use crate::universe::Event;
 
 /// Runs the scene with the bug until something is found.
 fn found(mut scene: Scene, bug: Bug) -> Never {

@@ -14,9 +14,10 @@ use cloudflare_sso_operator::resource::{
 use crate::axis::INSTANT;
 use crate::cloudflare::Item;
 use crate::cluster::{Copy, Crd, NAMES, Name};
+use crate::events::{Event, Secret};
 use crate::pass::{Contact, Outcome, Seat};
 use crate::scene::Scene;
-use crate::universe::{Event, Secret, Universe};
+use crate::universe::Universe;
 
 /// More steps than any trouble takes.
 const MOST_STEPS: usize = 2_000;

@@ -8,11 +8,12 @@ use cloudflare_sso_operator::resource::Reason;
 
 use crate::axis::date;
 use crate::cloudflare::{Creator, DOMAIN, Item};
+use crate::events::Secret;
 use crate::nevers::Never;
 use crate::pass::{Contact, Next, Outcome, Pass, Seat, Stage};
 use crate::process::Listing;
 use crate::scene::LAG;
-use crate::universe::{Secret, Universe};
+use crate::universe::Universe;
 
 impl Universe {
     pub fn read_credentials(&mut self, seat: Seat, pass: &mut Pass) {

@@ -15,8 +15,9 @@ use stateright::{Model, Property};
 
 use crate::cloudflare::Second;
 use crate::cluster::NAMES;
+use crate::events::Event;
 use crate::process::Listing;
-use crate::universe::{Action, Event, Universe};
+use crate::universe::{Action, Universe};
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)

@@ -8,9 +8,10 @@ use stateright::{Checker, HasDiscoveries, Model};
 
 use crate::calm::reason;
 use crate::cloudflare::Second;
+use crate::events::{Event, Secret};
 use crate::process::Process;
 use crate::scene::{Before, Kind, LAG, Scene, TIMING};
-use crate::universe::{Event, Secret, Universe, wanting};
+use crate::universe::{Universe, wanting};
 
 /// Visits every universe of the scene, and says how many there are.
 fn check(name: &str, mut scene: Scene) {
