@@ -18,6 +18,7 @@ mod stale_list;
 mod stale_watch;
 mod step;
 mod storm;
+mod tally;
 mod traces;
 mod turns;
 mod unobserved;

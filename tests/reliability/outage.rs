@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::PATIENT_LEASE;
 use crate::stage::{ACCOUNT, PATIENCE, Stage, code, connector_id};
 use crate::stale_watch::freeze;
+use crate::tally;
 use crate::witness::{OBJECTS, connectors_for, counts, last_call};
 
 /// How many calls an operator with a handful of objects may make in a minute or so in which most of them fail.
@@ -97,6 +98,6 @@ async fn the_api_server_is_restarted_and_what_it_knew_of_the_past_is_compacted()
     assert!(operator.process().is_running().unwrap());
     operator.until_ready(PATIENCE).await.unwrap();
     let calls = proxy.calls().len() - before;
-    println!("outage: {calls} calls to the API server");
+    tally::tell(&format!("outage: {calls} calls to the API server"));
     assert!(calls < CALLS, "{calls} calls");
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 use simulator::{Permission, TokenRequest, VerificationStatus};
 
 use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, connector_id};
+use crate::tally;
 
 /// How long it lasts at least, in minutes; less is the rule.
 const MINUTES: &str = "SOAK_MINUTES";
@@ -74,11 +75,11 @@ async fn what_the_operator_holds_stays_flat() {
     churn(&stage, &tokens, &lives, WARM_UP + LIVES, lasting()).await;
     let after = measure(&mut operator).await;
 
-    println!(
+    tally::tell(&format!(
         "{} objects came and went in {:?} beside {RESIDENTS} that stayed; before {before:?}, after {after:?}",
         lives.load(Ordering::Relaxed) - WARM_UP,
         begun.elapsed(),
-    );
+    ));
     assert_eq!(after.remembered, before.remembered);
     assert!(after.series <= before.series + SERIES_MARGIN);
     assert_eq!(after.holdings.threads, before.holdings.threads);

@@ -12,6 +12,7 @@ use simulator::{ConnectorChange, Failure, Fault, Repeat};
 
 use crate::stage::{ACCOUNT, PATIENCE, Stage, code, connector_id};
 use crate::stale_watch::freeze;
+use crate::tally;
 use crate::witness::{OBJECTS, Witness, connectors_for, counts};
 
 /// The objects, what they were, and how each of them ends.
@@ -183,5 +184,5 @@ async fn a_process_that_begins_with_the_past_changes_nothing_by_it() {
     stage.heartbeats(2).await;
     expect_no_mutation();
     assert!(successor.process().is_running().unwrap());
-    println!("old list: {} cases", NAMES.len());
+    tally::tell(&format!("old list: {} cases", NAMES.len()));
 }

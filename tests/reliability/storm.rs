@@ -11,6 +11,7 @@ use simulator::{Call, Effect, Failure, Fault, Knobs, Operation, Repeat};
 use crate::PATIENT_LEASE;
 use crate::crowd::{CALM, account, bind, name};
 use crate::stage::{PATIENCE, Stage};
+use crate::tally;
 
 const OBJECTS: usize = 500;
 const EDITED: usize = 20;
@@ -82,10 +83,10 @@ async fn a_pause_holds_for_five_hundred_objects_and_the_edited_ones_go_first_aft
     let last = pauses(refused.as_slice()).last().copied().unwrap();
     let after = admin.calls_that(|call| call.arrived >= last + PAUSE);
     expect_order(after.as_slice());
-    println!(
+    tally::tell(&format!(
         "storm: {OBJECTS} objects, {} calls refused in {PAUSES} pauses or more",
         refused.count()
-    );
+    ));
 }
 
 async fn expect_well(operator: &mut Operator) {
@@ -138,9 +139,9 @@ fn expect_order(calls: &[Call]) {
         .iter()
         .filter(|(account, when)| !edited.contains(**account) && **when < served);
     let others = others.count();
-    println!(
+    tally::tell(&format!(
         "storm: the {EDITED} edited ones were served within {took:?}, {others} others before the last of them"
-    );
+    ));
     assert!(took < SERVED, "{took:?}");
     let seconds = usize::try_from(took.as_secs()).unwrap() + 1;
     assert!(

@@ -12,6 +12,7 @@ use simulator::Operation;
 use super::{Named, PATIENCE, cuts, errors, path, silences, untruths};
 use crate::PATIENT_LEASE;
 use crate::stage::{ACCOUNT, NAMESPACE, Stage, condition, connector, connector_id, current};
+use crate::tally;
 use crate::witness::{connectors_for, counts};
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
 
@@ -133,10 +134,10 @@ async fn whatever_is_answered_about_one_object_it_gets_one_connector_and_loses_i
         .iter()
         .filter_map(|row| row.as_ref().err())
         .collect();
-    println!(
+    tally::tell(&format!(
         "answers about objects: {count} rows, {} objects failed",
         failed.len()
-    );
+    ));
     assert!(failed.is_empty(), "{failed:#?}");
     assert_eq!(count, 18 * 2 * 7 + 2 * 7);
     assert!(operator.process().is_running().unwrap());

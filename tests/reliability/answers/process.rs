@@ -14,6 +14,7 @@ use crate::stage::{
     ACCOUNT, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, SECRET, Stage, condition, connector,
     connector_id, current,
 };
+use crate::tally;
 use crate::witness::connectors_for;
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
 
@@ -150,10 +151,10 @@ async fn whatever_is_answered_to_a_process_it_lives_and_does_its_work_in_bounded
         .iter()
         .filter_map(|row| row.as_ref().err())
         .collect();
-    println!(
+    tally::tell(&format!(
         "answers to a process: {count} rows, {} processes failed",
         failed.len()
-    );
+    ));
     assert!(failed.is_empty(), "{failed:#?}");
     assert_eq!(count, 15 * 10 + 2 * 3 + 2);
 }

@@ -34,7 +34,7 @@ async fn random_sequences_end_as_the_design_says() {
         .await
         .unwrap_or_else(|flaw| panic!("{flaw}"));
     let sum = |part: fn(&Tally) -> usize| tallies.iter().map(part).sum::<usize>();
-    println!(
+    crate::tally::tell(&format!(
         "{count} sequences from seed {first} on, {} steps (of which {} found nothing to do), {} rests, {} changes at \
          Cloudflare, {} restarts of the operator",
         sum(|tally| tally.steps),
@@ -42,7 +42,7 @@ async fn random_sequences_end_as_the_design_says() {
         sum(|tally| tally.rests),
         sum(|tally| tally.changes),
         ground.restarts(),
-    );
+    ));
     assert_eq!(tallies.len(), usize::try_from(count).unwrap());
 }
 

@@ -12,6 +12,7 @@ use simulator::{Call, Fault, FaultHandle, Knobs, Operation, Repeat};
 
 use crate::PATIENT_LEASE;
 use crate::stage::{Stage, condition};
+use crate::tally;
 use classes::{FaultClass, Repetition, classes};
 use life::{LIVES, Life, Phase, Subject, has_changed};
 
@@ -106,10 +107,10 @@ async fn every_class_on_every_endpoint_in_every_phase_ends_as_if_it_had_not_been
         .flatten()
         .filter_map(|row| row.as_ref().err())
         .collect();
-    println!(
+    tally::tell(&format!(
         "Cloudflare's faults: {rows} rows, {} of them failed",
         failed.len()
-    );
+    ));
     assert!(failed.is_empty(), "{failed:#?}");
     assert_eq!(rows, chosen.len() * ROWS_OF_A_CLASS);
     assert!(operator.process().is_running().unwrap());

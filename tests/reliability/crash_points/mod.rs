@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::stage::{OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Stage};
+use crate::tally;
 use judgement::{Account, judge};
 use row::{Crash, Row};
 use scenario::Scenario;
@@ -100,13 +101,17 @@ async fn survives(scenarios: &[Scenario]) {
         .filter(|outcome| matches!(outcome, Ok(Passed::Killed)))
         .count();
     for (scenario, account) in scenarios.iter().zip(&undisturbed) {
-        println!("{}: {} points", scenario.name(), account.points.len());
+        tally::tell(&format!(
+            "{}: {} points",
+            scenario.name(),
+            account.points.len()
+        ));
     }
-    println!(
+    tally::tell(&format!(
         "{} scenarios, {} rows, {kills} kills",
         scenarios.len(),
         rows.len()
-    );
+    ));
     let certain: usize = scenarios.iter().map(|scenario| scenario.points()).sum();
     assert!(
         kills >= 2 * certain,

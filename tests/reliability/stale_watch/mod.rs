@@ -13,6 +13,7 @@ use serde_json::json;
 use simulator::{Failure, Fault, Operation, When};
 
 use crate::stage::{ACCOUNT, PATIENCE, Stage, code, condition, connector_id};
+use crate::tally;
 use crate::witness::{OBJECTS, Witness, connectors_for, counts, until_bound_anew};
 use case::cases;
 
@@ -77,7 +78,7 @@ async fn what_is_decided_on_copies_from_before_the_watch_froze_takes_no_effect()
     }
     assert!(operator.process().is_running().unwrap());
     assert_eq!(operator.get("/readyz").await.unwrap(), "ok\n");
-    println!("frozen watch: {} cases", cases.len());
+    tally::tell(&format!("frozen watch: {} cases", cases.len()));
 }
 
 /// The object for which a connector was created is gone, and another one of its name is there, before the answer comes.
