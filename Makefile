@@ -26,7 +26,7 @@ demo: programs release ## tell the operator's whole story on this machine, in ab
 test: parts image playground ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
 	cargo test --workspace --locked -- --test-threads=$(TEST_THREADS)
 
-model: ## visit every universe that DISTURBANCES=2 disturbances lead to, in every scene (3 takes hours)
+model: ## visit every universe that DISTURBANCES=2 disturbances lead to, in every scene
 	DISTURBANCES=$(or $(DISTURBANCES),2) cargo test --locked --test model scenes:: -- --nocapture
 
 campaign: ## play random sequences of edits, deletions and changes made by others (SEEDS=100, from FIRST=0 on)

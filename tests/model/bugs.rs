@@ -5,7 +5,7 @@ use stateright::{Checker, HasDiscoveries, Model};
 use crate::events::Event;
 use crate::nevers::Never;
 use crate::scene::{Before, Bug, Kind, Scene};
-use crate::scenes::{deleting, fresh, settled};
+use crate::scenes::{EMERGENCY, deleting, fresh, settled};
 
 /// Runs the scene with the bug until something is found.
 fn found(mut scene: Scene, bug: Bug) -> Never {
@@ -47,12 +47,7 @@ fn a_pending_domain_that_counts_as_verified_is_found() {
 
 #[test]
 fn an_edit_that_ends_a_hold_is_found() {
-    let events = [
-        Event::PersonEnables(false),
-        Event::Suspend(0, true),
-        Event::Suspend(0, false),
-    ];
-    let scene = settled(&[Kind::Event], &events, 3);
+    let scene = settled(&[Kind::Event], &EMERGENCY, 2);
     assert_eq!(found(scene, Bug::RearmsOnAnyEdit), Never::FightAPerson);
 }
 

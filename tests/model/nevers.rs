@@ -14,7 +14,7 @@ use crate::axis::{Axis, point};
 use crate::cloudflare::{Creator, Item};
 use crate::cluster::{Cluster, Copy};
 use crate::pass::{Pass, Seat};
-use crate::scene::TIMING;
+use crate::scene::{LAG, TIMING};
 use crate::universe::Universe;
 
 /// A promise that was broken.
@@ -82,10 +82,14 @@ pub struct Ledger {
 }
 
 /// How old what a look shows may be when something is decided on it: a lagging answer, used as long as it may be.
-const OLDEST_LOOK: Duration = Duration::from_secs(3 + 2 + 2);
+const OLDEST_LOOK: Duration = LAG
+    .saturating_add(TIMING.observation_limit)
+    .saturating_add(TIMING.call_timeout);
 
 /// What is left to a create between the list that it rests on and its start.
-const LONGEST_CREATE: Duration = Duration::from_secs(2 + 1);
+const LONGEST_CREATE: Duration = TIMING
+    .observation_limit
+    .saturating_add(TIMING.creation_start_limit);
 
 impl Ledger {
     pub fn retime(&mut self, axis: &mut Axis) {

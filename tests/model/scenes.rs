@@ -166,7 +166,7 @@ fn f_reads_that_lag_the_creation() {
     );
 }
 
-const EMERGENCY: [Event; 10] = [
+pub const EMERGENCY: [Event; 11] = [
     Event::PersonEnables(false),
     Event::PersonDeletes,
     Event::SetEnabled(0, Some(false)),
@@ -174,6 +174,8 @@ const EMERGENCY: [Event; 10] = [
     Event::SetEnabled(0, None),
     Event::EnableAt(0),
     Event::Label(0),
+    // An edit of the spec that has nothing to do with it.
+    Event::SetPolicy(0, DeletionPolicy::Delete),
     Event::WipeStatus(0),
     Event::Delete(0),
     Event::Apply(0),

@@ -12,7 +12,6 @@ mod outage;
 mod replicas;
 mod soak;
 #[path = "../stage/mod.rs"]
-#[allow(dead_code, reason = "the tests of the operator use the rest")]
 mod stage;
 mod stale_list;
 mod stale_watch;
