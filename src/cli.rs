@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::account::Rate;
 use crate::cloudflare::BaseUrl;
 use crate::default_token::Grant;
+use crate::dns::{NameServer, Resolver};
 use crate::identity::{AccountId, EmailDomain, NamespaceName};
 use crate::plan::{Timing, duration};
 
@@ -68,7 +69,7 @@ pub struct RunArgs {
     #[arg(
         long,
         env = "LOG_FILTER",
-        default_value = "info,kube=warn,kube_runtime=error,tower=warn,hyper=warn",
+        default_value = "info,kube=warn,kube_runtime=error,tower=warn,hyper=warn,hickory=off",
         value_name = "FILTER"
     )]
     pub log_filter: String,
@@ -101,6 +102,19 @@ pub struct RunArgs {
         value_name = "GRANTS"
     )]
     pub default_token_grants: Vec<Grant>,
+
+    /// Whether DNS is asked for the TXT records of domains that are not verified; that is advice for people, nothing rests on it
+    #[arg(long, env = "DNS_LOOKUPS", value_enum, default_value_t = DnsLookups::On)]
+    pub dns_lookups: DnsLookups,
+
+    /// The name servers that are asked, as IP addresses, perhaps with ports, separated by commas; the system's without it
+    #[arg(
+        long,
+        env = "DNS_NAMESERVERS",
+        value_delimiter = ',',
+        value_name = "ADDRESSES"
+    )]
+    pub dns_nameservers: Vec<NameServer>,
 
     /// How often the API server is asked whether the operator has all the rights that it needs
     #[arg(long, value_parser = some_time, default_value = "5m", value_name = "DURATION")]
@@ -221,6 +235,15 @@ pub struct PlaceArgs {
     pub lease_name: String,
 }
 
+/// Whether name servers are asked.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DnsLookups {
+    /// They are
+    On,
+    /// They are not, and no condition speaks of DNS
+    Off,
+}
+
 /// How log lines are written.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -248,6 +271,18 @@ impl CrdArgs {
 }
 
 impl RunArgs {
+    /// Who is asked for TXT records, if anybody is.
+    #[must_use]
+    pub fn resolver(&self) -> Option<Resolver> {
+        match self.dns_lookups {
+            DnsLookups::On => Some(Resolver::new(
+                self.dns_nameservers.clone(),
+                self.timing.dns_timeout,
+            )),
+            DnsLookups::Off => None,
+        }
+    }
+
     /// How fast a token may be used.
     #[must_use]
     pub const fn rate(&self) -> Rate {

@@ -16,6 +16,12 @@ pub enum InvalidName {
     /// Not usable as a connector ID.
     #[error("a connector ID is 1 to 64 of the characters 0-9, A-Z, a-z, _ and -")]
     ConnectorId,
+    /// Not a zone ID.
+    #[error("a zone ID is 32 lower-case hexadecimal digits")]
+    ZoneId,
+    /// Not usable as the ID of a DNS record.
+    #[error("a DNS record ID is 1 to 64 of the characters 0-9, A-Z, a-z, _ and -")]
+    RecordId,
     /// Not an e-mail domain in its canonical form.
     #[error(
         "an email domain is a lower-case DNS name of two or more labels, without a final dot; write other scripts as xn--…"
@@ -53,13 +59,49 @@ impl FromStr for ConnectorId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
-        let safe = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-        if (1..=64).contains(&text.len()) && text.bytes().all(safe) {
+        if may_stand_in_a_url(text) {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidName::ConnectorId)
         }
     }
+}
+
+/// The ID of a zone of Cloudflare DNS: 32 hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ZoneId(String);
+
+impl FromStr for ZoneId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if is_32_hexadecimal_digits(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName::ZoneId)
+        }
+    }
+}
+
+/// The ID of a record of Cloudflare DNS. Like a connector's, its length is not relied on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId(String);
+
+impl FromStr for RecordId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
+        if may_stand_in_a_url(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName::RecordId)
+        }
+    }
+}
+
+fn may_stand_in_a_url(id: &str) -> bool {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    (1..=64).contains(&id.len()) && id.bytes().all(safe)
 }
 
 impl ConnectorId {
@@ -92,6 +134,22 @@ impl EmailDomain {
         idna::domain_to_ascii(name)
             .map_err(|_| InvalidName::EmailDomain)?
             .parse()
+    }
+
+    /// The names of which each may be the zone that the domain's records are in, the longest first: the domain itself and
+    /// what is left when its first labels go, down to two labels. A top-level domain is nobody's zone at Cloudflare.
+    pub fn enclosing_names(&self) -> impl Iterator<Item = &str> {
+        std::iter::successors(Some(self.as_str()), |name| {
+            let (_, rest) = name.split_once('.')?;
+            rest.contains('.').then_some(rest)
+        })
+    }
+
+    /// Whether the domain's records are in a zone of that name, however Cloudflare spells it, or below a cut in it.
+    #[must_use]
+    pub fn is_within(&self, zone: &str) -> bool {
+        let zone = zone.strip_suffix('.').unwrap_or(zone).to_ascii_lowercase();
+        self.enclosing_names().any(|name| name == zone)
     }
 
     /// Whether a name that Cloudflare reports is this domain: case and one final dot do not count, and a name in
@@ -189,6 +247,18 @@ impl fmt::Display for AccountId {
 }
 
 impl fmt::Display for ConnectorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for ZoneId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for RecordId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -16,6 +16,7 @@ pub mod contact;
 pub mod controller;
 pub mod default_token;
 pub mod definition;
+pub mod dns;
 pub mod export;
 pub mod foreign_text;
 pub mod given_token;

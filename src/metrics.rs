@@ -80,6 +80,8 @@ pub struct Remembered {
     pub tokens: usize,
     /// What Cloudflare last said to a token.
     pub answers: usize,
+    /// Domains that name servers were asked for.
+    pub lookups: usize,
 }
 
 /// How a pass ended.
@@ -278,6 +280,7 @@ impl Metrics {
             lists,
             tokens,
             answers,
+            lookups,
         } = remembered;
         for (kind, entries) in [
             ("objects", objects),
@@ -286,6 +289,7 @@ impl Metrics {
             ("lists", lists),
             ("tokens", tokens),
             ("answers", answers),
+            ("lookups", lookups),
         ] {
             self.remembered
                 .get_or_create(&KindLabels { kind })

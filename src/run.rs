@@ -163,6 +163,7 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         readiness.enter(Role::Learns);
         metrics.leads(true);
         let rate = arguments.rate();
+        let resolver = arguments.resolver();
         let timing = arguments.timing;
         let judging = definition::watch(clients.definition, judge, Arc::clone(&metrics));
         let judging = tokio::spawn(judging);
@@ -173,6 +174,7 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
             timing,
             rate,
             default_token,
+            resolver,
             metrics,
         );
         let work = controller::run(

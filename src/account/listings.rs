@@ -142,7 +142,7 @@ fn snapshot(begun: Moment, answer: Answer<Listing>) -> Snapshot {
     Snapshot {
         begun,
         date: answer.date,
-        connectors: answer.value.connectors,
+        connectors: answer.value.items,
         gap,
     }
 }

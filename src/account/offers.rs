@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::budget::{Budget, Caller, Stake, next_glance};
 use crate::clock::Moment;
 use crate::cloudflare::{Endpoint, Fingerprint};
-use crate::identity::AccountId;
+use crate::identity::{AccountId, EmailDomain};
 use crate::plan::Timing;
 
 /// How many answers are remembered. A token whose answer is forgotten is a new one.
@@ -22,24 +22,31 @@ const REMEMBERED_ANSWERS: usize = 8192;
 const LONGEST_OFFER: Duration = Duration::from_mins(1);
 
 /// What a token is needed for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Right {
-    /// Looking.
+    /// Looking at connectors.
     Read,
-    /// Changing something.
+    /// Changing a connector.
     Change,
+    /// Publishing the TXT record of a domain, which a token may be allowed in one zone and not in another.
+    Publish(EmailDomain),
 }
 
 impl Right {
-    /// What a call to the endpoint needs.
+    /// What a call to the endpoint needs that is about a connector, or about the record of the domain.
     #[must_use]
-    pub const fn for_endpoint(endpoint: Endpoint) -> Self {
+    pub fn for_endpoint(endpoint: Endpoint, domain: &EmailDomain) -> Self {
         match endpoint {
             Endpoint::List | Endpoint::Get => Self::Read,
             Endpoint::Create
             | Endpoint::Update
             | Endpoint::Delete
             | Endpoint::BeginVerification => Self::Change,
+            Endpoint::ListZones
+            | Endpoint::GetZone
+            | Endpoint::ListRecords
+            | Endpoint::CreateRecord
+            | Endpoint::DeleteRecord => Self::Publish(domain.clone()),
         }
     }
 }

@@ -5,8 +5,8 @@ use super::limiter::{Lane, Limiter, Rate, Turn};
 use super::offers::{Offers, Outlook, Permission, Right};
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Failure, Fingerprint};
-use crate::identity::AccountId;
-use crate::plan::{Credentials, Timing};
+use crate::identity::{AccountId, EmailDomain};
+use crate::plan::{Credentials, Publisher, Timing};
 use crate::resource::Reason;
 
 /// Every token in use.
@@ -62,6 +62,34 @@ impl Tokens {
             (_, Outlook::Refused(problem)) => Credentials::ReadOnly { problem },
             (_, Outlook::Open | Outlook::Again | Outlook::NotBefore(_)) => Credentials::Usable,
         })
+    }
+
+    /// What the token is good for where it publishes the domain's TXT record.
+    pub fn publisher(
+        &self,
+        account: &AccountId,
+        token: Fingerprint,
+        domain: &EmailDomain,
+        caller: &Caller,
+        timing: &Timing,
+        now: Moment,
+    ) -> Publisher {
+        let permission = (account.clone(), token, Right::Publish(domain.clone()));
+        match self.offers.outlook(&permission, caller, timing, now) {
+            Outlook::NotBefore(opens) => return Publisher::Waits(opens),
+            Outlook::Refused(problem) => {
+                return Publisher::Unusable {
+                    reason: Reason::Unauthorized,
+                    problem,
+                    remedy: None,
+                };
+            }
+            Outlook::Open | Outlook::Again => {}
+        }
+        match self.limiter.pause_of(token, now) {
+            Some(pause) => Publisher::Paused(pause),
+            None => Publisher::Usable,
+        }
     }
 
     /// Asks for a call as far as it may be refused; see [`Offers::ask`].

@@ -86,7 +86,7 @@ fn lists(account: &AccountId, look: &Result<Listing, Failure>) -> Finding {
     let statement = format!("The token lists the connectors of account {account}");
     match look {
         Ok(Listing {
-            connectors,
+            items: connectors,
             complete: Completeness::Complete,
         }) => Finding::holds(format!("{statement}: {}", connectors.len())),
         Ok(Listing {

@@ -9,18 +9,20 @@ use tokio::time::Instant;
 
 use super::base_url::BaseUrl;
 use super::connector::{Changes, Connector, Creation};
+use super::dns_record::{NewTxtRecord, TxtRecord};
 use super::envelope::Envelope;
 use super::exchange::{Content, Request, exchange};
 use super::failure::{Endpoint, Failure};
-use super::listing::{Collector, Listing, Next};
+use super::listing::{Collector, Item, Listing, Next};
 use super::token::ApiToken;
 use super::verdict::judge;
-use crate::identity::{AccountId, ConnectorId};
+use super::zone::Zone;
+use crate::identity::{AccountId, ConnectorId, EmailDomain, RecordId, ZoneId};
 use crate::lease::Authority;
 
 const USER_AGENT: &str = concat!("cloudflare-sso-operator/", env!("CARGO_PKG_VERSION"));
 
-/// The typed client of the connectors API. Cheap to clone; clones share their connections.
+/// The typed client of the API for connectors, and for the zones and TXT records of Cloudflare DNS. Cheap to clone; clones share their connections.
 ///
 /// It holds no token, makes no retry, and limits nothing: pace and back-off belong to its caller.
 #[derive(Debug, Clone)]
@@ -107,25 +109,8 @@ impl Client {
         token: &ApiToken,
         account: &AccountId,
     ) -> Result<Answer<Listing>, Failure> {
-        let deadline = Instant::now() + self.call_timeout;
         let url = self.connectors_url(account);
-        let mut collector = Collector::default();
-        let mut page_url = url.clone();
-        loop {
-            let request = Request {
-                endpoint: Endpoint::List,
-                token,
-                url: page_url,
-                content: Content::None,
-                deadline,
-                authority: &self.authority,
-            };
-            let page = self.call(request).await?;
-            match collector.add(&page.value.envelope) {
-                Next::Page(number) => page_url = format!("{url}?page={number}"),
-                Next::Nothing => return Ok(page.map(|_| collector.finish())),
-            }
-        }
+        self.list(Endpoint::List, token, &url, "").await
     }
 
     /// The connector with this ID.
@@ -234,6 +219,125 @@ impl Client {
         Ok(self.call(request).await?.map(|_| ()))
     }
 
+    /// The zones of exactly this name that the token may see.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Unauthorized`](super::Class::Unauthorized) may be said for a name that is in none of the token's zones, and any
+    /// other failure.
+    pub async fn list_zones(
+        &self,
+        token: &ApiToken,
+        name: &str,
+    ) -> Result<Answer<Listing<Zone>>, Failure> {
+        let url = format!("{}/zones", self.base_url);
+        let query = format!("name={name}&per_page=50");
+        self.list(Endpoint::ListZones, token, &url, &query).await
+    }
+
+    /// The zone with this ID.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Gone`](super::Class::Gone) or a failure [without a route](Failure::has_no_route) if there is none, and any other
+    /// failure.
+    pub async fn get_zone(&self, token: &ApiToken, id: &ZoneId) -> Result<Answer<Zone>, Failure> {
+        let endpoint = Endpoint::GetZone;
+        let request = self.request(endpoint, token, self.zone_url(id), Content::None);
+        let answer = self.call(request).await?;
+        let zone = answer.value.envelope.one(Zone::from_json);
+        let Some(zone) = zone.filter(|zone| zone.id == *id) else {
+            let why = "it does not contain the zone asked for";
+            return Err(Failure::unusable(endpoint, answer.value.status, why));
+        };
+        Ok(answer.map(|_| zone))
+    }
+
+    /// The TXT records at the domain, as the zone has them, and whether they are all.
+    ///
+    /// # Errors
+    ///
+    /// If any page could not be had.
+    pub async fn list_txt_records(
+        &self,
+        token: &ApiToken,
+        zone: &ZoneId,
+        domain: &EmailDomain,
+    ) -> Result<Answer<Listing<TxtRecord>>, Failure> {
+        let url = self.records_url(zone);
+        let query = format!("type=TXT&name.exact={domain}&per_page=100");
+        self.list(Endpoint::ListRecords, token, &url, &query).await
+    }
+
+    /// Creates a TXT record; never one in the place of another.
+    ///
+    /// # Errors
+    ///
+    /// Unless the failure [is definite](Failure::is_definite), the record may exist.
+    pub async fn create_txt_record(
+        &self,
+        token: &ApiToken,
+        zone: &ZoneId,
+        record: &NewTxtRecord,
+    ) -> Result<Answer<Option<TxtRecord>>, Failure> {
+        let content = Content::Json(json(record));
+        let url = self.records_url(zone);
+        let answer = self
+            .call(self.request(Endpoint::CreateRecord, token, url, content))
+            .await?;
+        Ok(answer.map(|success| success.envelope.one(TxtRecord::from_json)))
+    }
+
+    /// Deletes a record.
+    ///
+    /// # Errors
+    ///
+    /// [`Class::Gone`](super::Class::Gone) if the zone has none, and any other failure. Unless the failure
+    /// [is definite](Failure::is_definite), the record may have been deleted.
+    pub async fn delete_record(
+        &self,
+        token: &ApiToken,
+        zone: &ZoneId,
+        id: &RecordId,
+    ) -> Result<Answer<()>, Failure> {
+        let url = format!("{}/{id}", self.records_url(zone));
+        let request = self.request(Endpoint::DeleteRecord, token, url, Content::None);
+        Ok(self.call(request).await?.map(|_| ()))
+    }
+
+    /// Reads all pages, within the time of one call.
+    async fn list<T: Item>(
+        &self,
+        endpoint: Endpoint,
+        token: &ApiToken,
+        url: &str,
+        query: &str,
+    ) -> Result<Answer<Listing<T>>, Failure> {
+        let deadline = Instant::now() + self.call_timeout;
+        let mut collector = Collector::default();
+        let mut page_query = query.to_owned();
+        loop {
+            let url = match page_query.as_str() {
+                "" => url.to_owned(),
+                query => format!("{url}?{query}"),
+            };
+            let request = Request {
+                endpoint,
+                token,
+                url,
+                content: Content::None,
+                deadline,
+                authority: &self.authority,
+            };
+            let page = self.call(request).await?;
+            match collector.add(&page.value.envelope) {
+                Next::Page(number) if query.is_empty() => page_query = format!("page={number}"),
+                Next::Page(number) => page_query = format!("{query}&page={number}"),
+                Next::Nothing => return Ok(page.map(|_| collector.finish())),
+            }
+        }
+    }
+
     async fn call(&self, request: Request<'_>) -> Result<Answer<Success>, Failure> {
         let (endpoint, token) = (request.endpoint, request.token);
         let reply = exchange(&self.http, request).await?;
@@ -271,6 +375,14 @@ impl Client {
     fn connector_url(&self, account: &AccountId, id: &ConnectorId) -> String {
         format!("{}/{id}", self.connectors_url(account))
     }
+
+    fn zone_url(&self, id: &ZoneId) -> String {
+        format!("{}/zones/{id}", self.base_url)
+    }
+
+    fn records_url(&self, zone: &ZoneId) -> String {
+        format!("{}/dns_records", self.zone_url(zone))
+    }
 }
 
 impl<T> Answer<T> {
@@ -301,5 +413,6 @@ impl Success {
 }
 
 fn json(body: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(body).expect("these bodies have only text and booleans under fixed names")
+    serde_json::to_vec(body)
+        .expect("these bodies have only text, numbers and booleans under fixed names")
 }

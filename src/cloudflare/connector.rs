@@ -57,7 +57,7 @@ pub enum VerificationStatus {
 }
 
 /// A verification code that is safe to show and to publish in DNS.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VerificationCode(String);
 
 /// What a new connector is asked to be. There is no `enabled`: Cloudflare documents none, and nothing may be enabled
@@ -98,6 +98,14 @@ impl Connector {
             updated_on: timestamp(value, "updated_on"),
             verification: Verification::from_json(&value["verification"]),
         })
+    }
+}
+
+impl Connector {
+    /// The code that proves the domain, if Cloudflare reports one that is fit to be shown and published.
+    #[must_use]
+    pub fn code(&self) -> Option<VerificationCode> {
+        VerificationCode::parse(self.verification.as_ref()?.code.as_deref()?)
     }
 }
 

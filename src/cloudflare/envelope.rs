@@ -76,12 +76,17 @@ impl Envelope {
 
     /// The one connector in `result`. Cloudflare's documentation shows an array of one where its schema says object.
     pub(super) fn connector(&self) -> Option<Connector> {
+        self.one(Connector::from_json)
+    }
+
+    /// The one thing in `result`, perhaps in an array of one.
+    pub(super) fn one<T>(&self, decode: impl Fn(&Value) -> Option<T>) -> Option<T> {
         match &self.result {
             Value::Array(items) => match items.as_slice() {
-                [item] => Connector::from_json(item),
+                [item] => decode(item),
                 _ => None,
             },
-            result => Connector::from_json(result),
+            result => decode(result),
         }
     }
 }

@@ -6,7 +6,12 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 use reqwest::Method;
 
-/// One of the API's six endpoints for connectors.
+/// "No route for the URI": what the path names was not even looked for.
+pub(super) const NO_ROUTE_CODES: [i64; 2] = [7000, 7003];
+/// "Record already exists.", "An identical record already exists."
+const DUPLICATE_RECORD_CODES: [i64; 2] = [81057, 81058];
+
+/// An endpoint of the API: six are for connectors, the others for the zones and records of Cloudflare DNS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// All connectors of an account.
@@ -21,6 +26,16 @@ pub enum Endpoint {
     Delete,
     /// Let Cloudflare look for the TXT record (again).
     BeginVerification,
+    /// The zones of a name.
+    ListZones,
+    /// One zone.
+    GetZone,
+    /// The TXT records at a name.
+    ListRecords,
+    /// A new TXT record.
+    CreateRecord,
+    /// Delete a record.
+    DeleteRecord,
 }
 
 /// What kind of failure it is.
@@ -34,7 +49,7 @@ pub enum Class {
     RateLimited,
     /// Cloudflare does not accept the token, or not for this.
     Unauthorized,
-    /// Cloudflare says that it has no such connector.
+    /// Cloudflare says that it has no such connector, zone or record.
     Gone,
     /// Cloudflare does not accept the request; the same request will be refused again.
     Rejected,
@@ -71,6 +86,11 @@ impl Endpoint {
             Self::Update => "update",
             Self::Delete => "delete",
             Self::BeginVerification => "begin_verification",
+            Self::ListZones => "list_zones",
+            Self::GetZone => "get_zone",
+            Self::ListRecords => "list_records",
+            Self::CreateRecord => "create_record",
+            Self::DeleteRecord => "delete_record",
         }
     }
 
@@ -78,15 +98,23 @@ impl Endpoint {
     #[must_use]
     pub const fn method(self) -> Method {
         match self {
-            Self::List | Self::Get => Method::GET,
-            Self::Create | Self::BeginVerification => Method::POST,
+            Self::List | Self::Get | Self::ListZones | Self::GetZone | Self::ListRecords => {
+                Method::GET
+            }
+            Self::Create | Self::BeginVerification | Self::CreateRecord => Method::POST,
             Self::Update => Method::PATCH,
-            Self::Delete => Method::DELETE,
+            Self::Delete | Self::DeleteRecord => Method::DELETE,
         }
     }
 
-    pub(super) const fn names_a_connector(self) -> bool {
-        !matches!(self, Self::List | Self::Create)
+    /// What the path names beside the account, and what Cloudflare may therefore not have.
+    pub(super) const fn subject(self) -> Option<&'static str> {
+        match self {
+            Self::List | Self::Create | Self::ListZones => None,
+            Self::Get | Self::Update | Self::Delete | Self::BeginVerification => Some("connector"),
+            Self::GetZone | Self::ListRecords | Self::CreateRecord => Some("zone"),
+            Self::DeleteRecord => Some("record"),
+        }
     }
 }
 
@@ -108,6 +136,23 @@ impl Failure {
                 .status
                 .is_some_and(|status| (400..500).contains(&status)),
         }
+    }
+
+    /// Whether Cloudflare knows nothing under the path: it says so of a zone that does not exist, but also of an account that
+    /// is malformed, so of a connector it proves nothing.
+    #[must_use]
+    pub fn has_no_route(&self) -> bool {
+        self.codes.iter().any(|code| NO_ROUTE_CODES.contains(code))
+    }
+
+    /// Whether Cloudflare refused a record because there is the same already.
+    #[must_use]
+    pub fn is_duplicate_record(&self) -> bool {
+        self.endpoint == Endpoint::CreateRecord
+            && self
+                .codes
+                .iter()
+                .any(|code| DUPLICATE_RECORD_CODES.contains(code))
     }
 
     /// A failure without an answer. `message` must be safe to show.

@@ -1,10 +1,11 @@
-//! All connectors of an account, and whether they are all.
+//! All connectors of an account, zones of a name, or records at a name, and whether they are all.
 //!
 //! That a connector is absent from a list matters more than anything else here: it permits a creation. Cloudflare
-//! documents no paging for this list, but a "single page" has turned out to be the first of several elsewhere. So
+//! documents no paging for that list, but a "single page" has turned out to be the first of several elsewhere. So
 //! pages are followed as long as they bring something new, and then the count must agree.
 
 use std::collections::HashSet;
+use std::hash::Hash;
 
 use serde_json::Value;
 
@@ -14,13 +15,46 @@ use crate::identity::ConnectorId;
 
 const MAX_PAGES: u64 = 50;
 
-/// The connectors of an account.
+/// A list of whatever Cloudflare was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    /// Every connector that could be decoded, each once.
-    pub connectors: Vec<Connector>,
-    /// Whether absence from `connectors` means anything.
+pub struct Listing<T = Connector> {
+    /// Every item that could be decoded, each once.
+    pub items: Vec<T>,
+    /// Whether absence from `items` means anything.
     pub complete: Completeness,
+}
+
+/// Something that Cloudflare lists.
+pub(super) trait Item: Sized {
+    /// Cloudflare's name for it.
+    type Id: Eq + Hash + Clone;
+
+    /// Decodes one; `None` if it is no object or has no usable ID.
+    fn from_json(value: &Value) -> Option<Self>;
+
+    /// Its ID.
+    fn id(&self) -> &Self::Id;
+
+    /// What its description lacks that a decision needs, as a sentence fragment for people.
+    fn flaw(&self) -> Option<&'static str>;
+}
+
+impl Item for Connector {
+    type Id = ConnectorId;
+
+    fn from_json(value: &Value) -> Option<Self> {
+        Self::from_json(value)
+    }
+
+    fn id(&self) -> &ConnectorId {
+        &self.id
+    }
+
+    fn flaw(&self) -> Option<&'static str> {
+        self.email_domain
+            .is_empty()
+            .then_some("an entry of Cloudflare's list names no domain")
+    }
 }
 
 /// Whether a list proves that what it lacks does not exist.
@@ -40,10 +74,10 @@ pub(super) enum Next {
 }
 
 /// Puts pages together.
-#[derive(Debug, Default)]
-pub(super) struct Collector {
-    connectors: Vec<Connector>,
-    known: HashSet<ConnectorId>,
+#[derive(Debug)]
+pub(super) struct Collector<T: Item> {
+    items: Vec<T>,
+    known: HashSet<T::Id>,
     pages: u64,
     /// The highest counts that any page gave: a count may fall while pages are read, and then an item has moved to a
     /// page that was read already.
@@ -52,7 +86,20 @@ pub(super) struct Collector {
     flaw: Option<&'static str>,
 }
 
-impl Collector {
+impl<T: Item> Default for Collector<T> {
+    fn default() -> Self {
+        Self {
+            items: Vec::new(),
+            known: HashSet::new(),
+            pages: 0,
+            total_count: Count::Unsaid,
+            total_pages: Count::Unsaid,
+            flaw: None,
+        }
+    }
+}
+
+impl<T: Item> Collector<T> {
     /// Takes the next page and says what comes after it.
     pub(super) fn add(&mut self, page: &Envelope) -> Next {
         self.pages += 1;
@@ -61,12 +108,12 @@ impl Collector {
         if [self.total_count, self.total_pages].contains(&Count::Unreadable) {
             self.flaw = Some("Cloudflare's list comes with a count that is no number");
         }
-        let before = self.connectors.len();
+        let before = self.items.len();
         match &page.result {
             Value::Array(items) => items.iter().for_each(|item| self.take(item)),
             _ => self.flaw = Some("Cloudflare's answer contained no list"),
         }
-        let brought_new = self.connectors.len() > before;
+        let brought_new = self.items.len() > before;
         if self.pages > 1 && !brought_new {
             // Some endpoints ignore `page` and repeat themselves: then a number of pages read means nothing.
             self.flaw = Some("a further page of Cloudflare's list brought nothing new");
@@ -79,7 +126,7 @@ impl Collector {
     }
 
     /// The list of all pages taken.
-    pub(super) fn finish(self) -> Listing {
+    pub(super) fn finish(self) -> Listing<T> {
         let missing = self
             .lacks_something()
             .then_some("Cloudflare listed fewer than it counts");
@@ -88,27 +135,25 @@ impl Collector {
             .or(missing)
             .map_or(Completeness::Complete, Completeness::Incomplete);
         Listing {
-            connectors: self.connectors,
+            items: self.items,
             complete,
         }
     }
 
-    fn take(&mut self, item: &Value) {
-        let Some(connector) = Connector::from_json(item) else {
+    fn take(&mut self, value: &Value) {
+        let Some(item) = T::from_json(value) else {
             self.flaw = Some("an entry of Cloudflare's list has no usable ID");
             return;
         };
-        if connector.email_domain.is_empty() {
-            self.flaw = Some("an entry of Cloudflare's list names no domain");
-        }
-        if self.known.insert(connector.id.clone()) {
-            self.connectors.push(connector);
+        self.flaw = item.flaw().or(self.flaw);
+        if self.known.insert(item.id().clone()) {
+            self.items.push(item);
         }
     }
 
     fn lacks_something(&self) -> bool {
         match (self.total_count, self.total_pages) {
-            (Count::Of(items), _) => items > self.connectors.len() as u64,
+            (Count::Of(items), _) => items > self.items.len() as u64,
             (Count::Unsaid, Count::Of(pages)) => pages > self.pages,
             (Count::Unsaid | Count::Unreadable, _) => false,
         }
@@ -137,7 +182,7 @@ mod tests {
 
     /// Serves pages as long as they are asked for.
     fn collect(pages: &[Envelope]) -> (Listing, usize) {
-        let mut collector = Collector::default();
+        let mut collector = Collector::<Connector>::default();
         for (index, page) in pages.iter().enumerate() {
             match collector.add(page) {
                 Next::Page(number) => assert_eq!(number, index as u64 + 2),
@@ -157,7 +202,7 @@ mod tests {
             for ids in [0..0, 0..1, 0..30] {
                 let (listing, _) = collect(&[page(&items(ids.clone()), &info)]);
                 assert_eq!(listing.complete, Completeness::Complete);
-                assert_eq!(listing.connectors.len(), ids.len());
+                assert_eq!(listing.items.len(), ids.len());
             }
         }
     }
@@ -172,14 +217,14 @@ mod tests {
         ];
         let (listing, read) = collect(&pages);
         assert_eq!(
-            (listing.complete, listing.connectors.len(), read),
+            (listing.complete, listing.items.len(), read),
             (Completeness::Complete, 5, 3)
         );
 
         let info = json!({"total_pages": 2});
         let (listing, read) = collect(&[page(&items(0..2), &info), page(&items(2..3), &info)]);
         assert_eq!(
-            (listing.complete, listing.connectors.len(), read),
+            (listing.complete, listing.items.len(), read),
             (Completeness::Complete, 3, 2)
         );
     }
@@ -269,11 +314,7 @@ mod tests {
                 matches!(listing.complete, Completeness::Incomplete(_)),
                 "{name}"
             );
-            assert_eq!(
-                (pages_read, listing.connectors.len()),
-                (read, found),
-                "{name}"
-            );
+            assert_eq!((pages_read, listing.items.len()), (read, found), "{name}");
         }
     }
 
@@ -282,7 +323,7 @@ mod tests {
         let info = json!({"total_count": 1000});
         let pages: Vec<_> = (0..60).map(|n| page(&items(n..=n), &info)).collect();
         let (listing, read) = collect(&pages);
-        assert_eq!((read, listing.connectors.len()), (50, 50));
+        assert_eq!((read, listing.items.len()), (50, 50));
         assert!(matches!(listing.complete, Completeness::Incomplete(_)));
     }
 
@@ -296,7 +337,7 @@ mod tests {
                 .map(|ids| page(&items(ids), &info))
                 .collect();
             let (listing, _) = collect(&pages);
-            prop_assert_eq!(listing.complete == Completeness::Complete, listing.connectors.len() == total);
+            prop_assert_eq!(listing.complete == Completeness::Complete, listing.items.len() == total);
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use super::envelope::{Complaint, Envelope};
 use super::exchange::{Body, Reply};
-use super::failure::{Class, Endpoint, Failure};
+use super::failure::{Class, Endpoint, Failure, NO_ROUTE_CODES};
 use super::token::ApiToken;
 use crate::foreign_text;
 
@@ -49,7 +49,7 @@ fn refusal(
         endpoint,
         status: Some(reply.status),
         codes,
-        message: message(class, reply, &complaints, token),
+        message: message(class, endpoint, reply, &complaints, token),
         retry_after: reply.retry_after,
         date: reply.date,
     }
@@ -77,8 +77,6 @@ impl Answerer {
 const THROTTLE_CODES: [i64; 2] = [971, 10100];
 /// Malformed or unknown credentials, missing permission, too many failures. Seen with the statuses 400, 401 and 403.
 const CREDENTIAL_CODES: [i64; 6] = [6003, 6111, 9103, 9106, 9109, 10000];
-/// "No route for the URI": the account or the connector was not even looked for.
-const NO_ROUTE_CODES: [i64; 2] = [7000, 7003];
 
 fn classify(endpoint: Endpoint, status: u16, answerer: Answerer, codes: &[i64]) -> Class {
     let names = |known: &[i64]| codes.iter().any(|code| known.contains(code));
@@ -88,7 +86,7 @@ fn classify(endpoint: Endpoint, status: u16, answerer: Answerer, codes: &[i64]) 
         (200..300 | 400..500, _) if names(&THROTTLE_CODES) => Class::RateLimited,
         (401 | 403, _) => Class::Unauthorized,
         (200..300 | 400 | 404, _) if names(&CREDENTIAL_CODES) => Class::Unauthorized,
-        (404, _) if endpoint.names_a_connector() && !names(&NO_ROUTE_CODES) => Class::Gone,
+        (404, _) if endpoint.subject().is_some() && !names(&NO_ROUTE_CODES) => Class::Gone,
         (400..500, _) => Class::Rejected,
         _ => Class::Unavailable,
     }
@@ -97,15 +95,22 @@ fn classify(endpoint: Endpoint, status: u16, answerer: Answerer, codes: &[i64]) 
 /// The most complaints that a message quotes.
 const MAX_QUOTED: usize = 3;
 
-fn message(class: Class, reply: &Reply, complaints: &[Complaint], token: &ApiToken) -> String {
-    let summary = match class {
-        Class::NotSent => "The request was not sent to Cloudflare",
-        Class::RateLimited => "Cloudflare asks for fewer requests",
-        Class::Unauthorized => "Cloudflare refused the API token",
-        Class::Gone => "Cloudflare has no such connector",
-        Class::Rejected => "Cloudflare refused the request",
-        Class::Unavailable if complaints.is_empty() => "Cloudflare gave no usable answer",
-        Class::Unavailable => "Cloudflare could not serve the request",
+fn message(
+    class: Class,
+    endpoint: Endpoint,
+    reply: &Reply,
+    complaints: &[Complaint],
+    token: &ApiToken,
+) -> String {
+    let summary = match (class, endpoint.subject()) {
+        (Class::NotSent, _) => "The request was not sent to Cloudflare",
+        (Class::RateLimited, _) => "Cloudflare asks for fewer requests",
+        (Class::Unauthorized, _) => "Cloudflare refused the API token",
+        (Class::Gone, Some(subject)) => &format!("Cloudflare has no such {subject}"),
+        (Class::Gone, None) => "Cloudflare has nothing there",
+        (Class::Rejected, _) => "Cloudflare refused the request",
+        (Class::Unavailable, _) if complaints.is_empty() => "Cloudflare gave no usable answer",
+        (Class::Unavailable, _) => "Cloudflare could not serve the request",
     };
     let mut quoted: Vec<String> = complaints
         .iter()

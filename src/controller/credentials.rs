@@ -76,7 +76,10 @@ async fn read_default(
 }
 
 /// Reads the token that the reference names.
-async fn read_secret(
+///
+/// # Errors
+/// If the API server cannot be asked.
+pub(super) async fn read_secret(
     client: &Client,
     namespace: &str,
     reference: &ApiTokenSecretRef,

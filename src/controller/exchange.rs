@@ -6,16 +6,17 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use tracing::{debug, warn};
 
+use super::bearer::{Bearer, Refrain};
 use super::credentials::{self, Reading};
 use super::pass::{Interrupt, Pass};
-use crate::account::{Caller, Lane, Past, Right, Source, Turn};
+use crate::account::{Caller, Lane, Past, Right, Source};
 use crate::clock::Moment;
 use crate::cloudflare::{
     Answer, ApiToken, Changes, Class, Connector, Created, Creation, Endpoint, Failure, Fingerprint,
 };
 use crate::identity::ConnectorId;
-use crate::plan::{Act, Credentials, Deletion, Sighting, Snapshot};
-use crate::resource::Reason;
+use crate::plan::{Act, Credentials, Deletion, Sighting, Snapshot, Trouble};
+use crate::resource::{ApiTokenSecretRef, Reason};
 
 impl Pass<'_> {
     /// Reads the token, and what it is good for.
@@ -38,8 +39,10 @@ impl Pass<'_> {
                 return Ok(());
             }
         };
-        let fingerprint = token.fingerprint(&self.context.fingerprints);
-        self.token = Some((token, fingerprint));
+        let caller = self.caller(self.desired.api_token.as_ref());
+        let bearer = self.hold(token, caller);
+        let fingerprint = bearer.fingerprint;
+        self.bearer = Some(bearer);
         if let Some(failure) = self.awaited_failure(fingerprint) {
             self.note_failure(failure);
             return Ok(());
@@ -77,15 +80,22 @@ impl Pass<'_> {
         let context = self.context;
         let (timing, now) = (&context.timing, context.clock.now());
         let account = &self.desired.account;
+        let caller = self.caller(self.desired.api_token.as_ref());
         context
             .tokens
-            .credentials(account, fingerprint, &self.caller(), timing, now)
+            .credentials(account, fingerprint, &caller, timing, now)
     }
 
-    /// For whom calls are made.
-    fn caller(&self) -> Caller {
+    /// Takes a token in hand for the object.
+    pub(super) fn hold(&self, token: ApiToken, caller: Caller) -> Bearer {
+        let (account, uid) = (&self.desired.account, &self.desired.uid);
+        Bearer::new(self.context, token, caller, account, uid)
+    }
+
+    /// For whom calls are made with the token that is found there.
+    pub(super) fn caller(&self, found: Option<&ApiTokenSecretRef>) -> Caller {
         let namespace = self.object.namespace().unwrap_or_default();
-        let source = match &self.desired.api_token {
+        let source = match found {
             Some(reference) => Source::Secret {
                 namespace: namespace.clone(),
                 name: reference.name.clone(),
@@ -195,6 +205,17 @@ impl Pass<'_> {
 
     /// Makes the one call that changes something.
     pub(super) async fn act(&mut self, act: Act) {
+        match act {
+            Act::Publish { zone, record } => self.create_record(zone, record).await,
+            Act::Unpublish { zone, record } => self.delete_record(zone, record).await,
+            Act::Create { .. }
+            | Act::BeginVerification { .. }
+            | Act::Update { .. }
+            | Act::Delete(_) => self.change_connector(act).await,
+        }
+    }
+
+    async fn change_connector(&mut self, act: Act) {
         let Ok((token, _)) = self.token() else { return };
         let started = self.context.clock.now();
         let account = self.desired.account.clone();
@@ -216,6 +237,7 @@ impl Pass<'_> {
                 let result = cloudflare.begin_verification(&token, &account, &id).await;
                 let refused = result.as_ref().is_err_and(Failure::is_definite);
                 self.entry.memory.refused_begin = refused.then_some((begun, before));
+                self.entry.memory.begun_with = Some(self.observed.txt.clone());
                 (Endpoint::BeginVerification, result.map(|_| ()))
             }
             Act::Update { id, changes } => {
@@ -233,6 +255,7 @@ impl Pass<'_> {
                 }
                 (Endpoint::Delete, result.map(|_| ()))
             }
+            Act::Publish { .. } | Act::Unpublish { .. } => return,
         };
         self.count(endpoint, result.as_ref().err(), started);
         let acted = self.context.clock.now();
@@ -325,120 +348,83 @@ impl Pass<'_> {
     /// Waits for nothing: either it is this pass's turn, or it ends here. `false` if Cloudflare has asked for a pause,
     /// which the plan then has to deal with.
     pub(super) fn take_turn(&mut self, right: Right) -> Result<bool, Interrupt> {
-        let (_, fingerprint) = self.token()?;
-        let now = self.context.clock.now();
-        self.stake(right, fingerprint, now)?;
-        let tokens = &self.context.tokens;
-        let turn = if self.admitted {
-            tokens.charge(fingerprint, now)
-        } else {
-            let awaited = self.desired.is_awaited(self.object.status.as_ref());
-            let lane = if awaited {
-                Lane::Edited
-            } else {
-                Lane::Periodic
-            };
-            tokens.admit(fingerprint, &self.desired.uid, lane, now)
-        };
-        match turn {
-            Turn::Now => {
-                self.admitted = true;
-                Ok(true)
-            }
-            Turn::At(due) => {
-                self.waits = true;
-                Err(Interrupt::NotBefore(due))
-            }
-            Turn::Paused(pause) => {
+        let (context, lane) = (self.context, self.lane());
+        let now = context.clock.now();
+        // The plan looks at the credentials before anything that needs them.
+        let bearer = self.bearer.as_mut().ok_or(Interrupt::NotBefore(now))?;
+        match bearer.turn(context, right, lane) {
+            Ok(()) => Ok(true),
+            Err(Refrain::Turn(due)) => Err(Interrupt::NotBefore(due)),
+            Err(Refrain::Unoffered(opens)) => Err(self.not_before(opens)),
+            Err(Refrain::Pause(pause)) => {
                 self.observed.credentials = Credentials::Paused(pause);
                 Ok(false)
             }
         }
     }
 
-    /// Asks for a call as far as it may be refused.
-    fn stake(
-        &mut self,
-        right: Right,
-        fingerprint: Fingerprint,
-        now: Moment,
-    ) -> Result<(), Interrupt> {
-        self.withdraw();
-        let permission = (self.desired.account.clone(), fingerprint, right);
-        let context = self.context;
-        let stake = context
-            .tokens
-            .offer(&permission, &self.caller(), &context.timing, now)
-            .map_err(|opens| self.not_before(opens))?;
-        self.stake = stake.map(|stake| (permission, stake));
-        Ok(())
-    }
-
-    /// What was asked for last has come to nothing that says something about the token, or was answered already.
-    pub(super) fn withdraw(&mut self) {
-        if let Some((permission, stake)) = self.stake.take() {
-            self.context.tokens.withdraw(&permission, stake);
+    /// In which order it is this pass's turn.
+    pub(super) fn lane(&self) -> Lane {
+        if self.desired.is_awaited(self.object.status.as_ref()) {
+            Lane::Edited
+        } else {
+            Lane::Periodic
         }
     }
 
     fn token(&self) -> Result<(ApiToken, Fingerprint), Interrupt> {
-        // The plan looks at the credentials before anything that needs them.
-        self.token
-            .clone()
+        let bearer = self.bearer.as_ref();
+        bearer
+            .map(|bearer| (bearer.token.clone(), bearer.fingerprint))
             .ok_or(Interrupt::NotBefore(self.context.clock.now()))
     }
 
     fn worked(&mut self, endpoint: Endpoint) {
         self.entry.memory.succeeded(endpoint);
-        if let Some((token, fingerprint)) = &self.token {
-            let now = self.context.clock.now();
-            let right = Right::for_endpoint(endpoint);
-            let permission = (self.desired.account.clone(), *fingerprint, right);
-            self.context.tokens.worked(&permission, now);
+        if let Some(bearer) = &self.bearer {
+            let right = Right::for_endpoint(endpoint, &self.desired.domain);
+            bearer.worked(self.context, right);
             let found = self.desired.api_token.clone();
-            self.entry.token = found.map(|found| (found, token.clone()));
+            self.entry.token = found.map(|found| (found, bearer.token.clone()));
         }
     }
 
     fn note_failure(&mut self, failure: Failure) {
-        let Some((_, fingerprint)) = self.token else {
+        let Some(mut bearer) = self.bearer.take() else {
             return;
         };
-        self.log_failure(&failure);
-        let context = self.context;
-        let (timing, now) = (&context.timing, context.clock.now());
-        let right = Right::for_endpoint(failure.endpoint);
-        let permission = (self.desired.account.clone(), fingerprint, right);
-        let tokens = &context.tokens;
-        tokens.failed(&permission, &self.caller(), &failure, timing, now);
-        self.withdraw();
+        self.log_failure(&failure, self.entry.memory.trouble.as_ref());
+        let right = Right::for_endpoint(failure.endpoint, &self.desired.domain);
+        bearer.failed(self.context, right, &failure);
+        let fingerprint = bearer.fingerprint;
+        self.bearer = Some(bearer);
         if failure.class == Class::Unauthorized {
             self.entry.token = None;
         }
         // If it cannot be said, the plan asks.
         self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
+        let now = self.context.clock.now();
         self.entry
             .memory
             .failed(failure, self.desired.edition(), now);
     }
 
     /// Of a run of failures by which nothing can be looked at, the first says enough.
-    fn log_failure(&self, failure: &Failure) {
+    pub(super) fn log_failure(&self, failure: &Failure, before: Option<&Trouble>) {
         let namespace = self.object.namespace().unwrap_or_default();
         let name = self.object.name_any();
         let endpoint = failure.endpoint;
-        let is_known = self.entry.memory.trouble.is_some();
-        match Right::for_endpoint(endpoint) {
-            Right::Read if is_known => {
+        match Right::for_endpoint(endpoint, &self.desired.domain) {
+            Right::Read | Right::Publish(_) if before.is_some() => {
                 debug!(namespace, name, %endpoint, cause = %failure, "the call failed again");
             }
-            Right::Read | Right::Change => {
+            Right::Read | Right::Change | Right::Publish(_) => {
                 warn!(namespace, name, %endpoint, cause = %failure, "the call failed");
             }
         }
     }
 
-    fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {
+    pub(super) fn count(&self, endpoint: Endpoint, failure: Option<&Failure>, started: Moment) {
         let took = self.context.clock.now().since(started);
         self.context.metrics.called(endpoint, failure, took);
     }

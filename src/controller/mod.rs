@@ -6,6 +6,8 @@
 //! | [`scope`] | says which namespaces are watched, and holds what the watches have brought |
 //! | [`pass`] | one pass over one object, from the plan's first question to its last word |
 //! | [`credentials`] | reads the Secret, or the default token |
+//! | [`bearer`] | holds a token in one pass: its turn, and what is staked on it |
+//! | [`publisher`] | calls Cloudflare DNS and asks name servers, without keeping anything else waiting |
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
 //! | [`store`] | writes status and finalizer, each under its precondition |
 //! | [`announce`] | Events for what has changed |
@@ -15,11 +17,13 @@
 //! | [`waiting`] | how long verification has been waited for |
 
 mod announce;
+mod bearer;
 mod credentials;
 mod exchange;
 mod newest;
 mod objects;
 mod pass;
+mod publisher;
 mod rivals;
 mod scope;
 mod store;
@@ -30,13 +34,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
 use futures::stream::select_all;
+use futures::{Stream, StreamExt as _};
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Client, Resource as _, ResourceExt as _};
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch::Receiver;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
@@ -47,6 +52,7 @@ use crate::clock::Clock;
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
 use crate::default_token::DefaultToken;
 use crate::definition::{self, Judgement, Shift};
+use crate::dns::{Lookups, Resolver};
 use crate::kubernetes::describe_watch;
 use crate::metrics::{Metrics, PassOutcome, Remembered};
 use crate::plan::Timing;
@@ -80,6 +86,8 @@ pub struct Context {
     tokens: Tokens,
     default_token: Option<DefaultToken>,
     listings: Listings,
+    /// What name servers are asked, unless the installer does not want that.
+    lookups: Option<Arc<Lookups>>,
     objects: Objects,
     /// The objects as the watch has brought them, once there is one.
     cache: Mutex<Option<Cache>>,
@@ -106,23 +114,49 @@ impl Context {
         timing: Timing,
         rate: Rate,
         default_token: Option<DefaultToken>,
+        resolver: Option<Resolver>,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let clock = Clock::start();
         Self {
             client,
             scope,
             cloudflare,
             timing,
-            clock: Clock::start(),
+            clock,
             metrics,
             fingerprints: FingerprintKey::random(),
             tokens: Tokens::new(rate),
             default_token,
             listings: Listings::default(),
+            lookups: resolver.map(|resolver| Arc::new(Lookups::new(resolver, clock))),
             objects: Objects::default(),
             cache: Mutex::default(),
             places: Semaphore::new(PLACES),
         }
+    }
+
+    /// The objects of the store for which a look-up in DNS has brought something new.
+    fn news_of(
+        &self,
+        store: Store<Guarded>,
+    ) -> impl Stream<Item = ObjectRef<Guarded>> + Send + use<> {
+        let news = self.lookups.as_ref().map(|lookups| lookups.news());
+        let named = futures::stream::unfold(news, |news| async move {
+            let mut news = news?;
+            loop {
+                match news.recv().await {
+                    Ok((namespace, name)) => {
+                        let named = ObjectRef::new(&name).within(&namespace);
+                        return Some((named, Some(news)));
+                    }
+                    // Those that were missed come back by themselves, only later.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        });
+        named.filter(move |named| std::future::ready(store.get(named).is_some()))
     }
 
     fn cache(&self) -> MutexGuard<'_, Option<Cache>> {
@@ -158,8 +192,10 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
     let shutdown = shift.end().clone();
     // The controller's own bound would let anyone of those that wait go next, and some for ever last.
     let start = |objects| {
-        Controller::new(objects, watcher::Config::default())
-            .graceful_shutdown_on(shutdown.clone().cancelled_owned())
+        let controller = Controller::new(objects, watcher::Config::default())
+            .graceful_shutdown_on(shutdown.clone().cancelled_owned());
+        let news = context.news_of(controller.store());
+        controller.reconcile_on(news)
     };
     let watches = context.scope.apis(&watch);
     let controllers: Vec<_> = watches.into_iter().map(start).collect();
@@ -340,6 +376,9 @@ async fn tidy(context: Arc<Context>, cache: Cache, shutdown: CancellationToken) 
         }
         let now = context.clock.now();
         context.objects.sweep(now, context.timing.creation_grace);
+        if let Some(lookups) = &context.lookups {
+            lookups.sweep(now, context.timing.poll_settled);
+        }
         context.metrics.paused(context.tokens.paused(now));
         context.metrics.remembers(remembered(&context));
         let objects = cache.state();
@@ -358,6 +397,7 @@ fn remembered(context: &Context) -> Remembered {
         lists: context.listings.remembered(),
         tokens: context.tokens.remembered(),
         answers: context.tokens.answers(),
+        lookups: context.lookups.as_ref().map_or(0, |it| it.remembered()),
     }
 }
 

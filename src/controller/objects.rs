@@ -36,6 +36,8 @@ pub(super) struct Entry {
     pub(super) superseded: bool,
     /// The last token that worked for it, and the reference by which it was found.
     pub(super) token: Option<(ApiTokenSecretRef, ApiToken)>,
+    /// The same for publishing its TXT record.
+    pub(super) publisher_token: Option<(ApiTokenSecretRef, ApiToken)>,
     /// Since when it has waited for others who offer its token, or could offer none.
     pub(super) awaits_offer: Option<Moment>,
     /// How often in a row the API server could not be worked with, or refused a write as resting on an old copy.

@@ -11,12 +11,12 @@ use tracing::{debug, info, warn};
 
 use super::Context;
 use super::announce::{self, News};
+use super::bearer::Bearer;
 use super::newest::{Newest, newest};
 use super::objects::{Entry, Name, Pair};
 use super::store::{self, Store, Written};
-use crate::account::{Permission, Right, Stake};
+use crate::account::Right;
 use crate::clock::Moment;
-use crate::cloudflare::{ApiToken, Fingerprint};
 use crate::definition::Shift;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
@@ -65,14 +65,10 @@ pub(super) struct Pass<'a> {
     pub(super) record: Record,
     pub(super) pair: Pair,
     pub(super) observed: Observed,
-    /// The token and its name inside the process, once it was read.
-    pub(super) token: Option<(ApiToken, Fingerprint)>,
-    /// Whether the token's limiter has let this pass in.
-    pub(super) admitted: bool,
-    /// The call that was asked for last, if it may be refused.
-    pub(super) stake: Option<(Permission, Stake)>,
-    /// Whether it was told to come back for a turn.
-    pub(super) waits: bool,
+    /// The API token, once it was read.
+    pub(super) bearer: Option<Bearer>,
+    /// The API token that publishes the TXT record, once it was read.
+    pub(super) publisher: Option<Bearer>,
     /// What was settled so far.
     news: Vec<News>,
 }
@@ -93,8 +89,7 @@ pub(super) async fn run(
         Err(end) => return Ok(end),
     };
     let end = pass.advance().await;
-    pass.withdraw();
-    pass.leave_queue();
+    pass.leave();
     if let Some(access) = pass.observed.access() {
         context.objects.tried(&pass.desired.uid, access);
     }
@@ -197,10 +192,8 @@ impl<'a> Pass<'a> {
             record: Record::default(),
             pair,
             observed: Observed::default(),
-            token: None,
-            admitted: false,
-            stake: None,
-            waits: false,
+            bearer: None,
+            publisher: None,
             news: Vec::new(),
         };
         pass.adopt(object).ok_or(unreadable)?;
@@ -263,6 +256,10 @@ impl<'a> Pass<'a> {
                 };
             }
             Look::Definition => self.observed.definition = self.store().definition().await?,
+            Look::Publisher => self.read_publisher_token().await?,
+            Look::Zone => self.find_zone().await,
+            Look::Records(zone) => self.list_records(zone).await,
+            Look::Txt { not_before } => self.look_up(not_before),
             Look::Object => {
                 let current = self.store().read().await?;
                 let current = current
@@ -286,6 +283,17 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Whether it is this pass's turn to make the call. If not, the plan has to deal with that.
+    fn take_turn_to(&mut self, act: &Act) -> Result<bool, Interrupt> {
+        match act {
+            Act::Publish { .. } | Act::Unpublish { .. } => Ok(self.take_turn_to_publish()),
+            Act::Create { .. }
+            | Act::BeginVerification { .. }
+            | Act::Update { .. }
+            | Act::Delete(_) => self.take_turn(Right::Change),
+        }
+    }
+
     /// Records, then acts.
     async fn settle(
         &mut self,
@@ -294,7 +302,9 @@ impl<'a> Pass<'a> {
         then: Then,
     ) -> Result<Option<End>, Interrupt> {
         let acts = matches!(then, Then::Act(_));
-        if acts && !self.take_turn(Right::Change)? {
+        if let Then::Act(act) = &then
+            && !self.take_turn_to(act)?
+        {
             return Ok(None);
         }
         let before = self.object.status.clone().unwrap_or_default();
@@ -329,11 +339,13 @@ impl<'a> Pass<'a> {
         Ok(end)
     }
 
-    /// A pass that did not need its turn does not keep a place.
-    fn leave_queue(&self) {
-        if let (Some((_, fingerprint)), false) = (&self.token, self.waits) {
-            let uid = &self.desired.uid;
-            self.context.tokens.leave(*fingerprint, uid);
+    /// Lays the tokens down.
+    fn leave(&mut self) {
+        for bearer in [&mut self.publisher, &mut self.bearer]
+            .into_iter()
+            .flatten()
+        {
+            bearer.leaves(self.context);
         }
     }
 
@@ -423,6 +435,12 @@ impl<'a> Pass<'a> {
                 );
             }
             Act::Delete(id) => info!(namespace, name, connector = %id, "deleting the connector"),
+            Act::Publish { zone, .. } => {
+                info!(namespace, name, %zone, %domain, "creating the TXT record");
+            }
+            Act::Unpublish { zone, record } => {
+                info!(namespace, name, %zone, %record, "deleting the TXT record");
+            }
         }
     }
 }

@@ -75,7 +75,7 @@ pub async fn export(arguments: &ExportArgs) -> Result<Exported, ExportError> {
         .await
         .map_err(Box::new)?;
     match listed.value.complete {
-        Completeness::Complete => Ok(manifest::render(arguments, &listed.value.connectors)?),
+        Completeness::Complete => Ok(manifest::render(arguments, &listed.value.items)?),
         Completeness::Incomplete(why) => Err(ExportError::Incomplete(why)),
     }
 }

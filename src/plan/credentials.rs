@@ -3,7 +3,7 @@
 
 use super::verdict::{Finding, Outcome, Synced, Verdict};
 use super::world::{Credentials, Namespace};
-use super::{Look, Plan, Then, World, messages, pace};
+use super::{Act, Look, Plan, Then, World, messages, pace};
 use crate::resource::Reason;
 
 /// Nothing can be looked at without a token.
@@ -29,6 +29,14 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
 /// A call that the token may not make is not made. What was seen before it is told.
 pub(super) fn permit(world: &World<'_>, plan: Plan) -> Plan {
     match (plan, &world.observed.credentials) {
+        // Another right, perhaps of another token.
+        (
+            publishes @ Plan::Settle {
+                then: Then::Act(Act::Publish { .. } | Act::Unpublish { .. }),
+                ..
+            },
+            _,
+        ) => publishes,
         (
             Plan::Settle {
                 verdict,

@@ -1,5 +1,6 @@
 //! Takes a connector down: only what the object is bound to or has itself created, only if the object says so in
-//! writing, and in the order that Cloudflare documents: disable, confirm, delete.
+//! writing, and in the order that Cloudflare documents: disable, confirm, delete; and then the TXT record that proved its
+//! domain, see [`publication`].
 //!
 //! It is reached only by an object that is going away, carries the finalizer and says `Delete`; see
 //! [`super::finalizer`]. Right before each destructive call the object and its rivals are
@@ -9,7 +10,9 @@ use super::creation::is_of_this_object;
 use super::ownership::{self, Heir};
 use super::verdict::{Finding, Verdict};
 use super::world::Record;
-use super::{Act, Deletion, Guard, Look, Plan, Then, World, enforcement, gone, messages};
+use super::{
+    Act, Deletion, Guard, Look, Plan, Then, World, enforcement, gone, messages, publication,
+};
 use crate::clock::Moment;
 use crate::cloudflare::Connector;
 use crate::identity::ConnectorId;
@@ -19,7 +22,7 @@ pub(super) fn plan(world: &World<'_>) -> Plan {
     if let Some(id) = &world.record.connector
         && world.memory.deletion == Some(Deletion::Confirmed(id.clone()))
     {
-        return Plan::Release;
+        return publication::withdraw(world);
     }
     let seen = world.memory.deletion_seen.unwrap_or(world.now);
     let patience = seen + world.timing.heir_wait;
@@ -85,7 +88,7 @@ fn find_ours(world: &World<'_>) -> Plan {
     // An attempt that this process has not taken note of yet is as new as can be.
     let due = newest.unwrap_or(world.now) + world.timing.creation_grace;
     if listing.begun >= due && listing.proof().is_ok() {
-        return Plan::Release;
+        return publication::withdraw(world);
     }
     let again = listing.begun + world.timing.poll_unverified;
     let next = if listing.begun < due {
@@ -130,7 +133,7 @@ fn take_down(world: &World<'_>, id: &ConnectorId) -> Plan {
                 sighting.at + world.timing.observation_limit,
             )
         } else {
-            Plan::Release
+            publication::withdraw(world)
         };
     };
     if !world.desired.domain.is_named(&connector.email_domain) {

@@ -4,10 +4,11 @@
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use crate::identity::{AccountId, ConnectorId, EmailDomain, InvalidName};
+use crate::cloudflare::TimeToLive;
+use crate::identity::{AccountId, ConnectorId, EmailDomain, InvalidName, ZoneId};
 use crate::resource::{
     AdoptionPolicy, ApiTokenSecretRef, DeletionPolicy, ENABLE_AT, ExternalChangePolicy, FINALIZER,
-    ManagementPolicy, RECONCILE_AT, SsoConnector, SsoConnectorStatus,
+    ManagementPolicy, RECONCILE_AT, SsoConnector, SsoConnectorSpec, SsoConnectorStatus,
 };
 
 /// What an object asks for, parsed.
@@ -51,6 +52,19 @@ pub struct Desired {
     pub enable_at: Option<String>,
     /// Where the API token is.
     pub api_token: Option<ApiTokenSecretRef>,
+    /// How the operator publishes the TXT record, unless a person does.
+    pub publication: Option<Publication>,
+}
+
+/// How the operator publishes the TXT record in Cloudflare DNS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publication {
+    /// The zone, if the spec names it.
+    pub zone: Option<ZoneId>,
+    /// Where the API token for it is. None if there is only the operator's default token, which is not for this.
+    pub api_token: Option<ApiTokenSecretRef>,
+    /// How long resolvers may keep the record.
+    pub ttl: TimeToLive,
 }
 
 /// A stored object that cannot be read. The schema refuses such objects, so it comes from before the schema.
@@ -64,6 +78,9 @@ pub enum Unreadable {
         /// What is wrong with it.
         cause: InvalidName,
     },
+    /// The time to live of the TXT record cannot be one.
+    #[error("spec.dns.cloudflare.ttl: must be 1, or 30 to 86400 seconds")]
+    TimeToLive,
     /// The API server gave the object no UID.
     #[error("the object has no metadata.uid")]
     NoUid,
@@ -108,6 +125,7 @@ impl Desired {
             reconcile_at: object.annotations().get(RECONCILE_AT).cloned(),
             enable_at: object.annotations().get(ENABLE_AT).cloned(),
             api_token: spec.api_token_secret_ref.clone(),
+            publication: publication(spec)?,
         })
     }
 
@@ -118,6 +136,13 @@ impl Desired {
         self.terminating && self.api_token.as_ref() == Some(found)
     }
 
+    /// The same for a token that publishes the TXT record.
+    #[must_use]
+    pub fn may_unpublish_with(&self, found: &ApiTokenSecretRef) -> bool {
+        let named = self.publication.as_ref();
+        self.terminating && named.is_some_and(|named| named.api_token.as_ref() == Some(found))
+    }
+
     /// Whether somebody waits for what becomes of the object: it is new, edited, or going away.
     #[must_use]
     pub fn is_awaited(&self, status: Option<&SsoConnectorStatus>) -> bool {
@@ -125,6 +150,13 @@ impl Desired {
         let handled = status.and_then(|status| status.last_handled_reconcile_at.as_ref());
         let asked = self.reconcile_at.is_some() && self.reconcile_at.as_ref() != handled;
         self.terminating || asked || observed != Some(self.generation)
+    }
+
+    /// How the operator publishes the TXT record, if it does: what only observes publishes nothing.
+    #[must_use]
+    pub fn publisher(&self) -> Option<&Publication> {
+        let managed = self.management == ManagementPolicy::Manage;
+        self.publication.as_ref().filter(|_| managed)
     }
 
     /// Whether deleting the object deletes the connector.
@@ -142,6 +174,26 @@ impl Desired {
             reconcile_at: self.reconcile_at.clone(),
         }
     }
+}
+
+/// How the TXT record is published, by what the spec says of it.
+fn publication(spec: &SsoConnectorSpec) -> Result<Option<Publication>, Unreadable> {
+    let Some(wanted) = spec.dns.as_ref().and_then(|dns| dns.cloudflare.as_ref()) else {
+        return Ok(None);
+    };
+    let zone = wanted.zone_id.as_deref().map(str::parse).transpose();
+    let ttl = wanted.ttl.map(i64::from).map(TimeToLive::from_seconds);
+    let own_token = wanted.api_token_secret_ref.as_ref();
+    Ok(Some(Publication {
+        zone: zone.map_err(|cause| Unreadable::Name {
+            field: "dns.cloudflare.zoneID",
+            cause,
+        })?,
+        api_token: own_token.or(spec.api_token_secret_ref.as_ref()).cloned(),
+        ttl: ttl
+            .unwrap_or(Some(TimeToLive::AUTOMATIC))
+            .ok_or(Unreadable::TimeToLive)?,
+    }))
 }
 
 /// Whether anything at all is done for an object.

@@ -2,8 +2,9 @@
 //! is here; forgetting all of it makes the operator slower to decide, never bolder.
 
 use super::desired::{Desired, Edition};
+use super::publication::Publishing;
 use super::verification;
-use super::world::{Begun, Record, Sighting, Snapshot};
+use super::world::{Begun, Record, Sighting, Snapshot, Txt};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Class, Endpoint, Failure};
 use crate::identity::ConnectorId;
@@ -38,6 +39,10 @@ pub struct Memory {
     pub deletion: Option<Deletion>,
     /// The failures since the last success.
     pub trouble: Option<Trouble>,
+    /// What DNS showed when this process last began the verification.
+    pub begun_with: Option<Txt>,
+    /// What is remembered of the publication of the TXT record.
+    pub publishing: Publishing,
 }
 
 /// A value of `enabled` that differs from what was satisfied.
@@ -84,12 +89,30 @@ pub struct Trouble {
     pub failure: Failure,
 }
 
+impl Trouble {
+    /// One failure more.
+    #[must_use]
+    pub fn after(before: Option<Self>, failure: Failure, edition: Edition, now: Moment) -> Self {
+        Self {
+            failures: before
+                .as_ref()
+                .map_or(0, |trouble| trouble.failures)
+                .saturating_add(1),
+            since: before.map_or(now, |trouble| trouble.since),
+            last: now,
+            edition,
+            failure,
+        }
+    }
+}
+
 impl Memory {
     /// A pass begins. Takes note of when it was first seen what the object asks for.
     pub fn begins(&mut self, desired: &Desired, record: &Record, now: Moment) {
         if desired.terminating {
             self.deletion_seen.get_or_insert(now);
         }
+        self.publishing.begins(record.placement.as_ref(), now);
         let asked = desired.reconcile_at.as_ref();
         let asked = asked.filter(|asked| record.handled_reconcile_at.as_ref() != Some(*asked));
         self.requested = match (asked, self.requested.take()) {
@@ -112,17 +135,7 @@ impl Memory {
 
     /// A call failed.
     pub fn failed(&mut self, failure: Failure, edition: Edition, now: Moment) {
-        let before = self.trouble.take();
-        self.trouble = Some(Trouble {
-            failures: before
-                .as_ref()
-                .map_or(0, |trouble| trouble.failures)
-                .saturating_add(1),
-            since: before.map_or(now, |trouble| trouble.since),
-            last: now,
-            edition,
-            failure,
-        });
+        self.trouble = Some(Trouble::after(self.trouble.take(), failure, edition, now));
     }
 
     /// The account was listed.

@@ -15,6 +15,8 @@
 //! | [`ownership`] | which of several objects for one domain acts, and who inherits its connector |
 //! | [`creation`] | whether to create or to bind what exists |
 //! | [`upkeep`] | what to do for a connector that the object is bound to, with [`verification`], [`enforcement`] and [`wording`] |
+//! | [`publication`] | how the TXT record is published in Cloudflare DNS, and taken away again |
+//! | [`txt`] | what follows from what DNS shows |
 //! | [`observation`] | what is shown of a connector that is only observed |
 //! | [`gone`] | whether a connector that cannot be found is gone, and what then |
 //! | [`deletion`] | how a connector is taken down |
@@ -34,9 +36,11 @@ mod observation;
 mod ownership;
 mod pace;
 mod pair;
+mod publication;
 mod status;
 mod suspension;
 mod timing;
+mod txt;
 mod upkeep;
 mod verdict;
 mod verification;
@@ -51,18 +55,19 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::clock::Moment;
-use crate::cloudflare::{Changes, Creation, Endpoint};
-use crate::identity::ConnectorId;
+use crate::cloudflare::{Changes, Creation, Endpoint, NewTxtRecord};
+use crate::identity::{ConnectorId, RecordId, ZoneId};
 use crate::resource::ManagementPolicy;
 
-pub use desired::{Activity, Desired, Edition, Unreadable};
+pub use desired::{Activity, Desired, Edition, Publication, Unreadable};
 pub use memory::{Deletion, Difference, Memory, Trouble, Update};
 pub use pair::{Attempt, Holder, Known, Origin, PairMemory};
+pub use publication::{NoZone, Publishing, RecordsSeen, Search, choose};
 pub use timing::{Timing, UnsafeTiming, duration};
-pub use verdict::{Finding, Outcome, Synced, Verdict};
+pub use verdict::{Finding, Outcome, Said, Synced, Verdict};
 pub use world::{
-    Access, Begun, Claim, Credentials, Definition, Namespace, Observed, Pause, Record, Rival,
-    Sighting, Snapshot, Standing, World,
+    Access, Begun, Claim, Credentials, Definition, Namespace, Observed, Pause, Placement,
+    Publisher, Record, Rival, Sighting, Snapshot, Standing, Txt, World,
 };
 
 /// What to do next for one object.
@@ -107,6 +112,17 @@ pub enum Look {
     Definition,
     /// The object itself and its rivals, from the API server instead of the cache.
     Object,
+    /// The API token that publishes the TXT record.
+    Publisher,
+    /// The zone in which the domain's records are.
+    Zone,
+    /// The TXT records at the domain, in that zone.
+    Records(ZoneId),
+    /// What DNS shows at the domain, by a look-up that was begun no earlier than this. It may still be under way afterwards.
+    Txt {
+        /// The earliest moment at which the look-up may have been begun.
+        not_before: Moment,
+    },
 }
 
 /// The condition under which a status may be stored.
@@ -160,6 +176,20 @@ pub enum Act {
     },
     /// Delete the connector.
     Delete(ConnectorId),
+    /// Create the TXT record.
+    Publish {
+        /// In which zone.
+        zone: ZoneId,
+        /// The record.
+        record: NewTxtRecord,
+    },
+    /// Delete a TXT record that the operator has created.
+    Unpublish {
+        /// In which zone.
+        zone: ZoneId,
+        /// Which.
+        record: RecordId,
+    },
 }
 
 fn look_after(world: &World<'_>) -> Plan {
@@ -201,6 +231,8 @@ impl Act {
             Self::BeginVerification { .. } => Endpoint::BeginVerification,
             Self::Update { .. } => Endpoint::Update,
             Self::Delete(_) => Endpoint::Delete,
+            Self::Publish { .. } => Endpoint::CreateRecord,
+            Self::Unpublish { .. } => Endpoint::DeleteRecord,
         }
     }
 }

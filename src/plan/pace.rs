@@ -19,7 +19,7 @@ const SHOWN_FAILURES: u32 = 3;
 
 pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let trouble = world.memory.trouble.as_ref()?;
-    let until = until(world, trouble)?;
+    let until = next_try(world, trouble)?;
     if until <= world.now {
         return None;
     }
@@ -42,7 +42,7 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
 }
 
 /// When the next try is due. An edit of the spec is tried soon, but a pause that Cloudflare asked for holds for it, too.
-fn until(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
+pub(super) fn next_try(world: &World<'_>, trouble: &Trouble) -> Option<Moment> {
     let timing = world.timing;
     let delay = match trouble.failure.class {
         // A refused token is rested by token, not by object, and a changed one is tried at once.
@@ -83,10 +83,14 @@ fn refused(world: &World<'_>, trouble: &Trouble) -> Verdict {
     )
 }
 
+/// Whether it is time to speak of failures that may pass.
+pub(super) fn shows(world: &World<'_>, trouble: &Trouble) -> bool {
+    trouble.failures >= SHOWN_FAILURES
+        || world.now.since(trouble.since) >= world.timing.trouble_shows_after
+}
+
 fn troubled(world: &World<'_>, trouble: &Trouble) -> Verdict {
-    let shows = trouble.failures >= SHOWN_FAILURES
-        || world.now.since(trouble.since) >= world.timing.trouble_shows_after;
-    let finding = shows.then(|| match trouble.failure.class {
+    let finding = shows(world, trouble).then(|| match trouble.failure.class {
         Class::RateLimited => Finding::new(Reason::RateLimited, messages::paused()),
         _ => Finding::new(
             Reason::CloudflareUnavailable,
@@ -121,7 +125,11 @@ pub(super) fn paused(world: &World<'_>, pause: Pause) -> Plan {
 pub(super) fn once_more(world: &World<'_>, plan: Plan) -> Plan {
     let is_same = |act: &Act| match act {
         Act::Update { changes, .. } => world.memory.sent(*changes).is_some(),
-        Act::Create { .. } | Act::BeginVerification { .. } | Act::Delete(_) => true,
+        Act::Create { .. }
+        | Act::BeginVerification { .. }
+        | Act::Delete(_)
+        | Act::Publish { .. }
+        | Act::Unpublish { .. } => true,
     };
     let failed_before = |act: &Act| {
         world.memory.trouble.as_ref().is_some_and(|trouble| {

@@ -7,10 +7,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
 use super::desired::{Activity, Desired};
-use super::verdict::{Finding, Mirror, Outcome, Synced, Verdict, applying};
+use super::verdict::{Finding, Mirror, Outcome, Said, Synced, Verdict, applying};
 use super::world::{Record, Standing};
 use super::{enforcement, messages, verification};
 use crate::cloudflare::{Connector, VerificationCode, VerificationStatus};
+use crate::identity::EmailDomain;
 use crate::resource::{
     ConditionType, CreateAttempts, DnsRecord, EnforcementState, ManagementPolicy, Progress, Reason,
     RecordType, SsoConnectorStatus, Truth, VerificationState, find_condition,
@@ -44,8 +45,18 @@ impl Verdict {
                     &enabled(&self.record, connector, desired),
                 );
             }
-            Mirror::Cleared => conditions.remove(ConditionType::Verified),
+            Mirror::Cleared => {
+                conditions.remove(ConditionType::Verified);
+                conditions.remove(ConditionType::DnsRecordObserved);
+                conditions.remove(ConditionType::DnsRecordPublished);
+            }
         }
+        conditions.say(ConditionType::DnsRecordObserved, &self.txt);
+        let published = match desired.publisher() {
+            Some(_) => &self.published,
+            None => &Said::Cleared,
+        };
+        conditions.say(ConditionType::DnsRecordPublished, published);
         match &self.outcome {
             Outcome::Decided {
                 ready,
@@ -101,7 +112,7 @@ impl Verdict {
             created_on: record.created_on,
             updated_on: seen.updated_on,
             verification: (verification != VerificationState::default()).then_some(verification),
-            dns_record: seen.dns_record,
+            dns_record: self.placed(before.dns_record.as_ref(), seen.dns_record),
             pending_create: (!record.attempts.is_empty()).then(|| CreateAttempts {
                 attempts: record.attempts.clone(),
             }),
@@ -110,6 +121,20 @@ impl Verdict {
             last_handled_enable_at: record.handled_enable_at.clone(),
         }
     }
+
+    /// The TXT record as it is shown, with where the operator has put it. What it has put there and is no longer wanted goes on
+    /// being shown, as it must not be forgotten.
+    fn placed(&self, before: Option<&DnsRecord>, shown: Option<DnsRecord>) -> Option<DnsRecord> {
+        let placement = self.record.placement.as_ref();
+        let shown = shown.or_else(|| before.filter(|_| placement.is_some()).cloned())?;
+        Some(DnsRecord {
+            zone_id: placement.map(|placement| placement.zone.to_string()),
+            record_id: placement
+                .and_then(|placement| placement.record.as_ref())
+                .map(ToString::to_string),
+            ..shown
+        })
+    }
 }
 
 pub(super) fn verified(
@@ -117,7 +142,9 @@ pub(super) fn verified(
     connector: &Connector,
     desired: &Desired,
 ) -> (Truth, Finding) {
-    let txt = code(connector).map(|code| messages::txt_record(&desired.domain, &code));
+    let txt = connector
+        .code()
+        .map(|code| messages::txt_record(desired, &code));
     let txt = txt.unwrap_or_else(messages::no_code);
     let restarts = desired.begin_verification;
     let finding = |reason, message| Finding::new(reason, message);
@@ -198,23 +225,36 @@ fn overtaken(
     Some(Finding::new(reason, cause.or(otherwise)?))
 }
 
-fn code(connector: &Connector) -> Option<VerificationCode> {
-    VerificationCode::parse(connector.verification.as_ref()?.code.as_deref()?)
-}
-
 fn mirror(status: &mut SsoConnectorStatus, connector: &Connector, desired: &Desired) {
-    let code = code(connector);
+    let code = connector.code();
     status.enabled = connector.enabled;
     status.use_fedramp_language = connector.use_fedramp_language;
     status.updated_on = connector.updated_on;
-    status.dns_record = code.as_ref().map(|code| DnsRecord {
-        record_type: RecordType::TXT,
-        name: desired.domain.to_string(),
-        value: code.as_str().to_owned(),
-    });
+    status.dns_record = record(status.dns_record.take(), code.as_ref(), &desired.domain);
     let verification = status.verification.get_or_insert_default();
     verification.code = code.map(|code| code.as_str().to_owned());
     verification.status = verification::status(connector).map(|status| status.as_str().to_owned());
+}
+
+/// The record that proves the domain, wherever the operator has put it. Without a code only what it has put somewhere is shown.
+fn record(
+    before: Option<DnsRecord>,
+    code: Option<&VerificationCode>,
+    domain: &EmailDomain,
+) -> Option<DnsRecord> {
+    let Some(code) = code else {
+        return before.filter(|record| record.zone_id.is_some());
+    };
+    let (zone_id, record_id) = before
+        .map(|record| (record.zone_id, record.record_id))
+        .unwrap_or_default();
+    Some(DnsRecord {
+        record_type: RecordType::TXT,
+        name: domain.to_string(),
+        value: code.as_str().to_owned(),
+        zone_id,
+        record_id,
+    })
 }
 
 /// The conditions while they are rewritten.
@@ -255,6 +295,14 @@ impl Conditions {
                 .iter()
                 .any(|reason| enabled.reason == reason.as_str())
         })
+    }
+
+    fn say(&mut self, kind: ConditionType, said: &Said) {
+        match said {
+            Said::Kept => {}
+            Said::Cleared => self.remove(kind),
+            Said::Now(truth, finding) => self.set(kind, &(*truth, finding.clone())),
+        }
     }
 
     fn remove(&mut self, kind: ConditionType) {

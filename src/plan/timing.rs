@@ -72,6 +72,14 @@ pub struct Timing {
     #[arg(long, value_parser = duration, default_value = "6h", value_name = "DURATION")]
     pub restart_backoff_limit: Duration,
 
+    /// How often DNS is asked for the TXT record of a domain that is not verified
+    #[arg(long, value_parser = duration, default_value = "30s", value_name = "DURATION")]
+    pub dns_interval: Duration,
+
+    /// How long asking DNS for a TXT record may take in all
+    #[arg(long, value_parser = duration, default_value = "5s", value_name = "DURATION")]
+    pub dns_timeout: Duration,
+
     /// How long to wait after a first failure before trying again; doubles each time
     #[arg(long, value_parser = duration, default_value = "1s", value_name = "DURATION")]
     pub backoff: Duration,
@@ -192,6 +200,8 @@ impl Timing {
             ("--observation-limit", self.observation_limit),
             ("--poll-unverified", self.poll_unverified),
             ("--poll-settled", self.poll_settled),
+            ("--dns-interval", self.dns_interval),
+            ("--dns-timeout", self.dns_timeout),
             ("--backoff", self.backoff),
             ("--backoff-limit", self.backoff_limit),
             ("--secret-retry", self.secret_retry),
@@ -226,6 +236,8 @@ impl Default for Timing {
             heir_wait: seconds(300),
             restart_backoff: seconds(600),
             restart_backoff_limit: seconds(6 * 3600),
+            dns_interval: seconds(30),
+            dns_timeout: seconds(5),
             backoff: seconds(1),
             backoff_limit: seconds(600),
             trouble_shows_after: seconds(120),

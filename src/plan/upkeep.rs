@@ -8,9 +8,11 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use super::enforcement::{self, Course};
-use super::verdict::{Finding, Verdict};
+use super::verdict::{Finding, Said, Verdict};
 use super::world::{Begun, Credentials, Record, Sighting, Snapshot, Standing};
-use super::{Act, Look, Plan, World, gone, messages, pace, verification, wording};
+use super::{
+    Act, Look, Plan, Then, World, gone, messages, pace, publication, txt, verification, wording,
+};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Connector};
 use crate::identity::ConnectorId;
@@ -102,7 +104,10 @@ fn show(world: &World<'_>, view: &View<'_>) -> Plan {
         created_on: view.connector.created_on.or(world.record.created_on),
         ..world.record.clone()
     };
-    let verdict = view.verdict(world, &record);
+    if let Some(look) = txt::look(world, view.connector) {
+        return Plan::Look(look);
+    }
+    let verdict = view.verdict(world, &record).with_published(Said::Cleared);
     match view.unconfirmed_lapse(world, &record) {
         Some(due) => view.wait(world, verdict, due),
         None => Plan::rest(verdict, until_next_poll(world, &record, view)),
@@ -111,6 +116,9 @@ fn show(world: &World<'_>, view: &View<'_>) -> Plan {
 
 /// Nothing is to be done about `enabled`.
 fn keep(world: &World<'_>, view: &View<'_>, mut record: Record) -> Plan {
+    if let Some(look) = txt::look(world, view.connector) {
+        return Plan::Look(look);
+    }
     verification::after_refusal(world, &mut record);
     let moved = record.enforcement != world.record.enforcement
         || record.handled_enable_at != world.record.handled_enable_at;
@@ -141,8 +149,29 @@ fn keep(world: &World<'_>, view: &View<'_>, mut record: Record) -> Plan {
         }
         wording::Course::Keep => match lapse {
             Some(due) => view.wait(world, verdict, due),
-            None => Plan::rest(verdict, until_next_poll(world, &record, view)),
+            None => publish(world, view, &record),
         },
+    }
+}
+
+/// Only the TXT record is left to be looked after.
+fn publish(world: &World<'_>, view: &View<'_>, record: &Record) -> Plan {
+    let closely = view.by_id && world.now.since(view.at) <= world.timing.observation_limit;
+    let step = publication::step(world, record, view.connector, closely);
+    let verdict = |record: &Record| {
+        view.verdict(world, record)
+            .with_published(step.said.clone())
+    };
+    match step.course {
+        publication::Course::Closer => view.closer(),
+        publication::Course::Look(look) => Plan::Look(look),
+        publication::Course::Store(record) => Plan::settle(verdict(&record), Then::Continue),
+        publication::Course::Act(record, act) => Plan::act(verdict(&record), act),
+        publication::Course::Rest(due) => {
+            let poll = until_next_poll(world, record, view);
+            let span = due.map_or(poll, |due| poll.min(world.now.until(due)));
+            Plan::rest(verdict(record), span)
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a pass has found out, and what follows from it. How the status says so is [`super::status`].
 
 use super::world::Record;
-use super::{World, enforcement, messages, status, verification, wording};
+use super::{World, enforcement, messages, publication, status, txt, verification, wording};
 use crate::cloudflare::Connector;
 use crate::resource::{EnforcementState, ManagementPolicy, Progress, Reason, Truth};
 
@@ -33,6 +33,22 @@ pub struct Verdict {
     pub outcome: Outcome,
     /// What is worth an Event although no condition says it.
     pub notice: Option<Finding>,
+    /// What is to be said of what DNS shows.
+    pub txt: Said,
+    /// What is to be said of the publication of the TXT record.
+    pub published: Said,
+}
+
+/// What a condition beside the decision shall say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Said {
+    /// What it said before.
+    #[default]
+    Kept,
+    /// Nothing: it is not there.
+    Cleared,
+    /// This.
+    Now(Truth, Finding),
 }
 
 /// What the status shows of the connector.
@@ -90,12 +106,20 @@ impl Outcome {
 impl Verdict {
     /// The connector was seen; this is what follows from it.
     pub(super) fn judged(world: &World<'_>, record: &Record, connector: &Connector) -> Self {
+        Self {
+            txt: txt::said(world, connector),
+            ..Self::judged_alone(world, record, connector)
+        }
+    }
+
+    fn judged_alone(world: &World<'_>, record: &Record, connector: &Connector) -> Self {
         if world.desired.management == ManagementPolicy::Observe {
             let finding = compare(world, record, connector);
             return Self::decided(record.clone(), connector, finding);
         }
         let finding = assess(world, record, connector);
-        let verdict = Self::decided(record.clone(), connector, finding);
+        let mut verdict = Self::decided(record.clone(), connector, finding);
+        verdict.reconciles_while_publishing(world);
         if verdict.is_ready() && wording::difference(world, connector).is_some() {
             let outcome = Outcome::Undecided { trouble: None };
             return Self { outcome, ..verdict };
@@ -111,6 +135,8 @@ impl Verdict {
             mirror,
             outcome: Outcome::decided(ready, Synced::Succeeded),
             notice: None,
+            txt: Said::Kept,
+            published: Said::Kept,
         }
     }
 
@@ -121,6 +147,8 @@ impl Verdict {
             mirror: Mirror::Kept,
             outcome: Outcome::decided(ready, Synced::Succeeded),
             notice: None,
+            txt: Said::Kept,
+            published: Said::Kept,
         }
     }
 
@@ -131,6 +159,8 @@ impl Verdict {
             mirror: Mirror::Kept,
             outcome: Outcome::decided(ready, Synced::Failed),
             notice: None,
+            txt: Said::Kept,
+            published: Said::Kept,
         }
     }
 
@@ -145,6 +175,8 @@ impl Verdict {
             mirror: Mirror::Cleared,
             outcome: Outcome::decided(ready, synced),
             notice: None,
+            txt: Said::Kept,
+            published: Said::Kept,
         }
     }
 
@@ -155,7 +187,26 @@ impl Verdict {
             mirror: Mirror::Kept,
             outcome: Outcome::Undecided { trouble },
             notice: None,
+            txt: Said::Kept,
+            published: Said::Kept,
         }
+    }
+
+    /// As long as the operator is to publish the record, it is at work, and nobody has to do anything.
+    fn reconciles_while_publishing(&mut self, world: &World<'_>) {
+        if let Outcome::Decided {
+            ready, progress, ..
+        } = &mut self.outcome
+            && ready.reason == Reason::AwaitingVerification
+            && world.desired.publisher().is_some()
+        {
+            *progress = Progress::Reconciling;
+        }
+    }
+
+    /// The same, with what is to be said of the publication of the TXT record.
+    pub(super) fn with_published(self, published: Said) -> Self {
+        Self { published, ..self }
     }
 
     /// The same, but something else is to be said of the work with Cloudflare.
@@ -216,7 +267,9 @@ impl Verdict {
     #[must_use]
     pub fn ends_trouble(&self) -> bool {
         match &self.outcome {
-            Outcome::Decided { progress, .. } => *progress == Progress::Resting,
+            Outcome::Decided {
+                ready, progress, ..
+            } => *progress == Progress::Resting || ready.reason == Reason::AwaitingVerification,
             Outcome::Undecided { .. } => false,
         }
     }
@@ -289,7 +342,10 @@ fn unverified(world: &World<'_>, record: &Record, connector: &Connector) -> Find
     let (_, detail) = status::verified(record, connector, world.desired);
     let reason = match detail.reason {
         Reason::VerificationFailed | Reason::VerificationLapsed => detail.reason,
-        _ => Reason::AwaitingVerification,
+        _ => match publication::dead_end(world, record, connector) {
+            Some(finding) => return finding,
+            None => Reason::AwaitingVerification,
+        },
     };
     Finding::new(reason, detail.message)
 }

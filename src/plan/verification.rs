@@ -1,14 +1,14 @@
 //! When to ask Cloudflare to begin looking for the TXT record.
 //!
 //! A connector that awaits its verification is begun once. One on which Cloudflare gave up, after two days, is begun
-//! again with a growing pause. All times are Cloudflare's, so that a restart of the operator changes nothing.
+//! again with a growing pause, or at once when the record has appeared in DNS. All times are Cloudflare's, so that a restart of the operator changes nothing.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::world::{Begun, Record};
-use super::{Timing, World};
+use super::{Timing, World, txt};
 use crate::cloudflare::{Connector, VerificationStatus};
 
 /// The status of the connector's verification, if Cloudflare reported one.
@@ -38,10 +38,11 @@ pub(super) fn begin(
         | VerificationStatus::Unknown(_) => return None,
     };
     let date = date?;
-    let due = begun.last.is_none_or(|last| {
-        let elapsed = Duration::try_from(date.duration_since(last)).unwrap_or_default();
-        elapsed >= pause(world.timing, begun.restarts)
-    });
+    let due = txt::has_appeared(world, connector)
+        || begun.last.is_none_or(|last| {
+            let elapsed = Duration::try_from(date.duration_since(last)).unwrap_or_default();
+            elapsed >= pause(world.timing, begun.restarts)
+        });
     due.then_some(Begun {
         restarts,
         last: Some(date),

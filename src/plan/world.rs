@@ -8,9 +8,10 @@ use k8s_openapi::jiff::Timestamp;
 use super::desired::Desired;
 use crate::clock::Moment;
 use crate::cloudflare::Connector;
-use crate::identity::{ConnectorId, EmailDomain};
+use crate::dns::Sight;
+use crate::identity::{ConnectorId, EmailDomain, RecordId, ZoneId};
 use crate::resource::{
-    ConditionType, Enforcement, Reason, SsoConnectorStatus, Truth, find_condition,
+    ConditionType, DnsRecord, Enforcement, Reason, SsoConnectorStatus, Truth, find_condition,
 };
 
 /// Everything that a decision may rest on.
@@ -60,6 +61,17 @@ pub struct Record {
     pub handled_enable_at: Option<String>,
     /// Whether the domain was verified before.
     pub standing: Standing,
+    /// Where the operator has published the TXT record.
+    pub placement: Option<Placement>,
+}
+
+/// Where the operator publishes the TXT record.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Placement {
+    /// The zone.
+    pub zone: ZoneId,
+    /// The record that the operator has created there. Without it a POST may have been made, and what came of it is unknown.
+    pub record: Option<RecordId>,
 }
 
 /// What the status last said of the domain's verification, as far as it matters later.
@@ -81,6 +93,16 @@ pub struct Begun {
     pub restarts: i32,
     /// When it was last begun, by Cloudflare's clock.
     pub last: Option<Timestamp>,
+}
+
+impl Placement {
+    /// Reads where a status says that the record was published. IDs that cannot stand in a URL count as lost.
+    fn read(record: &DnsRecord) -> Option<Self> {
+        Some(Self {
+            zone: record.zone_id.as_deref()?.parse().ok()?,
+            record: record.record_id.as_deref().and_then(|id| id.parse().ok()),
+        })
+    }
 }
 
 impl Record {
@@ -113,6 +135,7 @@ impl Record {
             handled_reconcile_at: status.last_handled_reconcile_at.clone(),
             handled_enable_at: status.last_handled_enable_at.clone(),
             standing,
+            placement: status.dns_record.as_ref().and_then(Placement::read),
         }
     }
 }
@@ -126,6 +149,10 @@ pub struct Observed {
     pub claim: Claim,
     /// The newest list of the account's connectors.
     pub listing: Option<Arc<Snapshot>>,
+    /// The API token that publishes the TXT record.
+    pub publisher: Publisher,
+    /// What DNS shows at the domain.
+    pub txt: Txt,
     /// The other objects for the account and domain.
     pub rivals: Vec<Rival>,
     /// What becomes of the namespace.
@@ -208,6 +235,43 @@ pub enum Credentials {
         /// What to do about it, if that is not what is wrong already.
         remedy: Option<String>,
     },
+}
+
+/// The state of the API token that publishes the TXT record, which may be the same as the other one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Publisher {
+    /// Not looked at.
+    #[default]
+    Unread,
+    /// There is a token, and calls may be made with it.
+    Usable,
+    /// There is a token, and it is not this object's turn to use it before then.
+    Waits(Moment),
+    /// There is a token, and Cloudflare has asked that it rest.
+    Paused(Pause),
+    /// There is no token, or Cloudflare refused it lately for this.
+    Unusable {
+        /// `CredentialsUnavailable` or `Unauthorized`.
+        reason: Reason,
+        /// What is wrong, for people.
+        problem: String,
+        /// What to do about it, if that is not what is wrong already.
+        remedy: Option<String>,
+    },
+}
+
+/// What DNS shows at the domain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub enum Txt {
+    /// Not looked at.
+    #[default]
+    Unasked,
+    /// Nobody looks: the installer does not want it.
+    Off,
+    /// Nothing is known yet.
+    Unknown,
+    /// This is what a look-up has shown.
+    Seen(Sight),
 }
 
 /// A rest that Cloudflare has asked for.

@@ -15,6 +15,10 @@ pub enum ConditionType {
     Verified,
     /// Cloudflare enforces SSO for the domain.
     Enabled,
+    /// The TXT record can be seen in DNS. Advice for people: nothing rests on it. Present only until the domain is verified.
+    DnsRecordObserved,
+    /// The TXT record is in Cloudflare DNS. Present only where the operator is to publish it.
+    DnsRecordPublished,
     /// The operator is working towards the spec. Present only while true.
     Reconciling,
     /// Only a person can help. Present only while true.
@@ -30,6 +34,8 @@ impl ConditionType {
             Self::Synced => "Synced",
             Self::Verified => "Verified",
             Self::Enabled => "Enabled",
+            Self::DnsRecordObserved => "DNSRecordObserved",
+            Self::DnsRecordPublished => "DNSRecordPublished",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
         }

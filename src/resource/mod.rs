@@ -13,8 +13,8 @@ pub use condition::{ConditionType, Truth, find_condition};
 pub use crd::{custom_resource_definition, yaml};
 pub use reason::{Progress, Reason};
 pub use spec::{
-    AdoptionPolicy, ApiTokenSecretRef, DeletionPolicy, ExternalChangePolicy, ManagementPolicy,
-    SsoConnector, SsoConnectorSpec,
+    AdoptionPolicy, ApiTokenSecretRef, CloudflareDns, DeletionPolicy, Dns, ExternalChangePolicy,
+    ManagementPolicy, SsoConnector, SsoConnectorSpec,
 };
 pub use status::{
     CreateAttempts, DnsRecord, Enforcement, EnforcementState, RecordType, SsoConnectorStatus,

@@ -67,6 +67,22 @@ pub enum Reason {
     DriftObserved,
     /// Somebody changed by hand whether SSO is enforced, or deleted the connector, and the spec is applied again.
     ExternalChangeReverted,
+    /// The TXT record can be seen in DNS.
+    Found,
+    /// There is no TXT record with a verification code in DNS.
+    NotFound,
+    /// The TXT record in DNS has another verification code.
+    OtherValue,
+    /// A CNAME stands in DNS where the TXT record has to be.
+    CnamePresent,
+    /// The domain does not exist in DNS.
+    NoSuchDomain,
+    /// DNS could not be asked.
+    LookupFailed,
+    /// The TXT record is in Cloudflare DNS.
+    Published,
+    /// There is no zone for the domain in Cloudflare DNS that the API token may use.
+    ZoneNotFound,
     /// The object is suspended.
     Suspended,
 }
@@ -117,12 +133,20 @@ impl Reason {
             Self::AdoptionRefused => "AdoptionRefused",
             Self::DriftObserved => "DriftObserved",
             Self::ExternalChangeReverted => "ExternalChangeReverted",
+            Self::Found => "Found",
+            Self::NotFound => "NotFound",
+            Self::OtherValue => "OtherValue",
+            Self::CnamePresent => "CNAMEPresent",
+            Self::NoSuchDomain => "NoSuchDomain",
+            Self::LookupFailed => "LookupFailed",
+            Self::Published => "Published",
+            Self::ZoneNotFound => "ZoneNotFound",
             Self::Suspended => "Suspended",
         }
     }
 
     /// Every reason.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 39] = [
         Self::Reconciling,
         Self::Creating,
         Self::Enabling,
@@ -153,6 +177,14 @@ impl Reason {
         Self::AdoptionRefused,
         Self::DriftObserved,
         Self::ExternalChangeReverted,
+        Self::Found,
+        Self::NotFound,
+        Self::OtherValue,
+        Self::CnamePresent,
+        Self::NoSuchDomain,
+        Self::LookupFailed,
+        Self::Published,
+        Self::ZoneNotFound,
         Self::Suspended,
     ];
 
@@ -190,7 +222,8 @@ impl Reason {
             | Self::DuplicateDomain
             | Self::AmbiguousMatch
             | Self::AdoptionRefused
-            | Self::ConnectorNotFound => Progress::Stalled,
+            | Self::ConnectorNotFound
+            | Self::ZoneNotFound => Progress::Stalled,
             _ => Progress::Resting,
         }
     }

@@ -8,6 +8,7 @@
 #![allow(clippy::duplicated_attributes, reason = "each printcolumn has its own")]
 
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::status::SsoConnectorStatus;
@@ -152,6 +153,42 @@ pub struct SsoConnectorSpec {
     /// What becomes of the connector when this object is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
+
+    /// Who publishes the TXT record that proves the domain. Absent: a person does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("has(self.cloudflare)").message("must say by whom the TXT record is published: add cloudflare, or remove dns to publish it by hand"))]
+    pub dns: Option<Dns>,
+}
+
+/// Who publishes the TXT record that proves the domain. Exactly one of the fields is there.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Dns {
+    /// The operator publishes it in Cloudflare DNS, which has the domain's zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloudflare: Option<CloudflareDns>,
+}
+
+/// How the TXT record is published in Cloudflare DNS.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudflareDns {
+    /// The ID of the zone: 32 lower-case hexadecimal digits. Absent: the zone is found by the domain.
+    #[serde(rename = "zoneID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new("self.matches('^[0-9a-f]{32}$')").message("must be the 32 lower-case hexadecimal digits that the Cloudflare dashboard shows as Zone ID"))]
+    pub zone_id: Option<String>,
+
+    /// The Secret of this namespace that holds an API token with the permissions Zone Read and DNS Edit for the zone. Absent:
+    /// the one in spec.apiTokenSecretRef; never the operator's default token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_token_secret_ref: Option<ApiTokenSecretRef>,
+
+    /// How long resolvers may keep the record, in seconds: 60 to 86400 (from 30 in Enterprise zones), or 1 for what Cloudflare
+    /// finds right. Counts when the record is created. Absent: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self == 1 || (self >= 30 && self <= 86400)").message("must be 1, which leaves it to Cloudflare, or 60 to 86400 seconds (from 30 in Enterprise zones)"))]
+    pub ttl: Option<i32>,
 }
 
 /// Names one key of one Secret in the object's own namespace.
@@ -172,9 +209,7 @@ pub struct ApiTokenSecretRef {
 
 /// What becomes of the connector at Cloudflare when this object is deleted: Retain leaves it as it is, Delete disables
 /// and deletes it. May be changed while a deletion is pending. Absent: Retain.
-#[derive(
-    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq,
-)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeletionPolicy {
     /// Disable SSO, then delete the connector.
     Delete,
@@ -185,9 +220,7 @@ pub enum DeletionPolicy {
 
 /// What happens when somebody else changes at Cloudflare whether SSO is enforced, or deletes the connector: Hold leaves it
 /// so until asked to apply the spec again, as it may be an emergency; Enforce applies the spec again. Absent: Hold.
-#[derive(
-    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq,
-)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExternalChangePolicy {
     /// Apply the spec again.
     Enforce,
@@ -198,9 +231,7 @@ pub enum ExternalChangePolicy {
 
 /// What to do about a connector that exists already for the domain in the account: Adopt binds it, Refuse leaves it alone
 /// and says so. Absent: Adopt.
-#[derive(
-    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq,
-)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AdoptionPolicy {
     /// Bind it.
     #[default]
@@ -211,9 +242,7 @@ pub enum AdoptionPolicy {
 
 /// Whether the operator changes anything at Cloudflare: Manage makes it as the spec says, Observe only shows it. Absent:
 /// Manage.
-#[derive(
-    schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq,
-)]
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ManagementPolicy {
     /// Make it as the spec says.
     #[default]

@@ -22,7 +22,8 @@ pub struct SsoConnectorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready, Synced, Verified, Enabled, and while they are true Reconciling and Stalled.
+    /// Ready, Synced, Verified, Enabled, until the domain is verified DNSRecordObserved, where the operator publishes the TXT
+    /// record DNSRecordPublished, and while they are true Reconciling and Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -111,6 +112,12 @@ pub struct DnsRecord {
     pub name: String,
     /// The record's value.
     pub value: String,
+    /// The zone of Cloudflare DNS in which the operator creates the record, or has created it.
+    #[serde(rename = "zoneID", default, skip_serializing_if = "Option::is_none")]
+    pub zone_id: Option<String>,
+    /// The ID of the record that the operator has created there. Absent: it has created none that is still there.
+    #[serde(rename = "recordID", default, skip_serializing_if = "Option::is_none")]
+    pub record_id: Option<String>,
 }
 
 /// The type of a DNS record.

@@ -1,5 +1,7 @@
 //! The sentences that people read in conditions: what is, and what to do next.
 
+pub(super) mod dns;
+
 use super::desired::Desired;
 use super::world::Namespace;
 use crate::cloudflare::{Connector, VerificationCode};
@@ -199,9 +201,14 @@ pub(super) fn available(desired: &Desired, verified: bool, enabled: bool) -> Str
     }
 }
 
-pub(super) fn txt_record(domain: &EmailDomain, code: &VerificationCode) -> String {
+pub(super) fn txt_record(desired: &Desired, code: &VerificationCode) -> String {
+    let whose = match desired.publisher() {
+        Some(_) => "The operator publishes this DNS record",
+        None => "Publish this DNS record",
+    };
     format!(
-        "Publish this DNS record: type TXT, name {domain}, value {}",
+        "{whose}: type TXT, name {}, value {}",
+        desired.domain,
         code.as_str()
     )
 }

@@ -1,0 +1,309 @@
+//! Calls Cloudflare DNS with the token that may publish the TXT record, and asks name servers for it.
+//!
+//! None of it keeps anything else of a pass waiting: when it is not this pass's turn, or something fails, the plan is told
+//! so and goes on without.
+
+use super::bearer::Refrain;
+use super::credentials::{self, Reading};
+use super::objects::Name;
+use super::pass::{Interrupt, Pass};
+use crate::account::Right;
+use crate::clock::Moment;
+use crate::cloudflare::{
+    Activation, Answer, ApiToken, Class, Completeness, Endpoint, Failure, Listing, NewTxtRecord,
+    Zone,
+};
+use crate::dns::Asked;
+use crate::identity::{RecordId, ZoneId};
+use crate::plan::{NoZone, Publisher, RecordsSeen, Search, Txt, choose};
+use crate::resource::Reason;
+use kube::ResourceExt as _;
+
+impl Pass<'_> {
+    /// Reads the token that publishes the TXT record.
+    pub(super) async fn read_publisher_token(&mut self) -> Result<(), Interrupt> {
+        let publication = self.desired.publication.as_ref();
+        let found = publication.and_then(|publication| publication.api_token.clone());
+        let Some(found) = found else {
+            self.observed.publisher = Publisher::Unusable {
+                reason: Reason::CredentialsUnavailable,
+                problem: "The operator's default token is not for DNS.".to_owned(),
+                remedy: Some(
+                    "Set spec.dns.cloudflare.apiTokenSecretRef to a Secret of this namespace."
+                        .to_owned(),
+                ),
+            };
+            return Ok(());
+        };
+        let namespace = self.object.namespace().unwrap_or_default();
+        let reading = credentials::read_secret(&self.context.client, &namespace, &found).await?;
+        let token = match (reading, &self.entry.publisher_token) {
+            (Reading::Token(token), _) => token,
+            (Reading::Absent { .. }, Some((known, worked)))
+                if self.desired.may_unpublish_with(known) =>
+            {
+                worked.clone()
+            }
+            (Reading::Absent { problem, remedy } | Reading::Unusable { problem, remedy }, _) => {
+                self.observed.publisher = Publisher::Unusable {
+                    reason: Reason::CredentialsUnavailable,
+                    problem,
+                    remedy: Some(remedy),
+                };
+                return Ok(());
+            }
+        };
+        let caller = self.caller(Some(&found));
+        self.publisher = Some(self.hold(token, caller));
+        self.judge_publisher();
+        Ok(())
+    }
+
+    fn judge_publisher(&mut self) {
+        let context = self.context;
+        let Some(bearer) = &self.publisher else {
+            return;
+        };
+        let (account, domain) = (&self.desired.account, &self.desired.domain);
+        let (token, caller) = (bearer.fingerprint, &bearer.caller);
+        let (timing, now) = (&context.timing, context.clock.now());
+        let tokens = &context.tokens;
+        self.observed.publisher = tokens.publisher(account, token, domain, caller, timing, now);
+    }
+
+    /// Finds the zone in which the domain's records are: the one that the spec names, or the deepest one above the domain.
+    pub(super) async fn find_zone(&mut self) {
+        let at = self.context.clock.now();
+        let publication = self.desired.publication.as_ref();
+        let named = publication.and_then(|publication| publication.zone.clone());
+        let result = match &named {
+            Some(zone) => self.confirm_zone(zone.clone()).await,
+            None => self.search_zone().await,
+        };
+        if let Some(result) = result {
+            let search = Search { named, at, result };
+            self.entry.memory.publishing.search = Some(search);
+        }
+    }
+
+    /// Whether the zone is one of the domain; `None` if that could not be found out.
+    async fn confirm_zone(&mut self, id: ZoneId) -> Option<Result<ZoneId, NoZone>> {
+        let token = self.take_publisher()?;
+        let started = self.context.clock.now();
+        let answer = self.context.cloudflare.get_zone(&token, &id).await;
+        match answer {
+            Err(failure) if failure.class == Class::Gone || failure.has_no_route() => {
+                self.count(Endpoint::GetZone, Some(&failure), started);
+                self.published_call_worked(Endpoint::GetZone);
+                Some(Err(NoZone::NamedNotFound))
+            }
+            other => {
+                let zone = self.published_call(Endpoint::GetZone, started, other)?;
+                Some(if !self.desired.domain.is_within(&zone.name) {
+                    Err(NoZone::NamedForAnother)
+                } else if zone.activation == Activation::Inactive {
+                    Err(NoZone::Inactive)
+                } else {
+                    Ok(id)
+                })
+            }
+        }
+    }
+
+    /// Asks for one name after the other. A name that the token may not ask for is none of its zones; only if it may ask for
+    /// no name at all it lacks a right. `None` if that could not be found out.
+    async fn search_zone(&mut self) -> Option<Result<ZoneId, NoZone>> {
+        let domain = self.desired.domain.clone();
+        let mut result = Err(NoZone::NotFound);
+        let mut refusal = None;
+        for name in domain.enclosing_names() {
+            let token = self.take_publisher()?;
+            let started = self.context.clock.now();
+            let answer = self.context.cloudflare.list_zones(&token, name).await;
+            let zones: Vec<Zone> = match answer {
+                Err(failure) if failure.class == Class::Unauthorized => {
+                    self.count(Endpoint::ListZones, Some(&failure), started);
+                    refusal = Some(failure);
+                    continue;
+                }
+                other => {
+                    self.published_call(Endpoint::ListZones, started, other)?
+                        .items
+                }
+            };
+            match choose(&zones, name, &self.desired.account) {
+                Err(NoZone::NotFound) => {}
+                Err(why) => result = Err(why),
+                Ok(zone) => return Some(Ok(zone)),
+            }
+        }
+        match (result, refusal) {
+            (Err(NoZone::NotFound), Some(failure)) => {
+                self.note_publisher_failure(failure);
+                None
+            }
+            (result, _) => Some(result),
+        }
+    }
+
+    /// Lists the TXT records at the domain.
+    pub(super) async fn list_records(&mut self, zone: ZoneId) {
+        let Some(token) = self.take_publisher() else {
+            return;
+        };
+        let at = self.context.clock.now();
+        let domain = &self.desired.domain;
+        let answer = self
+            .context
+            .cloudflare
+            .list_txt_records(&token, &zone, domain)
+            .await;
+        let Some(Listing { items, complete }) =
+            self.published_call(Endpoint::ListRecords, at, answer)
+        else {
+            return;
+        };
+        self.entry.memory.publishing.saw(RecordsSeen {
+            zone,
+            at,
+            records: items,
+            gap: match complete {
+                Completeness::Complete => None,
+                Completeness::Incomplete(why) => Some(why),
+            },
+        });
+    }
+
+    /// Creates the TXT record.
+    pub(super) async fn create_record(&mut self, zone: ZoneId, record: NewTxtRecord) {
+        let Some(token) = self.publisher.as_ref().map(|bearer| bearer.token.clone()) else {
+            return;
+        };
+        let started = self.context.clock.now();
+        let answer = self
+            .context
+            .cloudflare
+            .create_txt_record(&token, &zone, &record)
+            .await;
+        let created = self
+            .published_call(Endpoint::CreateRecord, started, answer)
+            .flatten()
+            .map(|created| created.id);
+        let now = self.context.clock.now();
+        self.entry.memory.publishing.posted(&zone, created, now);
+    }
+
+    /// Deletes the TXT record.
+    pub(super) async fn delete_record(&mut self, zone: ZoneId, record: RecordId) {
+        let Some(token) = self.publisher.as_ref().map(|bearer| bearer.token.clone()) else {
+            return;
+        };
+        let started = self.context.clock.now();
+        let answer = self
+            .context
+            .cloudflare
+            .delete_record(&token, &zone, &record)
+            .await;
+        let answer = match answer {
+            Err(failure) if failure.class == Class::Gone => Ok(Answer {
+                value: (),
+                date: failure.date,
+            }),
+            other => other,
+        };
+        let gone = self.published_call(Endpoint::DeleteRecord, started, answer);
+        let now = self.context.clock.now();
+        let gone = gone.map(|()| record);
+        self.entry.memory.publishing.deleted(gone, now);
+    }
+
+    /// Asks what DNS shows, and takes what is known at once.
+    pub(super) fn look_up(&mut self, not_before: Moment) {
+        let Some(lookups) = &self.context.lookups else {
+            self.observed.txt = Txt::Off;
+            return;
+        };
+        let asker: Name = (
+            self.object.namespace().unwrap_or_default(),
+            self.object.name_any(),
+        );
+        self.observed.txt = match lookups.ask(&self.desired.domain, not_before, asker) {
+            Asked::Known(_, sight) | Asked::UnderWay(Some((_, sight))) => Txt::Seen(sight),
+            Asked::UnderWay(None) => Txt::Unknown,
+        };
+    }
+
+    /// Whether it is this pass's turn to make a call with the token. If not, the plan is told why.
+    pub(super) fn take_turn_to_publish(&mut self) -> bool {
+        let (context, lane) = (self.context, self.lane());
+        let right = Right::Publish(self.desired.domain.clone());
+        let Some(bearer) = &mut self.publisher else {
+            return false;
+        };
+        if let Some(other) = &self.bearer {
+            bearer.joins(other);
+        }
+        self.observed.publisher = match bearer.turn(context, right, lane) {
+            Ok(()) => return true,
+            Err(Refrain::Unoffered(due) | Refrain::Turn(due)) => Publisher::Waits(due),
+            Err(Refrain::Pause(pause)) => Publisher::Paused(pause),
+        };
+        false
+    }
+
+    /// The token, if it is this pass's turn to use it.
+    fn take_publisher(&mut self) -> Option<ApiToken> {
+        if !self.take_turn_to_publish() {
+            return None;
+        }
+        self.publisher.as_ref().map(|bearer| bearer.token.clone())
+    }
+
+    /// Takes note of what came back; what it says, if it worked.
+    fn published_call<T>(
+        &mut self,
+        endpoint: Endpoint,
+        started: Moment,
+        answer: Result<Answer<T>, Failure>,
+    ) -> Option<T> {
+        self.count(endpoint, answer.as_ref().err(), started);
+        match answer {
+            Ok(answer) => {
+                self.published_call_worked(endpoint);
+                Some(answer.value)
+            }
+            Err(failure) => {
+                self.note_publisher_failure(failure);
+                None
+            }
+        }
+    }
+
+    fn published_call_worked(&mut self, endpoint: Endpoint) {
+        self.entry.memory.publishing.succeeded(endpoint);
+        let Some(bearer) = &self.publisher else {
+            return;
+        };
+        let right = Right::Publish(self.desired.domain.clone());
+        bearer.worked(self.context, right);
+        let publication = self.desired.publication.as_ref();
+        let found = publication.and_then(|publication| publication.api_token.clone());
+        self.entry.publisher_token = found.map(|found| (found, bearer.token.clone()));
+    }
+
+    fn note_publisher_failure(&mut self, failure: Failure) {
+        let before = self.entry.memory.publishing.trouble.as_ref();
+        self.log_failure(&failure, before);
+        let right = Right::Publish(self.desired.domain.clone());
+        if let Some(bearer) = &mut self.publisher {
+            bearer.failed(self.context, right, &failure);
+        }
+        if failure.class == Class::Unauthorized {
+            self.entry.publisher_token = None;
+        }
+        self.judge_publisher();
+        let (edition, now) = (self.desired.edition(), self.context.clock.now());
+        let publishing = &mut self.entry.memory.publishing;
+        publishing.failed(failure, edition, now);
+    }
+}

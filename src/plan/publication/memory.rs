@@ -1,0 +1,123 @@
+//! What one process remembers of the publication of an object's TXT record between passes.
+
+use crate::clock::Moment;
+use crate::cloudflare::{Class, Endpoint, Failure, TxtRecord};
+use crate::identity::{RecordId, ZoneId};
+use crate::plan::desired::Edition;
+use crate::plan::memory::Trouble;
+use crate::plan::world::Placement;
+
+/// What the process remembers of the publication.
+#[derive(Debug, Clone, Default, Hash)]
+pub struct Publishing {
+    /// How the last search for the zone ended.
+    pub search: Option<Search>,
+    /// The TXT records at the domain, as the zone was last seen to have them.
+    pub records: Option<RecordsSeen>,
+    /// The record that the answer to our POST has named, until its ID is stored.
+    pub created: Option<(ZoneId, RecordId)>,
+    /// The record that we have deleted last, once Cloudflare has confirmed that.
+    pub deleted: Option<RecordId>,
+    /// Since when it is known that a POST may have been made of which nobody knows what came of it.
+    pub unclear_since: Option<Moment>,
+    /// When the last call ended that may have changed a record: what was seen before does not count any more.
+    pub acted_at: Option<Moment>,
+    /// The failures since the last success.
+    pub trouble: Option<Trouble>,
+}
+
+/// A search for the zone in which the domain's records are.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Search {
+    /// The zone that the spec names, if it names one.
+    pub named: Option<ZoneId>,
+    /// When it was begun.
+    pub at: Moment,
+    /// How it ended.
+    pub result: Result<ZoneId, NoZone>,
+}
+
+/// Why there is no zone to publish in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NoZone {
+    /// The token may see no zone of the domain or of a domain above it.
+    NotFound,
+    /// There is one, and Cloudflare's name servers do not answer for it.
+    Inactive,
+    /// There are several of the same name, in accounts of which none is the connector's.
+    Ambiguous,
+    /// The zone that the spec names does not exist, or the token may not see it.
+    NamedNotFound,
+    /// The zone that the spec names is of another domain.
+    NamedForAnother,
+}
+
+/// The TXT records at the domain.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RecordsSeen {
+    /// In which zone.
+    pub zone: ZoneId,
+    /// When they were asked for.
+    pub at: Moment,
+    /// The records.
+    pub records: Vec<TxtRecord>,
+    /// Why there may be others, if there may.
+    pub gap: Option<&'static str>,
+}
+
+impl Publishing {
+    /// A pass begins. Takes note of when it was first seen that a record may have been created.
+    pub(in crate::plan) fn begins(&mut self, placement: Option<&Placement>, now: Moment) {
+        match placement {
+            Some(Placement { record: None, .. }) => {
+                self.unclear_since.get_or_insert(now);
+            }
+            Some(Placement {
+                record: Some(_), ..
+            })
+            | None => self.unclear_since = None,
+        }
+    }
+
+    /// A call has worked. What failed at another endpoint may fail again.
+    pub fn succeeded(&mut self, endpoint: Endpoint) {
+        self.trouble
+            .take_if(|trouble| trouble.failure.endpoint == endpoint);
+    }
+
+    /// A call has failed. That there is the same record already is no refusal of it: the zone will show it, perhaps later.
+    pub fn failed(&mut self, mut failure: Failure, edition: Edition, now: Moment) {
+        if failure.is_duplicate_record() {
+            failure.class = Class::Unavailable;
+        }
+        self.trouble = Some(Trouble::after(self.trouble.take(), failure, edition, now));
+    }
+
+    /// The zone has shown its records.
+    pub fn saw(&mut self, seen: RecordsSeen) {
+        self.records = Some(seen);
+    }
+
+    /// A POST has ended, and this is the record that its answer names, if it does.
+    pub fn posted(&mut self, zone: &ZoneId, created: Option<RecordId>, now: Moment) {
+        self.acted_at = Some(now);
+        self.unclear_since = Some(now);
+        self.created = created.map(|id| (zone.clone(), id));
+    }
+
+    /// A DELETE has ended, and this is the record that is gone for certain, if it is.
+    pub fn deleted(&mut self, gone: Option<RecordId>, now: Moment) {
+        self.acted_at = Some(now);
+        self.deleted = gone.or(self.deleted.take());
+    }
+
+    /// The records of the zone, unless they are from before our own last change.
+    #[must_use]
+    pub fn records_in(&self, zone: &ZoneId) -> Option<&RecordsSeen> {
+        let counts = |seen: &&RecordsSeen| self.acted_at.is_none_or(|acted| acted <= seen.at);
+        self.records
+            .as_ref()
+            .filter(|seen| seen.zone == *zone)
+            .filter(counts)
+    }
+}

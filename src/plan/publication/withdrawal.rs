@@ -1,0 +1,112 @@
+//! Removes the TXT record when its connector was deleted: only our own, only while it still says a verification code, and only
+//! after the object was read again.
+
+use super::{created, is_without_zone, own, unproved_until};
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::cloudflare::{Class, Endpoint};
+use crate::plan::verdict::{Finding, Synced, Verdict};
+use crate::plan::world::{Namespace, Placement, Publisher};
+use crate::plan::{Act, Look, Plan, World, messages, pace};
+use crate::resource::Reason;
+
+/// The connector is gone. What is left is the record, if it is ours, and if the spec still says who publishes it.
+pub(in crate::plan) fn plan(world: &World<'_>) -> Plan {
+    let known = created(world, world.record).or_else(|| world.record.placement.clone());
+    let (Some(placement), Some(_)) = (known, world.desired.publisher()) else {
+        return Plan::Release;
+    };
+    let publishing = &world.memory.publishing;
+    if placement.record.is_some() && publishing.deleted == placement.record {
+        return Plan::Release;
+    }
+    match &world.observed.publisher {
+        Publisher::Unread => Plan::Look(Look::Publisher),
+        Publisher::Usable => remove(world, &placement),
+        Publisher::Waits(due) => resting(world, *due),
+        Publisher::Paused(pause) => resting(
+            world,
+            pause.until.min(world.now + world.timing.poll_unverified),
+        ),
+        Publisher::Unusable {
+            reason,
+            problem,
+            remedy: _,
+        } => match world.observed.namespace {
+            Namespace::Unread => Plan::Look(Look::Namespace),
+            namespace => {
+                let message = messages::dns::withdrawal_impossible(problem, namespace);
+                stuck(
+                    world,
+                    Finding::new(*reason, message),
+                    world.timing.secret_retry,
+                )
+            }
+        },
+    }
+}
+
+fn remove(world: &World<'_>, placement: &Placement) -> Plan {
+    let publishing = &world.memory.publishing;
+    if let Some(trouble) = &publishing.trouble {
+        if is_without_zone(trouble) {
+            return Plan::Release;
+        }
+        if let Some(due) = pace::next_try(world, trouble).filter(|due| *due > world.now) {
+            let failure = &trouble.failure;
+            return if failure.class == Class::Rejected && failure.endpoint == Endpoint::DeleteRecord
+            {
+                let namespace = world.observed.namespace;
+                let message = messages::dns::withdrawal_impossible(&failure.message, namespace);
+                stuck(
+                    world,
+                    Finding::new(Reason::Rejected, message),
+                    world.now.until(due),
+                )
+            } else {
+                resting(world, due)
+            };
+        }
+    }
+    let fresh = world.now.before(world.timing.observation_limit);
+    let seen = publishing.records_in(&placement.zone);
+    let Some(seen) = seen.filter(|seen| seen.at >= fresh) else {
+        return Plan::Look(Look::Records(placement.zone.clone()));
+    };
+    let record = super::placed(world.record, Some(placement.clone()));
+    match own(world, &record, seen) {
+        Some(own) if own.says_a_code() => {
+            if !world.observed.object_confirmed {
+                return Plan::Look(Look::Object);
+            }
+            let act = Act::Unpublish {
+                zone: placement.zone.clone(),
+                record: own.id.clone(),
+            };
+            Plan::act(verdict(world), act)
+        }
+        // Somebody has made another record of it: it is theirs.
+        Some(_) => Plan::Release,
+        None => match unproved_until(world, placement, seen) {
+            Some(due) if due > world.now => resting(world, due),
+            Some(_) => Plan::Look(Look::Records(placement.zone.clone())),
+            None => Plan::Release,
+        },
+    }
+}
+
+fn verdict(world: &World<'_>) -> Verdict {
+    let finding = Finding::new(Reason::Deleting, messages::dns::withdrawing());
+    Verdict::noted(world.record.clone(), finding)
+}
+
+fn resting(world: &World<'_>, until: Moment) -> Plan {
+    Plan::rest(verdict(world), world.now.until(until))
+}
+
+/// Only a person can help. With Cloudflare's connectors everything is well.
+fn stuck(world: &World<'_>, finding: Finding, span: Duration) -> Plan {
+    let verdict = Verdict::stalled(world.record, finding).with_synced(Synced::Kept);
+    Plan::rest(verdict, span)
+}
