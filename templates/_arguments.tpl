@@ -4,7 +4,7 @@ the Pod.
 */}}
 
 {{- define "cloudflare-sso-operator.arguments" -}}
-{{- $filter := printf "%s,kube=warn,kube_runtime=error,tower=warn,hyper=warn" .Values.log.level -}}
+{{- $filter := printf "%s,kube=warn,kube_runtime=error,tower=warn,hyper=warn,hickory=off" .Values.log.level -}}
 - run
 - {{ printf "--listen=%s:%v" .Values.http.address .Values.http.port | quote }}
 - {{ printf "--log-filter=%s" (.Values.log.filter | default $filter) | quote }}
@@ -13,6 +13,10 @@ the Pod.
 - {{ printf "--call-burst=%v" .Values.rate.burst | quote }}
 - {{ printf "--poll-unverified=%s" .Values.poll.unverified | quote }}
 - {{ printf "--poll-settled=%s" .Values.poll.settled | quote }}
+- {{ printf "--dns-lookups=%s" (ternary "on" "off" .Values.dns.lookups) | quote }}
+{{- with .Values.dns.nameservers }}
+- {{ printf "--dns-nameservers=%s" (join "," .) | quote }}
+{{- end }}
 {{- with .Values.defaultCredentials }}
 {{- if .existingSecret }}
 - {{ printf "--default-token-file=/etc/cloudflare-sso-operator/default-token/%s" .key | quote }}

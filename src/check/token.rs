@@ -145,7 +145,7 @@ mod tests {
 
     fn listing(complete: Completeness) -> Listing {
         Listing {
-            connectors: Vec::new(),
+            items: Vec::new(),
             complete,
         }
     }

@@ -179,6 +179,7 @@ fn object(arguments: &ExportArgs, declarable: &Declarable<'_>) -> SsoConnector {
             key: arguments.secret_key.clone(),
         }),
         deletion_policy: None,
+        dns: None,
     };
     let mut object = SsoConnector::new(&declarable.name, spec);
     object.metadata.namespace.clone_from(&arguments.namespace);

@@ -38,12 +38,13 @@ pub(super) fn begin(
         | VerificationStatus::Unknown(_) => return None,
     };
     let date = date?;
-    let due = txt::has_appeared(world, connector)
-        || begun.last.is_none_or(|last| {
-            let elapsed = Duration::try_from(date.duration_since(last)).unwrap_or_default();
-            elapsed >= pause(world.timing, begun.restarts)
-        });
-    due.then_some(Begun {
+    let given_up = status(connector) == Some(&VerificationStatus::Failed);
+    let hastened = given_up && txt::has_appeared(world, connector);
+    let due = begun.last.is_none_or(|last| {
+        let elapsed = Duration::try_from(date.duration_since(last)).unwrap_or_default();
+        elapsed >= pause(world.timing, begun.restarts)
+    });
+    (due || hastened).then_some(Begun {
         restarts,
         last: Some(date),
     })

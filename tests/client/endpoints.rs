@@ -17,7 +17,7 @@ async fn a_connector_lives_through_all_endpoints() {
     let setting = Setting::new(Knobs::default()).await;
     let empty = setting.list().await.unwrap();
     assert_eq!(
-        (empty.connectors.len(), empty.complete),
+        (empty.items.len(), empty.complete),
         (0, Completeness::Complete)
     );
 
@@ -51,7 +51,7 @@ async fn a_connector_lives_through_all_endpoints() {
 
     assert_eq!(setting.get(&created.id).await.unwrap(), created);
     let listing = setting.list().await.unwrap();
-    assert_eq!(listing.connectors.iter().collect::<Vec<_>>(), [&created]);
+    assert_eq!(listing.items.iter().collect::<Vec<_>>(), [&created]);
 
     setting.begin(&created.id).await.unwrap();
     let pending = setting.get(&created.id).await.unwrap();
@@ -223,7 +223,7 @@ async fn a_creation_that_cannot_begin_in_time_is_not_sent() {
         (failure.class, failure.is_definite()),
         (Class::NotSent, true)
     );
-    assert!(setting.list().await.unwrap().connectors.is_empty());
+    assert!(setting.list().await.unwrap().items.is_empty());
     assert!(setting.simulator.calls().of(Operation::Create).is_empty());
     assert!(
         setting

@@ -173,7 +173,7 @@ async fn a_creation_answered_without_an_id_is_neither_lost_nor_named() {
         .admin()
         .push_fault(Fault::new(Injected::WithoutId));
     assert_eq!(setting.create("example.com").await.unwrap(), None);
-    assert_eq!(setting.list().await.unwrap().connectors.len(), 1);
+    assert_eq!(setting.list().await.unwrap().items.len(), 1);
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn a_list_that_was_tampered_with_is_incomplete() {
             matches!(listing.complete, Completeness::Incomplete(_)),
             "{pointer} {value}"
         );
-        assert_eq!(listing.connectors.len(), found, "{pointer} {value}");
+        assert_eq!(listing.items.len(), found, "{pointer} {value}");
     }
     for (pointer, value) in [
         ("/messages", json!(["text"])),
@@ -237,7 +237,7 @@ async fn a_list_that_was_tampered_with_is_incomplete() {
         rewrite_next(&setting, pointer, value);
         let listing = setting.list().await.unwrap();
         assert_eq!(
-            (listing.connectors.len(), listing.complete),
+            (listing.items.len(), listing.complete),
             (1, Completeness::Complete)
         );
     }

@@ -70,7 +70,7 @@ async fn omit_fields() {
             .turn_knobs(|knobs| knobs.omit_fields = vec![field]);
         assert_eq!(setting.get(&id).await.unwrap(), expected, "{field:?}");
         let listing = setting.list().await.unwrap();
-        assert_eq!(listing.connectors, [expected], "{field:?}");
+        assert_eq!(listing.items, [expected], "{field:?}");
         assert_eq!(listing.complete, Completeness::Complete);
     }
 }
@@ -148,7 +148,7 @@ async fn result_info_page_size_and_page_parameter() {
         });
         let before = setting.simulator.calls().count();
         let listing = setting.list().await.unwrap();
-        assert_eq!(listing.connectors.len(), found);
+        assert_eq!(listing.items.len(), found);
         assert_eq!(listing.complete == Completeness::Complete, complete);
         assert_eq!(setting.simulator.calls().count() - before, calls);
     }
@@ -164,7 +164,7 @@ async fn list_lag_and_get_lag() {
     let created = setting.create("example.com").await.unwrap().unwrap();
     let listing = setting.list().await.unwrap();
     assert_eq!(
-        (listing.connectors.len(), listing.complete),
+        (listing.items.len(), listing.complete),
         (0, Completeness::Complete)
     );
     assert_eq!(

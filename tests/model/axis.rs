@@ -181,6 +181,8 @@ impl Axis {
             requested,
             deletion: _,
             trouble,
+            begun_with: _,
+            publishing: _,
         } = memory;
         for seen in [sighting, answer].into_iter().flatten() {
             self.moment(&mut seen.at);

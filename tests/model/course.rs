@@ -260,6 +260,9 @@ impl Universe {
                 pass.confirmed = Some(self.confirmation(seat, pass));
                 return Some(Next::Contact);
             }
+            Look::Publisher | Look::Zone | Look::Records(_) | Look::Txt { .. } => {
+                unreachable!("a person publishes the record, and nobody asks DNS")
+            }
         }
         Some(Next::Goes)
     }

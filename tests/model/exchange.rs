@@ -142,6 +142,9 @@ impl Universe {
             Act::Update { changes, .. } => memory.updating(*changes, moment),
             Act::Delete(id) => memory.deletion = Some(Deletion::Sent(id.clone())),
             Act::BeginVerification { .. } => {}
+            Act::Publish { .. } | Act::Unpublish { .. } => {
+                unreachable!("a person publishes the record")
+            }
         }
         let answer = match outcome {
             Outcome::Lags(_) | Outcome::Lost => return None,
@@ -166,6 +169,7 @@ impl Universe {
             }
             Act::Update { id, changes } => self.cloudflare.update(id, *changes, now).map(|()| None),
             Act::Delete(id) => self.cloudflare.delete(id, now).map(|()| None),
+            Act::Publish { .. } | Act::Unpublish { .. } => Err(Class::NotSent),
         }
     }
 
@@ -249,6 +253,7 @@ impl Universe {
                 }
                 (Endpoint::Delete, result.map(|_| ()))
             }
+            Act::Publish { .. } | Act::Unpublish { .. } => return None,
         };
         let memory = &mut self.entry(seat).memory;
         memory.acted_at = Some(now);

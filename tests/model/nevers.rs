@@ -223,7 +223,7 @@ impl Universe {
         }
         match act {
             Act::Create { .. } => self.check_creation(pass),
-            Act::BeginVerification { .. } => {}
+            Act::BeginVerification { .. } | Act::Publish { .. } | Act::Unpublish { .. } => {}
             Act::Update { changes, .. }
                 if desired.terminating && changes.enabled == Some(false) =>
             {

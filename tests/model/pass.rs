@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cloudflare_sso_operator::cloudflare::{Class, Connector};
 use cloudflare_sso_operator::plan::{
-    Access, Act, Claim, Credentials, Definition, Namespace, Observed, Rival,
+    Access, Act, Claim, Credentials, Definition, Namespace, Observed, Publisher, Rival, Txt,
 };
 
 use crate::axis::Axis;
@@ -127,7 +127,7 @@ impl Pass {
                 axis.begun(begun);
                 axis.begun(before);
             }
-            Act::Update { .. } | Act::Delete(_) => {}
+            Act::Update { .. } | Act::Delete(_) | Act::Publish { .. } | Act::Unpublish { .. } => {}
         }
     }
 
@@ -149,6 +149,9 @@ impl Pass {
             namespace: Namespace::Stays,
             definition: self.definition,
             object_confirmed: self.confirmed.is_some(),
+            // A person publishes the record, and nobody asks DNS.
+            txt: Txt::Off,
+            publisher: Publisher::Unread,
         }
     }
 

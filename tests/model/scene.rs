@@ -41,6 +41,8 @@ pub const TIMING: Timing = Timing {
     heir_wait: seconds(10),
     restart_backoff: seconds(5),
     restart_backoff_limit: seconds(10),
+    dns_interval: seconds(5),
+    dns_timeout: seconds(1),
     backoff: seconds(1),
     backoff_limit: seconds(2),
     trouble_shows_after: seconds(10),

@@ -16,7 +16,8 @@ use cloudflare_sso_operator::cloudflare::{
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
     Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory,
-    Namespace, Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Verdict, World, plan,
+    Namespace, Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Txt, Verdict, World,
+    plan,
 };
 use cloudflare_sso_operator::resource::{ManagementPolicy, Reason, SsoConnector};
 use k8s_openapi::jiff::Timestamp;
@@ -237,7 +238,10 @@ impl Model {
             object: object.clone(),
             desired,
             record: Record::default(),
-            observed: Observed::default(),
+            observed: Observed {
+                txt: Txt::Off,
+                ..Observed::default()
+            },
             admitted: false,
             has_token: false,
             stake: None,
@@ -286,6 +290,9 @@ impl Model {
                 self.adopt(pass, current.clone());
                 pass.confirmed = Some(current);
                 pass.observed.object_confirmed = true;
+            }
+            Look::Publisher | Look::Zone | Look::Records(_) | Look::Txt { .. } => {
+                unreachable!("a person publishes the record, and nobody asks DNS")
             }
         }
         Ok(())
@@ -537,6 +544,9 @@ impl Model {
             }
             Act::Update { id, changes } => (Endpoint::Update, self.update(pass, &id, changes)?),
             Act::Delete(id) => (Endpoint::Delete, self.delete(pass, &id)?),
+            Act::Publish { .. } | Act::Unpublish { .. } => {
+                unreachable!("a person publishes the record")
+            }
         };
         self.process.entry.memory.acted_at = Some(self.moment());
         match result {

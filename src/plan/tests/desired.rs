@@ -42,6 +42,7 @@ fn an_absent_field_means_what_its_text_says() {
         reconcile_at: None,
         enable_at: None,
         api_token: None,
+        publication: None,
     };
     assert_eq!(Desired::parse(&object(&json!({}))), Ok(expected.clone()));
     let spelt_out = json!({

@@ -17,11 +17,14 @@ mod gone;
 mod ownership;
 mod pace;
 mod policies;
+mod publication;
 mod scene;
 mod status;
+mod txt;
 mod upkeep;
 mod verdict;
 mod verification;
+mod withdrawal;
 
 use std::time::Duration;
 
@@ -31,17 +34,20 @@ use scene::{Cloudflare, Scene};
 use super::enforcement::change;
 use super::{
     Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory,
-    Namespace, Outcome, PairMemory, Pause, Plan, Record, Sighting, Snapshot, Standing, Then,
-    Timing, Verdict, World, plan,
+    Namespace, NoZone, Outcome, PairMemory, Pause, Placement, Plan, Publication, Publisher, Record,
+    RecordsSeen, Said, Search, Sighting, Snapshot, Standing, Then, Timing, Txt, Verdict, World,
+    plan,
 };
 use crate::clock::Moment;
 use crate::cloudflare::{
-    Changes, Class, Connector, Endpoint, Failure, Verification, VerificationStatus,
+    Changes, Class, Connector, Endpoint, Failure, NewTxtRecord, TimeToLive, TxtRecord,
+    Verification, VerificationCode, VerificationStatus,
 };
-use crate::identity::ConnectorId;
+use crate::dns::{Sight, Trouble};
+use crate::identity::{ConnectorId, ZoneId};
 use crate::resource::{
     AdoptionPolicy, ApiTokenSecretRef, ConditionType, DeletionPolicy, Enforcement,
-    EnforcementState, ExternalChangePolicy, ManagementPolicy, Reason,
+    EnforcementState, ExternalChangePolicy, ManagementPolicy, Reason, Truth,
 };
 
 const UID: &str = "11111111-1111-1111-1111-111111111111";

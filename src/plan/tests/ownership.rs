@@ -627,7 +627,7 @@ fn several_matches_stay_ambiguous_although_another_object_observes_one_of_them()
     let cloud = Cloudflare {
         page: Some(pending()),
         list: vec![pending(), another],
-        gap: None,
+        ..Cloudflare::default()
     };
     let plan = scene.pass(&cloud);
     assert_eq!(reason(&plan), Some(Reason::AmbiguousMatch), "{plan:#?}");

@@ -41,10 +41,12 @@ impl Scene {
                 reconcile_at: None,
                 enable_at: None,
                 api_token: None,
+                publication: None,
             },
             record: Record::default(),
             observed: Observed {
                 credentials: Credentials::Usable,
+                txt: Txt::Off,
                 ..Observed::default()
             },
             memory: Memory::default(),
@@ -191,7 +193,7 @@ impl Scene {
         panic!("the plan goes in circles: {looks:#?}")
     }
 
-    fn answer(&mut self, look: &Look, cloudflare: &Cloudflare) {
+    pub(super) fn answer(&mut self, look: &Look, cloudflare: &Cloudflare) {
         self.observed.object_confirmed = false;
         match look {
             Look::Credentials => self.observed.credentials = Credentials::Usable,
@@ -212,6 +214,22 @@ impl Scene {
                 date: Some(date(self.now)),
                 connector: cloudflare.page.clone(),
             }),
+            Look::Publisher => self.observed.publisher = Publisher::Usable,
+            Look::Zone => {
+                let publication = self.desired.publication.as_ref();
+                self.memory.publishing.search = Some(Search {
+                    named: publication.and_then(|publication| publication.zone.clone()),
+                    at: at(self.now),
+                    result: cloudflare.zone.clone().ok_or(NoZone::NotFound),
+                });
+            }
+            Look::Records(zone) => self.memory.publishing.saw(RecordsSeen {
+                zone: zone.clone(),
+                at: at(self.now),
+                records: cloudflare.records.clone(),
+                gap: cloudflare.gap,
+            }),
+            Look::Txt { .. } => self.observed.txt = Txt::Unknown,
         }
     }
 }
@@ -222,6 +240,8 @@ pub(super) struct Cloudflare {
     pub(super) page: Option<Connector>,
     pub(super) list: Vec<Connector>,
     pub(super) gap: Option<&'static str>,
+    pub(super) zone: Option<ZoneId>,
+    pub(super) records: Vec<TxtRecord>,
 }
 
 impl Cloudflare {
@@ -229,7 +249,7 @@ impl Cloudflare {
         Self {
             page: Some(connector.clone()),
             list: vec![connector.clone()],
-            gap: None,
+            ..Self::default()
         }
     }
 }

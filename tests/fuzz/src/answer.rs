@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use cloudflare_sso_operator::cloudflare::{
-    Answer, Class, Completeness, Connector, Endpoint, Failure, Listing, VerificationCode,
+    Answer, Class, Completeness, Connector, Endpoint, Failure, Listing, TxtRecord, VerificationCode,
 };
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -13,14 +13,22 @@ use serde_json::Value;
 use crate::server::{CONNECTOR, TOKEN, Understood, ask};
 use crate::text::{assert_is_publishable, assert_is_sentence, check_verification};
 
-const ENDPOINTS: [Endpoint; 6] = [
+const ENDPOINTS: [Endpoint; 11] = [
     Endpoint::List,
     Endpoint::Create,
     Endpoint::Get,
     Endpoint::Update,
     Endpoint::Delete,
     Endpoint::BeginVerification,
+    Endpoint::ListZones,
+    Endpoint::GetZone,
+    Endpoint::ListRecords,
+    Endpoint::CreateRecord,
+    Endpoint::DeleteRecord,
 ];
+
+/// What is listed may have further pages.
+const LISTED: [Endpoint; 3] = [Endpoint::List, Endpoint::ListZones, Endpoint::ListRecords];
 
 /// Every status that is told apart, and some that are not.
 const STATUSES: [u16; 26] = [
@@ -54,7 +62,7 @@ pub(crate) fn check_envelope(input: &[u8]) {
     let success = said.as_ref().and_then(|said| said["success"].as_bool());
     match outcome {
         // A second page was asked for, and nothing came.
-        Err(failure) if failure.status.is_none() => assert_eq!(endpoint, Endpoint::List),
+        Err(failure) if failure.status.is_none() => assert!(LISTED.contains(&endpoint)),
         Err(failure) => {
             assert_eq!(failure.status, Some(status));
             let is_refusal = (400..500).contains(&status) && success == Some(false);
@@ -94,7 +102,7 @@ pub(crate) fn check_listing(input: &[u8]) {
 /// A list that may permit a creation. What was read are the first of the pages, up to the last one that brought something
 /// new; none of them says, or lets one suspect, that there is something that the list lacks.
 fn assert_lacks_nothing(listing: &Listing, pages: &[&str]) {
-    let listed = listing.connectors.iter().map(|shown| shown.id.as_str());
+    let listed = listing.items.iter().map(|shown| shown.id.as_str());
     let listed: HashSet<&str> = listed.collect();
     let mut read = HashSet::new();
     for (page, number) in pages.iter().zip(1..=MOST_PAGES) {
@@ -162,10 +170,9 @@ fn assert_is_sound(endpoint: Endpoint, outcome: &Outcome) {
             answer.date.iter().for_each(assert_is_storable);
             match &answer.value {
                 Understood::Listing(listing) => {
-                    let ids: HashSet<_> =
-                        listing.connectors.iter().map(|shown| &shown.id).collect();
-                    assert_eq!(ids.len(), listing.connectors.len(), "listed twice");
-                    listing.connectors.iter().for_each(assert_is_connector);
+                    let ids: HashSet<_> = listing.items.iter().map(|shown| &shown.id).collect();
+                    assert_eq!(ids.len(), listing.items.len(), "listed twice");
+                    listing.items.iter().for_each(assert_is_connector);
                 }
                 Understood::Connector(connector) => {
                     let known = connector.iter().inspect(|known| assert_is_connector(known));
@@ -175,6 +182,11 @@ fn assert_is_sound(endpoint: Endpoint, outcome: &Outcome) {
                             .all(|known| known.id.as_str() == CONNECTOR);
                     assert!(asked, "about another connector");
                 }
+                Understood::Zones(zones) => {
+                    let ids: HashSet<_> = zones.iter().map(|zone| &zone.id).collect();
+                    assert_eq!(ids.len(), zones.len(), "listed twice");
+                }
+                Understood::Records(records) => records.iter().for_each(assert_is_record),
                 Understood::Done => {}
             }
         }
@@ -199,12 +211,20 @@ fn assert_is_failure(endpoint: Endpoint, failure: &Failure) {
         "{failure:?}"
     );
     if failure.class == Class::Gone {
-        let names_one = ![Endpoint::List, Endpoint::Create].contains(&endpoint);
+        let names_none = [Endpoint::List, Endpoint::Create, Endpoint::ListZones];
+        let names_one = !names_none.contains(&endpoint);
         let not_routed = failure.codes.iter().any(|code| [7000, 7003].contains(code));
         assert!(
             names_one && failure.status == Some(404) && !not_routed,
             "{failure:?}"
         );
+    }
+}
+
+/// Only what is a code word for word is taken for one.
+fn assert_is_record(record: &TxtRecord) {
+    if record.says_a_code() {
+        assert_is_publishable(record.text.as_deref().unwrap_or_default());
     }
 }
 

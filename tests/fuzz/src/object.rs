@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{Connector, Verification, VerificationStatus};
+use cloudflare_sso_operator::dns::Sight;
 use cloudflare_sso_operator::identity::{ConnectorId, EmailDomain};
 use cloudflare_sso_operator::plan::{
     Act, Activity, Claim, Credentials, Definition, Desired, Look, Memory, Namespace, Observed,
-    PairMemory, Plan, Record, Sighting, Snapshot, Then, Timing, Verdict, World, plan,
+    PairMemory, Plan, Publisher, Record, Sighting, Snapshot, Then, Timing, Txt, Verdict, World,
+    plan,
 };
 use cloudflare_sso_operator::resource::{
-    FINALIZER, ManagementPolicy, SsoConnector, SsoConnectorStatus,
+    FINALIZER, ManagementPolicy, Reason, SsoConnector, SsoConnectorStatus,
 };
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -146,6 +148,16 @@ impl Life {
             Look::Namespace => observed.namespace = Namespace::Stays,
             Look::Definition => observed.definition = Definition::Stands,
             Look::Object => observed.object_confirmed = true,
+            Look::Txt { .. } => observed.txt = Txt::Seen(Sight::Nothing),
+            // What is published is the business of another target.
+            Look::Publisher => {
+                observed.publisher = Publisher::Unusable {
+                    reason: Reason::CredentialsUnavailable,
+                    problem: "There is no token.".to_owned(),
+                    remedy: Some("Add one.".to_owned()),
+                }
+            }
+            Look::Zone | Look::Records(_) => panic!("looked at without a token"),
         }
         self.now = self.now + LOOK;
     }
@@ -215,6 +227,7 @@ impl Life {
                 assert!(belongs(id), "somebody else's connector is deleted");
                 assert!(desired.terminating && desired.finalizer && desired.deletes());
             }
+            Act::Publish { .. } | Act::Unpublish { .. } => panic!("published without a token"),
         }
     }
 }

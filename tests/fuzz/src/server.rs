@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use cloudflare_sso_operator::cloudflare::{
     Answer, ApiToken, Changes, Client, ClientOptions, Connector, Creation, Endpoint, Failure,
-    Listing,
+    Listing, NewTxtRecord, TimeToLive, TxtRecord, VerificationCode, Zone,
 };
-use cloudflare_sso_operator::identity::{AccountId, ConnectorId};
+use cloudflare_sso_operator::identity::{AccountId, ConnectorId, EmailDomain};
 use cloudflare_sso_operator::lease::Authority;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -23,6 +23,10 @@ pub(crate) const TOKEN: &str = "cfat_0123456789abcdef";
 /// The connector that is asked about.
 pub(crate) const CONNECTOR: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 
+/// The zone and the record that are asked about.
+const ZONE: &str = "372e67954025e0ba6aaa6d586b9e0b59";
+const RECORD: &str = "9a7806061c88ada191ed06f989cc3dac";
+
 const ACCOUNT: &str = "b1f5c0e2a3d44f6f8a7e6d5c4b3a2910";
 
 /// Far more than any answer here takes, on a machine that is busy otherwise.
@@ -33,6 +37,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(crate) enum Understood {
     Listing(Listing),
     Connector(Option<Connector>),
+    Zones(Vec<Zone>),
+    Records(Vec<TxtRecord>),
     Done,
 }
 
@@ -128,6 +134,42 @@ impl Server {
             }
             Endpoint::BeginVerification => {
                 let answer = client.begin_verification(token, account, id).await?;
+                Ok(answer.map(|()| Understood::Done))
+            }
+            Endpoint::ListZones
+            | Endpoint::GetZone
+            | Endpoint::ListRecords
+            | Endpoint::CreateRecord
+            | Endpoint::DeleteRecord => self.call_dns(endpoint).await,
+        }
+    }
+
+    async fn call_dns(&self, endpoint: Endpoint) -> Result<Answer<Understood>, Failure> {
+        let (client, token) = (&self.client, &self.token);
+        let (zone, record) = (ZONE.parse().unwrap(), RECORD.parse().unwrap());
+        let domain: EmailDomain = "example.com".parse().unwrap();
+        match endpoint {
+            Endpoint::ListZones => {
+                let answer = client.list_zones(token, domain.as_str()).await?;
+                Ok(answer.map(|listing| Understood::Zones(listing.items)))
+            }
+            Endpoint::GetZone => {
+                let answer = client.get_zone(token, &zone).await?;
+                Ok(answer.map(|zone| Understood::Zones(vec![zone])))
+            }
+            Endpoint::ListRecords => {
+                let answer = client.list_txt_records(token, &zone, &domain).await?;
+                Ok(answer.map(|listing| Understood::Records(listing.items)))
+            }
+            Endpoint::CreateRecord => {
+                let code = VerificationCode::parse("cloudflare_dashboard_sso=1").unwrap();
+                let ttl = TimeToLive::AUTOMATIC;
+                let new = NewTxtRecord::proving(&domain, &code, ttl, String::new());
+                let answer = client.create_txt_record(token, &zone, &new).await?;
+                Ok(answer.map(|created| Understood::Records(created.into_iter().collect())))
+            }
+            _ => {
+                let answer = client.delete_record(token, &zone, &record).await?;
                 Ok(answer.map(|()| Understood::Done))
             }
         }

@@ -13,6 +13,7 @@ local degraded = {
   Unauthorized = true,
   VerificationFailed = true,
   VerificationLapsed = true,
+  ZoneNotFound = true,
 }
 
 local function health(status, message)
@@ -69,8 +70,9 @@ if ready.reason == "ConnectorNotFound" and obj.spec.managementPolicy == "Observe
   return health("Healthy", ready.message)
 end
 
--- It takes a person to publish the record, which the message carries.
-if ready.reason == "AwaitingVerification" then
+-- It takes a person to publish the record, which the message carries, unless the operator publishes it.
+local publishes = obj.spec.dns ~= nil and obj.spec.managementPolicy ~= "Observe"
+if ready.reason == "AwaitingVerification" and not publishes then
   return health("Suspended", ready.message)
 end
 

@@ -1,0 +1,413 @@
+//! How the TXT record is published, and what is never touched.
+
+use super::*;
+use crate::resource::Progress;
+
+pub(super) const ZONE: &str = "372e67954025e0ba6aaa6d586b9e0b59";
+const OTHER_ZONE: &str = "9a7806061c88ada191ed06f989cc3dac";
+
+pub(super) fn zone() -> ZoneId {
+    ZONE.parse().unwrap()
+}
+
+pub(super) fn comment() -> String {
+    format!("cloudflare-sso-operator {UID}")
+}
+
+pub(super) fn record(id: &str, text: &str, comment: &str) -> TxtRecord {
+    TxtRecord {
+        id: id.parse().unwrap(),
+        name: DOMAIN.to_owned(),
+        text: Some(text.to_owned()),
+        comment: comment.to_owned(),
+    }
+}
+
+fn spf() -> TxtRecord {
+    record("spf", "v=spf1 -all", "")
+}
+
+fn of_another_account() -> TxtRecord {
+    record("other", "cloudflare_dashboard_sso=another", "")
+}
+
+pub(super) fn placed(record: Option<&str>) -> Option<Placement> {
+    Some(Placement {
+        zone: zone(),
+        record: record.map(|id| id.parse().unwrap()),
+    })
+}
+
+/// An object that asks to have its record published, and whose connector waits for it.
+pub(super) fn scene() -> Scene {
+    Scene::bound(Some(true), EnforcementState::Armed)
+        .with(|scene| {
+            scene.desired.publication = Some(Publication {
+                zone: None,
+                api_token: None,
+                ttl: TimeToLive::AUTOMATIC,
+            });
+            scene.observed.publisher = Publisher::Usable;
+        })
+        .seen(NOW - 1.0, pending())
+}
+
+pub(super) fn cloudflare(records: &[TxtRecord]) -> Cloudflare {
+    Cloudflare {
+        zone: Some(zone()),
+        records: records.to_vec(),
+        ..Cloudflare::shows(&pending())
+    }
+}
+
+fn publishes(plan: &Plan) -> bool {
+    let code = VerificationCode::parse(CODE).unwrap();
+    let domain = DOMAIN.parse().unwrap();
+    let expected = NewTxtRecord::proving(&domain, &code, TimeToLive::AUTOMATIC, comment());
+    matches!(act(plan), Some(Act::Publish { zone: found, record }) if *found == zone() && *record == expected)
+}
+
+fn removes(plan: &Plan, id: &str) -> bool {
+    matches!(act(plan), Some(Act::Unpublish { zone: found, record }) if *found == zone() && *record == id.parse().unwrap())
+}
+
+fn said(plan: &Plan) -> (Truth, Reason, String) {
+    match &verdict(plan).published {
+        Said::Now(truth, finding) => (*truth, finding.reason, finding.message.clone()),
+        other => panic!("nothing is said: {other:?}"),
+    }
+}
+
+#[test]
+fn a_record_is_created_and_the_status_says_so_first() {
+    let mut scene = scene();
+    let plan = scene.pass(&cloudflare(&[spf(), of_another_account()]));
+    assert!(publishes(&plan), "{plan:?}");
+    assert_eq!(verdict(&plan).record.placement, placed(None));
+    assert_eq!(guard(&plan), Guard::SameVersion);
+}
+
+#[test]
+fn the_id_is_stored_before_anything_else_is_looked_at() {
+    let scene = scene().with(|scene| {
+        scene.record.placement = placed(None);
+        scene
+            .memory
+            .publishing
+            .posted(&zone(), "r1".parse().ok(), at(NOW - 0.5));
+    });
+    let plan = scene.plan();
+    assert_eq!(verdict(&plan).record.placement, placed(Some("r1")));
+    assert!(matches!(
+        plan,
+        Plan::Settle {
+            then: Then::Continue,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn our_record_is_known_by_its_id_whatever_else_changes() {
+    for comment in [comment(), String::new(), "of a person".to_owned()] {
+        let mut scene = scene().with(|scene| scene.record.placement = placed(Some("r1")));
+        let plan = scene.pass(&cloudflare(&[spf(), record("r1", CODE, &comment)]));
+        assert_eq!(
+            (said(&plan).0, said(&plan).1),
+            (Truth::True, Reason::Published)
+        );
+        assert_eq!(act(&plan), None);
+    }
+}
+
+#[test]
+fn an_id_that_was_lost_is_found_by_the_comment_and_only_after_a_record_of_the_attempt() {
+    let found = [record("r1", CODE, &comment())];
+    let mut attempted = scene().with(|scene| scene.record.placement = placed(None));
+    let plan = attempted.pass(&cloudflare(&found));
+    assert_eq!(attempted.record.placement, placed(Some("r1")));
+    assert_eq!(said(&plan).1, Reason::Published);
+    // The comment alone is no proof.
+    let mut never = scene();
+    let plan = never.pass(&cloudflare(&found));
+    assert_eq!(never.record.placement, None);
+    assert!(said(&plan).2.contains("never deletes it"));
+}
+
+#[test]
+fn the_same_record_of_somebody_else_serves_as_well_and_is_nobody_of_ours() {
+    let theirs = record("theirs", CODE, "by hand");
+    for before in [None, placed(None)] {
+        let mut scene = scene().with(|scene| {
+            scene.record.placement = before.clone();
+            scene.memory.publishing.unclear_since = Some(at(NOW - 60.0));
+        });
+        let plan = scene.pass(&cloudflare(&[theirs.clone(), spf()]));
+        assert_eq!(act(&plan), None);
+        assert_eq!(scene.record.placement, None, "after {before:?}");
+        assert!(said(&plan).2.contains("never deletes it"));
+    }
+}
+
+#[test]
+fn a_post_without_an_answer_is_waited_for_and_then_made_again() {
+    let since = |second| {
+        let scene = scene().with(|scene| {
+            scene.record.placement = placed(None);
+            scene.memory.publishing.unclear_since = Some(at(second));
+        });
+        scene.seen(NOW - 0.5, pending())
+    };
+    let plan = since(NOW - 10.0).pass(&cloudflare(&[spf()]));
+    assert_eq!(act(&plan), None);
+    assert!(rest(&plan) <= seconds(20.0));
+    let plan = since(NOW - 31.0).pass(&cloudflare(&[spf()]));
+    assert!(publishes(&plan));
+}
+
+#[test]
+fn a_record_that_somebody_has_removed_is_created_again_unless_the_zone_may_lag() {
+    let gone = |acted| {
+        scene().with(|scene| {
+            scene.record.placement = placed(Some("r1"));
+            scene.memory.publishing.acted_at = acted;
+        })
+    };
+    let plan = gone(Some(at(NOW - 5.0))).pass(&cloudflare(&[]));
+    assert_eq!(act(&plan), None, "created just now");
+    for acted in [None, Some(at(NOW - 60.0))] {
+        let plan = gone(acted).pass(&cloudflare(&[spf()]));
+        assert!(publishes(&plan));
+    }
+}
+
+#[test]
+fn a_code_that_has_changed_takes_our_old_record_away_first() {
+    let old = record("r1", "cloudflare_dashboard_sso=old", &comment());
+    let mut scene = scene().with(|scene| scene.record.placement = placed(Some("r1")));
+    let records = [spf(), of_another_account(), old.clone()];
+    let plan = scene.pass(&cloudflare(&records));
+    assert!(removes(&plan, "r1"), "{plan:?}");
+    let now = at(scene.now);
+    let publishing = &mut scene.memory.publishing;
+    publishing.deleted("r1".parse().ok(), now);
+    // The zone may go on showing it for a while.
+    for records in [&records[..2], &records] {
+        let mut scene = scene.clone();
+        let plan = scene.pass(&cloudflare(records));
+        assert!(publishes(&plan), "{plan:?}");
+        assert_eq!(verdict(&plan).record.placement, placed(None));
+    }
+}
+
+#[test]
+fn a_record_of_ours_that_somebody_has_rewritten_is_theirs() {
+    let mut scene = scene().with(|scene| scene.record.placement = placed(Some("r1")));
+    let plan = scene.pass(&cloudflare(&[record("r1", "v=spf1 mx -all", &comment())]));
+    assert!(publishes(&plan), "{plan:?}");
+}
+
+#[test]
+fn a_code_that_only_a_list_shows_is_looked_at_before_anything_is_changed() {
+    let old = record("r1", "cloudflare_dashboard_sso=old", &comment());
+    for (before, records) in [(None, vec![]), (placed(Some("r1")), vec![old])] {
+        let mut scene = Scene::bound(Some(true), EnforcementState::Armed)
+            .with(|scene| {
+                scene.desired.publication = Some(Publication {
+                    zone: None,
+                    api_token: None,
+                    ttl: TimeToLive::AUTOMATIC,
+                });
+                scene.observed.publisher = Publisher::Usable;
+                scene.record.placement = before;
+            })
+            .listed(list(NOW - 1.0, &[pending()]));
+        let lagging = cloudflare(&records);
+        while scene.memory.sighting.is_none() {
+            let Plan::Look(look) = scene.plan() else {
+                panic!("acts on a list")
+            };
+            scene.now += 0.001;
+            scene.answer(&look, &lagging);
+        }
+    }
+}
+
+#[test]
+fn another_zone_in_the_spec_moves_the_record() {
+    let mut scene = scene().with(|scene| {
+        scene.record.placement = placed(Some("r1"));
+        scene.desired.publication.as_mut().unwrap().zone = OTHER_ZONE.parse().ok();
+    });
+    let plan = scene.pass(&cloudflare(&[record("r1", CODE, &comment())]));
+    assert!(removes(&plan, "r1"));
+    let now = at(scene.now);
+    scene.memory.publishing.deleted("r1".parse().ok(), now);
+    let elsewhere = Cloudflare {
+        zone: OTHER_ZONE.parse().ok(),
+        ..cloudflare(&[])
+    };
+    let plan = scene.pass(&elsewhere);
+    let Some(Act::Publish { zone, .. }) = act(&plan) else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(zone.to_string(), OTHER_ZONE);
+}
+
+#[test]
+fn without_a_zone_or_a_token_a_person_is_asked_and_may_publish_by_hand() {
+    let nowhere = Cloudflare {
+        zone: None,
+        ..cloudflare(&[])
+    };
+    let plan = scene().pass(&nowhere);
+    assert_eq!(reason(&plan), Some(Reason::ZoneNotFound));
+    let refused = |problem: &str, reason, remedy: Option<&str>| Publisher::Unusable {
+        reason,
+        problem: problem.to_owned(),
+        remedy: remedy.map(str::to_owned),
+    };
+    for (publisher, expected, part) in [
+        (
+            refused("Cloudflare refused it", Reason::Unauthorized, None),
+            Reason::Unauthorized,
+            "Zone Read and DNS Edit",
+        ),
+        (
+            refused(
+                "Secret dns does not exist.",
+                Reason::CredentialsUnavailable,
+                Some("Create it."),
+            ),
+            Reason::CredentialsUnavailable,
+            "Create it.",
+        ),
+    ] {
+        let plan = scene()
+            .with(|scene| scene.observed.publisher = publisher)
+            .plan();
+        assert_eq!(reason(&plan), Some(expected));
+        assert_eq!((said(&plan).0, said(&plan).1), (Truth::False, expected));
+        assert!(message(&plan).contains(part), "{}", message(&plan));
+        assert!(verdict(&plan).is_stalled());
+    }
+}
+
+#[test]
+fn while_the_record_is_published_the_operator_is_at_work() {
+    let plan = scene().pass(&cloudflare(&[record("theirs", CODE, "")]));
+    let Outcome::Decided {
+        ready, progress, ..
+    } = &verdict(&plan).outcome
+    else {
+        panic!("undecided")
+    };
+    assert_eq!(ready.reason, Reason::AwaitingVerification);
+    assert_eq!(*progress, Progress::Reconciling);
+    let named =
+        format!("The operator publishes this DNS record: type TXT, name {DOMAIN}, value {CODE}");
+    assert!(ready.message.starts_with(&named), "{}", ready.message);
+}
+
+#[test]
+fn a_failure_is_waited_out_and_spoken_of_when_it_has_lasted() {
+    let failed = |times: u32, class| {
+        scene().with(|scene| {
+            let edition = scene.desired.edition();
+            for _ in 0..times {
+                let failure = failure(class, Endpoint::ListZones);
+                let publishing = &mut scene.memory.publishing;
+                publishing.failed(failure, edition.clone(), at(NOW - 0.5));
+            }
+        })
+    };
+    let plan = failed(1, Class::Unavailable).plan();
+    assert_eq!(verdict(&plan).published, Said::Kept);
+    assert_eq!(reason(&plan), Some(Reason::AwaitingVerification));
+    assert!(rest(&plan) <= seconds(1.0));
+    let plan = failed(3, Class::Unavailable).plan();
+    assert_eq!(said(&plan).1, Reason::CloudflareUnavailable);
+    assert_eq!(reason(&plan), Some(Reason::AwaitingVerification));
+    let plan = failed(1, Class::Rejected).plan();
+    assert_eq!(reason(&plan), Some(Reason::Rejected));
+    // What failed elsewhere keeps nothing waiting.
+    let plan = failed(3, Class::Unavailable)
+        .with(|scene| scene.record.placement = placed(Some("r1")))
+        .plan();
+    assert_eq!(plan, Plan::Look(Look::Records(zone())));
+}
+
+#[test]
+fn a_record_that_is_there_already_by_cloudflares_word_is_looked_for_and_no_refusal() {
+    let mut scene = scene().with(|scene| {
+        let refused = Failure {
+            codes: vec![81058],
+            ..failure(Class::Rejected, Endpoint::CreateRecord)
+        };
+        let edition = scene.desired.edition();
+        scene.record.placement = placed(None);
+        let publishing = &mut scene.memory.publishing;
+        publishing.failed(refused, edition, at(NOW - 0.5));
+        publishing.posted(&zone(), None, at(NOW - 0.5));
+        // A list may lag behind that.
+        publishing.unclear_since = Some(at(NOW - 60.0));
+    });
+    let plan = scene.pass(&cloudflare(&[]));
+    assert_eq!(act(&plan), None, "not at once again");
+    assert_eq!(reason(&plan), Some(Reason::AwaitingVerification));
+    let plan = scene.pass(&cloudflare(&[record("theirs", CODE, "")]));
+    assert_eq!(said(&plan).1, Reason::Published);
+}
+
+#[test]
+fn a_zone_that_has_gone_is_looked_for_again() {
+    let gone = Failure {
+        codes: vec![7003],
+        ..failure(Class::Rejected, Endpoint::ListRecords)
+    };
+    let mut scene = scene().with(|scene| {
+        let edition = scene.desired.edition();
+        scene.record.placement = placed(Some("r1"));
+        let publishing = &mut scene.memory.publishing;
+        publishing.failed(gone, edition, at(NOW - 0.5));
+    });
+    let plan = scene.pass(&cloudflare(&[]));
+    assert_eq!(scene.record.placement, None);
+    assert_eq!(reason(&plan), Some(Reason::ZoneNotFound));
+}
+
+#[test]
+fn an_incomplete_list_proves_nothing() {
+    let partial = Cloudflare {
+        gap: Some("Cloudflare listed fewer than it counts"),
+        ..cloudflare(&[spf()])
+    };
+    for before in [None, placed(None), placed(Some("r1"))] {
+        let mut scene = scene().with(|scene| {
+            scene.record.placement = before.clone();
+            scene.memory.publishing.unclear_since = Some(at(NOW - 60.0));
+        });
+        let plan = scene.pass(&partial);
+        assert_eq!(act(&plan), None, "{before:?}");
+        assert_eq!(scene.record.placement, before);
+    }
+}
+
+#[test]
+fn nothing_is_done_for_what_is_verified_observed_or_published_by_hand() {
+    let verified = scene().seen(NOW - 0.5, verified(true));
+    assert_eq!(verdict(&verified.plan()).published, Said::Kept);
+    let observed = scene().with(|scene| {
+        scene.desired.management = ManagementPolicy::Observe;
+        scene.observed.publisher = Publisher::Unread;
+    });
+    let by_hand = scene().with(|scene| {
+        scene.desired.publication = None;
+        scene.observed.publisher = Publisher::Unread;
+    });
+    for scene in [observed, by_hand] {
+        let plan = scene.plan();
+        assert_eq!(act(&plan), None);
+        assert_eq!(verdict(&plan).published, Said::Cleared);
+    }
+}

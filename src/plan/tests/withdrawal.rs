@@ -1,0 +1,119 @@
+//! What becomes of the TXT record when its connector is deleted.
+
+use super::publication::{cloudflare, comment, placed, record, scene, zone};
+use super::*;
+
+/// An object that goes, and whose connector Cloudflare has deleted.
+fn deleted() -> Scene {
+    scene().deleting().with(|scene| {
+        scene.memory.deletion = Some(Deletion::Confirmed(id()));
+        scene.record.placement = placed(Some("r1"));
+    })
+}
+
+fn removes(plan: &Plan) -> bool {
+    matches!(act(plan), Some(Act::Unpublish { zone: found, record }) if *found == zone() && record.to_string() == "r1")
+}
+
+#[test]
+fn our_record_goes_with_its_connector_after_the_object_was_read_again() {
+    let ours = record("r1", CODE, &comment());
+    let mut scene = deleted();
+    let plan = scene.pass(&cloudflare(&[record("spf", "v=spf1 -all", ""), ours]));
+    assert!(removes(&plan), "{plan:?}");
+    assert!(scene.observed.object_confirmed);
+    assert_eq!(reason(&plan), Some(Reason::Deleting));
+    let now = at(scene.now);
+    scene.memory.publishing.deleted("r1".parse().ok(), now);
+    assert_eq!(scene.plan(), Plan::Release);
+}
+
+#[test]
+fn what_is_not_ours_stays() {
+    let theirs = record("theirs", CODE, "by hand");
+    let rewritten = record("r1", "v=spf1 -all", &comment());
+    for (before, records) in [
+        (None, vec![theirs.clone()]),
+        (placed(Some("r1")), vec![theirs.clone()]),
+        (placed(Some("r1")), vec![rewritten]),
+        (placed(None), vec![theirs]),
+    ] {
+        let mut scene = deleted().with(|scene| {
+            scene.record.placement = before.clone();
+            scene.memory.publishing.unclear_since = Some(at(NOW - 60.0));
+        });
+        assert_eq!(
+            scene.pass(&cloudflare(&records)),
+            Plan::Release,
+            "{before:?}"
+        );
+    }
+}
+
+#[test]
+fn a_record_that_may_have_been_created_is_waited_for() {
+    let since = |second| {
+        deleted().with(|scene| {
+            scene.record.placement = placed(None);
+            scene.memory.publishing.unclear_since = Some(at(second));
+        })
+    };
+    let plan = since(NOW - 10.0).pass(&cloudflare(&[]));
+    assert!(rest(&plan) <= seconds(20.0));
+    assert_eq!(since(NOW - 31.0).pass(&cloudflare(&[])), Plan::Release);
+    let found = record("r1", CODE, &comment());
+    assert!(removes(&since(NOW - 10.0).pass(&cloudflare(&[found]))));
+}
+
+#[test]
+fn it_stays_under_every_other_way_out() {
+    let ways: [(&str, fn(&mut Scene)); 4] = [
+        ("Retain", |scene| {
+            scene.desired.deletion_policy = DeletionPolicy::Retain;
+        }),
+        ("Observe", |scene| {
+            scene.desired.management = ManagementPolicy::Observe;
+        }),
+        ("suspended", |scene| {
+            scene.desired.activity = Activity::Suspended;
+        }),
+        ("by hand now", |scene| scene.desired.publication = None),
+    ];
+    for (way, change) in ways {
+        let mut scene = deleted().with(change);
+        let ours = record("r1", CODE, &comment());
+        assert_eq!(scene.pass(&cloudflare(&[ours])), Plan::Release, "{way}");
+    }
+}
+
+#[test]
+fn without_a_token_the_object_stays_and_says_how_it_can_go() {
+    let scene = deleted().with(|scene| {
+        scene.observed.namespace = Namespace::Stays;
+        scene.observed.publisher = Publisher::Unusable {
+            reason: Reason::CredentialsUnavailable,
+            problem: "Secret dns does not exist.".to_owned(),
+            remedy: None,
+        };
+    });
+    let plan = scene.plan();
+    assert_eq!(reason(&plan), Some(Reason::CredentialsUnavailable));
+    for part in ["connector is deleted", "restore a Secret", "Retain"] {
+        assert!(message(&plan).contains(part), "{}", message(&plan));
+    }
+    let goes = scene.with(|scene| scene.observed.namespace = Namespace::Terminating);
+    assert!(!message(&goes.plan()).contains("restore"));
+}
+
+#[test]
+fn a_zone_that_has_gone_took_the_record_along() {
+    let gone = Failure {
+        codes: vec![7003, 7000],
+        ..failure(Class::Rejected, Endpoint::ListRecords)
+    };
+    let scene = deleted().with(|scene| {
+        let edition = scene.desired.edition();
+        scene.memory.publishing.failed(gone, edition, at(NOW - 0.5));
+    });
+    assert_eq!(scene.plan(), Plan::Release);
+}
