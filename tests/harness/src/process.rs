@@ -130,6 +130,14 @@ impl Process {
         self.signal(Signal::CONT)
     }
 
+    /// Asks it to read its configuration again (SIGHUP).
+    ///
+    /// # Errors
+    /// The operating system refused.
+    pub fn reload(&mut self) -> Result<(), HarnessError> {
+        self.signal(Signal::HUP)
+    }
+
     /// What it holds of the machine now, as Linux tells it.
     ///
     /// # Errors
