@@ -28,7 +28,7 @@ pub fn free_port() -> Result<u16, HarnessError> {
 pub(crate) struct Sockets {
     pub(crate) address: SocketAddr,
     _tcp: TcpListener,
-    _udp: UdpSocket,
+    pub(crate) udp: UdpSocket,
 }
 
 impl Sockets {
@@ -43,7 +43,7 @@ impl Sockets {
                     return Ok(Self {
                         address,
                         _tcp: tcp,
-                        _udp: udp,
+                        udp,
                     });
                 }
                 Err(error) => refusal = Some(error),
