@@ -73,7 +73,7 @@ programs:
 	@tests/control-plane/build >/dev/null
 
 parts:
-	@tests/control-plane/build control-plane helm3 helm4 argo-cd redis prometheus buildah >/dev/null
+	@tests/control-plane/build control-plane helm3 helm4 argo-cd redis prometheus buildah knot >/dev/null
 
 # As it is in the image, so that it is built once.
 release: playground

@@ -13,12 +13,14 @@ mod chart;
 mod control_plane;
 mod error;
 mod image;
+mod name_server;
 mod operator;
 pub mod pods;
 mod ports;
 mod process;
 mod programs;
 mod proxy;
+mod silent_server;
 mod wait;
 
 pub use argo_cd::{ARGO_CD_NAMESPACE, ArgoCd, argocd_admin};
@@ -26,6 +28,7 @@ pub use chart::{Chart, documents, rights_in};
 pub use control_plane::{AuditEvent, ControlPlane, Options, Output};
 pub use error::HarnessError;
 pub use image::{Configuration, Execution, Image, Layer};
+pub use name_server::{NameServer, Record, Zone};
 pub use operator::{Operator, OperatorOptions};
 pub use pods::{ContainerImage, PodRunner, RunningPods};
 pub use ports::free_port;
@@ -35,4 +38,5 @@ pub use proxy::{
     Answer, ApiServerProxy, Call, CallRecord, EventInterception, EventKind, EventTreatment,
     Interception, Outcome, Treatment, WatchEvent,
 };
+pub use silent_server::SilentServer;
 pub use wait::{Timeout, await_gone, await_object, until};

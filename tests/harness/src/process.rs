@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::{HarnessError, until};
 
@@ -119,7 +119,13 @@ impl Process {
     /// # Errors
     /// The operating system refused.
     pub fn pause(&mut self) -> Result<(), HarnessError> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        // Some of its threads may run on for a moment. That it stopped, or ended instead, is only looked at here, and stays
+        // for those who ask for its exit status.
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_child(&self.child)), stopped)
+            .map_err(|error| HarnessError::io(format!("pausing {}", self.name))(error.into()))?;
+        Ok(())
     }
 
     /// Lets a paused process go on.
@@ -128,6 +134,14 @@ impl Process {
     /// The operating system refused.
     pub fn resume(&mut self) -> Result<(), HarnessError> {
         self.signal(Signal::CONT)
+    }
+
+    /// Asks it to read its configuration again (SIGHUP).
+    ///
+    /// # Errors
+    /// The operating system refused.
+    pub fn reload(&mut self) -> Result<(), HarnessError> {
+        self.signal(Signal::HUP)
     }
 
     /// What it holds of the machine now, as Linux tells it.

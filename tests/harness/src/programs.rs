@@ -25,6 +25,8 @@ pub enum Part {
     Prometheus,
     /// buildah.
     Buildah,
+    /// knotd.
+    Knot,
 }
 
 impl Part {
@@ -37,6 +39,7 @@ impl Part {
             Self::Redis => "redis",
             Self::Prometheus => "prometheus",
             Self::Buildah => "buildah",
+            Self::Knot => "knot",
         }
     }
 

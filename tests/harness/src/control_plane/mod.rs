@@ -23,12 +23,11 @@ use tempfile::TempDir;
 pub use audit::AuditEvent;
 pub use kubectl::Output;
 
+use crate::ports::until_ports_are_free;
 use crate::{HarnessError, Process, Programs, await_object};
 use components::Files;
 use kubeconfig::Access;
 
-/// A port may be taken between the look at it and its use; more clashes in a row than this are something else.
-const START_ATTEMPTS: usize = 3;
 const START_DEADLINE: Duration = Duration::from_mins(1);
 const SERVICE_ACCOUNT_TOKEN_SECONDS: i64 = 24 * 60 * 60;
 
@@ -91,14 +90,8 @@ impl ControlPlane {
     /// A program could not be built or did not start; the message shows the end of its log.
     pub async fn start(options: Options) -> Result<Self, HarnessError> {
         let programs = Programs::locate().await?;
-        let mut attempt = 1;
-        loop {
-            // Boxed, so that the many tests that await this stay small themselves.
-            match Box::pin(Self::start_once(&programs, options)).await {
-                Err(error) if attempt < START_ATTEMPTS && is_port_clash(&error) => attempt += 1,
-                outcome => return outcome,
-            }
-        }
+        // Boxed, so that the many tests that await this stay small themselves.
+        until_ports_are_free(async || Box::pin(Self::start_once(&programs, options)).await).await
     }
 
     async fn start_once(programs: &Programs, options: Options) -> Result<Self, HarnessError> {
@@ -289,10 +282,6 @@ impl ControlPlane {
     pub fn audit_events(&self) -> Result<Vec<AuditEvent>, HarnessError> {
         audit::read(&components::audit_log(self.folder.path()))
     }
-}
-
-fn is_port_clash(error: &HarnessError) -> bool {
-    matches!(error, HarnessError::Start { log, .. } if log.contains("address already in use"))
 }
 
 /// A client for a kubeconfig file.
