@@ -100,7 +100,7 @@ fn sufficient(needed: Permission, knobs: &Knobs) -> &'static [Permission] {
 }
 
 /// The working token that belongs to the credentials.
-fn authenticate<'world>(
+pub(crate) fn authenticate<'world>(
     world: &'world World,
     credentials: &Credentials,
 ) -> Result<&'world Token, Answer> {

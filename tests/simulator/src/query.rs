@@ -68,7 +68,7 @@ impl Window {
     }
 
     /// The items that it shows.
-    pub(crate) fn on<'list, T>(self, all: &'list [T]) -> impl Iterator<Item = &'list T> {
+    pub(crate) fn on<T>(self, all: &[T]) -> impl Iterator<Item = &T> {
         let before = (self.page - 1).saturating_mul(self.per_page);
         all.iter().skip(before).take(self.per_page)
     }

@@ -22,16 +22,9 @@ const ZONES_PER_PAGE: RangeInclusive<usize> = 5..=50;
 const RECORDS_PER_PAGE: RangeInclusive<usize> = 1..=5_000_000;
 
 pub(super) fn execute(world: &mut World, request: &Request<'_>) -> (Answer, Effect) {
-    let zone = request.route.zone.as_deref();
-    let executed = match zone {
+    let executed = match request.route.zone.as_deref() {
         None => list_zones(world, request),
-        Some(id) => match world.model.dns.zone(id).cloned() {
-            Some(zone) => in_zone(world, &zone, request),
-            None => {
-                let answer = Answer::unroutable(404, &format!("/zones/{id}"), &world.knobs);
-                Ok((answer, Effect::Unchanged))
-            }
-        },
+        Some(id) => in_zone(world, id, request),
     };
     executed.unwrap_or_else(|refusal| {
         let errors = refusal.errors(&world.knobs);
@@ -40,13 +33,17 @@ pub(super) fn execute(world: &mut World, request: &Request<'_>) -> (Answer, Effe
     })
 }
 
-fn in_zone(world: &mut World, zone: &Zone, request: &Request<'_>) -> Executed {
+fn in_zone(world: &mut World, zone: &str, request: &Request<'_>) -> Executed {
+    let Some(zone) = world.model.dns.zone(zone).cloned() else {
+        let answer = Answer::unroutable(404, &format!("/zones/{zone}"), &world.knobs);
+        return Ok((answer, Effect::Unchanged));
+    };
     let id = request.route.record_id.as_deref().unwrap_or_default();
     let now = world.now();
     let knobs = &world.knobs;
     let dns = &mut world.model.dns;
     let (result, effect) = match request.operation {
-        Operation::ListRecords => return list_records(world, zone, &request.query),
+        Operation::ListRecords => return list_records(world, &zone, &request.query),
         Operation::CreateRecord => {
             let created = dns.create(&zone.id, parse(request)?, now, knobs)?;
             (record(&created, knobs), Effect::Committed)
@@ -67,7 +64,8 @@ fn in_zone(world: &mut World, zone: &Zone, request: &Request<'_>) -> Executed {
             dns.delete(&zone.id, id, now)?;
             (json!({"id": id}), Effect::Committed)
         }
-        _ => (shown_zone(zone), Effect::Unchanged),
+        // Nothing else leads here but the path of the zone itself.
+        _ => (shown_zone(&zone), Effect::Unchanged),
     };
     Ok((Answer::success(Some(result), knobs), effect))
 }
@@ -76,8 +74,9 @@ fn list_zones(world: &World, request: &Request<'_>) -> Executed {
     let knobs = &world.knobs;
     let query = &request.query;
     let window = Window::asked(query, &ZONES_PER_PAGE, 20, knobs)?;
-    let Some(token) = world.model.token(request.credentials.text()) else {
-        return Err(DnsRefusal::ListOptions);
+    let token = match authentication::authenticate(world, request.credentials) {
+        Ok(token) => token,
+        Err(answer) => return Ok((answer, Effect::Unchanged)),
     };
     let read = [Permission::ZoneRead];
     let account = query.get("account.id");

@@ -46,16 +46,15 @@ impl TxtContent {
 }
 
 fn quoted(string: &[u8]) -> String {
-    let mut text = String::from("\"");
-    for &byte in string {
-        match byte {
-            b'"' | b'\\' => text.extend(['\\', byte.into()]),
-            b' '..=b'~' => text.push(byte.into()),
-            _ => text.push_str(&format!("\\{byte:03}")),
-        }
-    }
-    text.push('"');
-    text
+    let inside: String = string
+        .iter()
+        .map(|&byte| match byte {
+            b'"' | b'\\' => format!("\\{}", char::from(byte)),
+            b' '..=b'~' => char::from(byte).into(),
+            _ => format!("\\{byte:03}"),
+        })
+        .collect();
+    format!("\"{inside}\"")
 }
 
 fn quoted_strings(mut rest: &[u8]) -> Option<Vec<Vec<u8>>> {

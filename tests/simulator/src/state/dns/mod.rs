@@ -3,24 +3,32 @@
 //! | file | its idea |
 //! |---|---|
 //! | `zone.rs` | zones |
-//! | `record.rs` | records, and what is asked of one |
+//! | `record.rs` | records |
+//! | `draft.rs` | records to be |
+//! | `filter.rs` | which records a list shows |
 //! | `content.rs` | the content of a TXT record, quoted or not |
 //! | `name.rs` | names |
-//! | `rules.rs` | what each operation does, and when it is refused |
+//! | `rules.rs` | what each operation does |
+//! | `admission.rs` | when a record is refused |
 //! | `truth.rs` | what verification finds at a name |
 //! | `elsewhere.rs` | TXT values of domains that have their DNS elsewhere |
 
+mod admission;
 mod content;
+mod draft;
 mod elsewhere;
+mod filter;
 mod name;
 mod record;
 mod rules;
 mod truth;
 mod zone;
 
+pub(crate) use draft::RecordRequest;
+pub use draft::{RecordChange, RecordDraft};
+pub(crate) use filter::{Match, RecordFilter};
 pub(crate) use name::canonical;
-pub use record::{DnsRecord, RecordChange, RecordDraft, RecordType};
-pub(crate) use record::{Match, RecordFilter, RecordRequest};
+pub use record::{DnsRecord, RecordType};
 pub(crate) use rules::Update;
 pub use zone::{Zone, ZoneStatus, ZoneType};
 
