@@ -2,7 +2,7 @@
 
 mod by_hand;
 mod knobs;
-mod name_server;
+pub(crate) mod name_server;
 mod permissions;
 mod records;
 mod scene;

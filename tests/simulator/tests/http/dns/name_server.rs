@@ -15,27 +15,32 @@ use crate::client::DEADLINE;
 
 /// What it answers at one name.
 #[derive(Debug, Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// TXT records, each of several strings.
-    Texts(Vec<Vec<&'static str>>),
-    /// One TXT record of one string.
-    Text(String),
+    Texts(Vec<Vec<String>>),
     /// It cannot say.
     Failure,
+}
+
+impl Answer {
+    /// TXT records, each of one string.
+    pub(crate) fn texts(values: &[&str]) -> Self {
+        Self::Texts(values.iter().map(|&value| vec![value.to_owned()]).collect())
+    }
 }
 
 type Table = Arc<Mutex<BTreeMap<String, Answer>>>;
 
 /// Answers until it is dropped. A name that is not in its table does not exist.
-pub(super) struct NameServer {
-    pub(super) address: SocketAddr,
+pub(crate) struct NameServer {
+    pub(crate) address: SocketAddr,
     table: Table,
     asked: watch::Receiver<usize>,
     task: JoinHandle<()>,
 }
 
 impl NameServer {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = socket.local_addr().unwrap();
         let table = Table::default();
@@ -50,13 +55,13 @@ impl NameServer {
     }
 
     /// From now on it answers this at the name.
-    pub(super) fn set(&self, name: &str, answer: Answer) {
+    pub(crate) fn set(&self, name: &str, answer: Answer) {
         let mut table = self.table.lock().unwrap();
         table.insert(format!("{name}."), answer);
     }
 
     /// Waits until it was asked as many times more.
-    pub(super) async fn asked(&self, times: usize) {
+    pub(crate) async fn asked(&self, times: usize) {
         let mut asked = self.asked.clone();
         let before = *asked.borrow();
         let enough = asked.wait_for(|count| *count >= before + times);
@@ -93,11 +98,7 @@ fn answered(question: &Message, table: &BTreeMap<String, Answer>) -> Message {
     let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
     answer.add_query(query);
     let texts = match table.get(&name.to_string()) {
-        Some(Answer::Texts(texts)) => texts
-            .iter()
-            .map(|strings| strings.iter().map(ToString::to_string).collect())
-            .collect(),
-        Some(Answer::Text(text)) => vec![vec![text.clone()]],
+        Some(Answer::Texts(texts)) => texts.clone(),
         Some(Answer::Failure) => {
             answer.metadata.response_code = ResponseCode::ServFail;
             Vec::new()
