@@ -528,9 +528,7 @@ fn where_a_name_server_is_the_truth_polls_wait_for_what_it_says() {
     let due = BTreeSet::from([DOMAIN.to_owned()]);
     assert_eq!(scene.model.polls(scene.now), (due.clone(), None));
     assert_eq!(scene.status(&created.id), VerificationStatus::Pending);
-    let Scene {
-        model, knobs, now, ..
-    } = &mut scene;
+    let Scene { model, knobs, now } = &mut scene;
     let nothing = BTreeSet::new();
     assert_eq!(model.saw(DOMAIN, &nothing, *now, knobs), Effect::Unchanged);
     let next = *now + knobs.poll_interval;

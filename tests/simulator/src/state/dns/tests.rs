@@ -311,7 +311,9 @@ fn reads_lag_writes_and_rules_do_not() {
         scene.create_txt("@", CODE),
         Err(DnsRefusal::IdenticalRecord)
     );
-    scene.pass(10);
+    scene.pass(9);
+    assert!(contents(&scene).is_empty());
+    scene.pass(1);
     assert_eq!(contents(&scene), [CODE]);
     let other = json!({"content": "other"});
     scene.update(&created.id, Update::Merge, &other).unwrap();

@@ -72,7 +72,7 @@ async fn records_of_a_zone_count_once_it_is_active() {
         .unwrap();
     assert_eq!(
         admin.txt("mail.cool.cats"),
-        [connector.verification_code.clone()]
+        [connector.verification_code.as_str()]
     );
     until_verified(simulator, &connector).await;
 }
