@@ -174,7 +174,7 @@ async fn the_log_knows_zones_and_records() {
 }
 
 #[tokio::test]
-async fn faults_strike_by_operation_domain_and_count() {
+async fn faults_strike_by_operation_domain_zone_and_count() {
     let scene = Scene::new().await;
     let admin = scene.stage.simulator.admin();
     let reset = Failure::Reset {
@@ -199,4 +199,11 @@ async fn faults_strike_by_operation_domain_and_count() {
         assert_eq!(scene.list(&[]).await.status, 200);
     }
     assert_eq!(statuses, [200, 503, 200]);
+
+    let on_zone = |zone: &str| Fault::new(Failure::html(502)).on_zone(zone);
+    let elsewhere = admin.push_fault(on_zone(UNKNOWN_ID));
+    let here = admin.push_fault(on_zone(&scene.zone));
+    assert_eq!(scene.list_zones(&[]).await.status, 200, "of no zone");
+    assert_eq!(scene.list(&[]).await.status, 502);
+    assert_eq!((elsewhere.struck(), here.struck()), (0, 1));
 }
