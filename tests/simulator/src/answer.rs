@@ -17,6 +17,10 @@ use crate::state::Connector;
 pub(crate) const DOCUMENTATION: &str =
     "https://developers.cloudflare.com/api/resources/iam/subresources/sso/";
 
+/// Where an enriched 403 on DNS records points.
+pub(crate) const DNS_DOCUMENTATION: &str =
+    "https://developers.cloudflare.com/api/resources/dns/subresources/records/";
+
 /// An answer that is not yet on the wire, so that a fault can still alter it.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
@@ -69,6 +73,17 @@ impl Answer {
     /// A failure in the envelope with one error.
     pub(crate) fn error(status: u16, code: i64, message: &str, knobs: &Knobs) -> Self {
         Self::failure(status, &json!([{"code": code, "message": message}]), knobs)
+    }
+
+    /// The failure of a path with an ID that leads nowhere; `path` is the one below the prefix.
+    pub(crate) fn unroutable(status: u16, path: &str, knobs: &Knobs) -> Self {
+        let message =
+            format!("Could not route to {path}, perhaps your object identifier is invalid?");
+        let errors = json!([
+            {"code": 7003, "message": message},
+            {"code": 7000, "message": "No route for that URI"},
+        ]);
+        Self::failure(status, &errors, knobs)
     }
 
     pub(crate) fn text(status: u16, content_type: &str, text: &str) -> Self {

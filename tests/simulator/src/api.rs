@@ -18,9 +18,11 @@ use crate::authentication::{self, Credentials};
 use crate::calls::{Call, Outcome};
 use crate::faults::{Failure, Strike, Verdict, When};
 use crate::limits::Standing;
-use crate::operations;
+use crate::operations::{self, Request};
+use crate::query::Query;
 use crate::route::{Operation, Route};
 use crate::state::Effect;
+use crate::subject;
 use crate::world::{Shared, World};
 
 /// How a call ends for its connection.
@@ -114,14 +116,15 @@ impl Passage {
         {
             return refused(answer);
         }
-        operations::execute(
-            world,
+        let request = Request {
             operation,
-            &self.route,
-            self.parts.uri.query(),
-            &self.body,
-            &self.credentials,
-        )
+            method: &self.parts.method,
+            route: &self.route,
+            query: Query::parse(self.parts.uri.query()),
+            body: &self.body,
+            credentials: &self.credentials,
+        };
+        operations::execute(world, &request)
     }
 
     /// Suffers the faults on one side of the commit; an answer that is there already may be altered.
@@ -228,16 +231,6 @@ fn log_entry(
     arrived: Duration,
 ) -> Call {
     let body: Option<Value> = serde_json::from_slice(body).ok();
-    let in_body = || {
-        body.as_ref()?
-            .get("email_domain")?
-            .as_str()
-            .map(str::to_owned)
-    };
-    let by_connector = || {
-        let connector = world.model.connector(route.connector_id.as_deref()?)?;
-        Some(connector.email_domain.clone())
-    };
     Call {
         sequence: 0,
         operation: route
@@ -249,7 +242,9 @@ fn log_entry(
         path: parts.uri.to_string(),
         account: route.account.clone(),
         connector_id: route.connector_id.clone(),
-        domain: in_body().or_else(by_connector),
+        zone: route.zone.clone(),
+        record_id: route.record_id.clone(),
+        domain: subject::of(world, route, parts.uri.query(), body.as_ref()),
         token: world
             .model
             .token(credentials.text())

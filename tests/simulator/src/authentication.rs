@@ -3,14 +3,15 @@
 use axum::http::{HeaderMap, header};
 use serde_json::json;
 
-use crate::answer::{Answer, DOCUMENTATION};
-use crate::knobs::Knobs;
+use crate::answer::{Answer, DNS_DOCUMENTATION, DOCUMENTATION};
+use crate::knobs::{Knobs, Switch, UnseenZone};
 use crate::limits::Standing;
 use crate::route::{Operation, Route};
 use crate::state::{Permission, Token, TokenOwner};
 use crate::world::World;
 
 /// What the headers say about the caller.
+#[derive(Debug)]
 pub(crate) enum Credentials {
     /// A bearer token.
     Bearer(String),
@@ -49,7 +50,7 @@ const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 
-/// Whether the caller may do this, or the refusal.
+/// Whether the caller may do this, or the refusal. A zone that is not there refuses nobody.
 pub(crate) fn check(
     world: &World,
     credentials: &Credentials,
@@ -58,24 +59,48 @@ pub(crate) fn check(
 ) -> Result<(), Answer> {
     let knobs = &world.knobs;
     let token = authenticate(world, credentials)?;
-    let (Some(needed), Some(account)) = (operation.permission(), route.account.as_deref()) else {
-        return check_owner(token, operation, route, knobs);
+    let Some(needed) = operation.permission() else {
+        return match operation {
+            Operation::ListZones => Ok(()),
+            _ => check_owner(token, operation, route, knobs),
+        };
     };
-    let allowed = match (needed, knobs.write_implies_read.is_on()) {
-        (Permission::SsoConnectorRead, true) => {
-            token.may(account, &[needed, Permission::SsoConnectorWrite])
+    let sufficient = sufficient(needed, knobs);
+    if let Some(account) = route.account.as_deref() {
+        if token.may(account, sufficient) {
+            return Ok(());
         }
-        _ => token.may(account, &[needed]),
-    };
-    if allowed {
-        Ok(())
-    } else {
-        Err(forbidden(knobs))
+        return Err(forbidden(DOCUMENTATION, knobs));
+    }
+    let zone = route.zone.as_deref();
+    match zone.and_then(|id| world.model.dns.zone(id)) {
+        None => Ok(()),
+        Some(zone) if token.may_in(zone, sufficient) => Ok(()),
+        Some(zone) if token.may_in(zone, &Permission::DNS) => {
+            Err(forbidden(DNS_DOCUMENTATION, knobs))
+        }
+        Some(_) => Err(unseen_zone(knobs)),
+    }
+}
+
+/// The permissions each of which lets do what needs this one.
+fn sufficient(needed: Permission, knobs: &Knobs) -> &'static [Permission] {
+    match (needed, knobs.write_implies_read) {
+        (Permission::SsoConnectorRead, Switch::On) => {
+            &[Permission::SsoConnectorRead, Permission::SsoConnectorWrite]
+        }
+        (Permission::SsoConnectorRead, Switch::Off) => &[Permission::SsoConnectorRead],
+        (Permission::SsoConnectorWrite, _) => &[Permission::SsoConnectorWrite],
+        (Permission::IdentityProvidersRead, _) => &[Permission::IdentityProvidersRead],
+        (Permission::IdentityProvidersWrite, _) => &[Permission::IdentityProvidersWrite],
+        (Permission::ZoneRead, _) => &[Permission::ZoneRead],
+        (Permission::DnsRead, _) => &[Permission::DnsRead, Permission::DnsWrite],
+        (Permission::DnsWrite, _) => &[Permission::DnsWrite],
     }
 }
 
 /// The working token that belongs to the credentials.
-fn authenticate<'world>(
+pub(crate) fn authenticate<'world>(
     world: &'world World,
     credentials: &Credentials,
 ) -> Result<&'world Token, Answer> {
@@ -134,10 +159,28 @@ fn malformed(knobs: &Knobs) -> Answer {
     Answer::failure(400, &errors, knobs)
 }
 
-fn forbidden(knobs: &Knobs) -> Answer {
+fn forbidden(documentation: &str, knobs: &Knobs) -> Answer {
     let errors =
-        json!([{"code": 10_000, "message": "Forbidden", "documentation_url": DOCUMENTATION}]);
+        json!([{"code": 10_000, "message": "Forbidden", "documentation_url": documentation}]);
     Answer::failure(403, &errors, knobs)
+}
+
+fn unseen_zone(knobs: &Knobs) -> Answer {
+    let (code, message) = match knobs.unseen_zone {
+        UnseenZone::Forbidden => (10_000, "Authentication error"),
+        UnseenZone::Unauthorized => (9109, "Unauthorized to access requested resource"),
+    };
+    Answer::error(403, code, message, knobs)
+}
+
+/// The token may list the zones of no account.
+pub(crate) fn zone_list_denied(token: &Token, knobs: &Knobs) -> Answer {
+    let message = format!(
+        "Actor 'com.cloudflare.api.token.{}' requires permission \
+         'com.cloudflare.api.account.zone.list' to list zones",
+        token.id
+    );
+    Answer::error(403, 0, &message, knobs)
 }
 
 /// The token has used up its limit.

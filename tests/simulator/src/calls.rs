@@ -39,7 +39,12 @@ pub struct Call {
     pub account: Option<String>,
     /// The connector ID in the path.
     pub connector_id: Option<String>,
-    /// The domain in the body, or that of the connector in the path.
+    /// The zone ID in the path.
+    pub zone: Option<String>,
+    /// The record ID in the path.
+    pub record_id: Option<String>,
+    /// The domain in the body, or that of the connector in the path; on zones, the name of the record that is meant or
+    /// asked for, or else that of the zone.
     pub domain: Option<String>,
     /// The body, if it was JSON.
     pub body: Option<Value>,
@@ -129,6 +134,18 @@ impl Calls {
     #[must_use]
     pub fn on_connector(self, id: &str) -> Self {
         self.filter(|call| call.connector_id.as_deref() == Some(id))
+    }
+
+    /// Those on one zone and its records.
+    #[must_use]
+    pub fn on_zone(self, id: &str) -> Self {
+        self.filter(|call| call.zone.as_deref() == Some(id))
+    }
+
+    /// Those on one DNS record.
+    #[must_use]
+    pub fn on_record(self, id: &str) -> Self {
+        self.filter(|call| call.record_id.as_deref() == Some(id))
     }
 
     /// Those with a token of this label.

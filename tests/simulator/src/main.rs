@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use clap::Parser;
-use simulator::{Knobs, Permission, Simulator, TokenRequest};
+use simulator::{DnsTruth, Knobs, Permission, Setup, Simulator, TokenRequest};
 use tokio::signal::unix::{SignalKind, signal};
 
 const EXAMPLES: &str = "\
@@ -18,6 +18,12 @@ Examples (with the defaults):
   Publish the TXT record; within --poll-interval the domain is verified:
     curl -X PUT http://127.0.0.1:8787/admin/txt/cool.cats -d 'cloudflare_dashboard_sso=...'
     curl -H \"$AUTH\" $API/sso_connectors
+
+  Or add the zone, and create the record in it:
+    curl -H 'Content-Type: application/json' http://127.0.0.1:8787/admin/zones \\
+      -d '{\"account\": \"023e105f4ecef8ad9ca31a8372d0c353\", \"name\": \"cool.cats\"}'
+    curl -H \"$AUTH\" http://127.0.0.1:8787/client/v4/zones/<id>/dns_records \\
+      -d '{\"type\": \"TXT\", \"name\": \"cool.cats\", \"content\": \"cloudflare_dashboard_sso=...\"}'
 
   Enable SSO:
     curl -H \"$AUTH\" -X PATCH $API/sso_connectors/<id> -d '{\"enabled\": true}'
@@ -34,11 +40,12 @@ Examples (with the defaults):
     curl http://127.0.0.1:8787/admin/calls
     curl http://127.0.0.1:8787/admin";
 
-/// Simulates Cloudflare's dashboard-SSO API on this machine.
+/// Simulates Cloudflare's API for dashboard SSO and DNS on this machine.
 ///
-/// Under /client/v4 it answers as Cloudflare does: SSO connectors, identity providers, token checks, rate limits and
-/// the verification of domains. Under /admin, without any authentication, you publish TXT records, change connectors
-/// by hand, inject faults, and read what was called. Everything is kept in memory and is gone when it ends (Ctrl-C).
+/// Under /client/v4 it answers as Cloudflare does: SSO connectors, identity providers, zones and DNS records, token checks,
+/// rate limits and the verification of domains. Under /admin, without any authentication, you publish TXT records, add
+/// zones, change connectors and records by hand, inject faults, and read what was called. Everything is kept in memory and is
+/// gone when it ends (Ctrl-C).
 #[derive(Debug, Parser)]
 #[command(name = "cloudflare-simulator", version, after_help = EXAMPLES)]
 struct CommandLine {
@@ -54,6 +61,10 @@ struct CommandLine {
     /// Start without the identity provider that a create needs
     #[arg(long)]
     without_identity_provider: bool,
+    /// Name server at which verification looks for TXT records, over UDP and TCP; absent means the simulator's own zones and
+    /// what was published by hand
+    #[arg(long, value_name = "ADDRESS")]
+    dns_resolver: Option<SocketAddr>,
     #[command(flatten)]
     knobs: Knobs,
 }
@@ -79,10 +90,18 @@ fn token_text(text: &str) -> Result<String, String> {
 async fn main() -> io::Result<()> {
     let command_line = CommandLine::parse();
     let mut terminated = signal(SignalKind::terminate())?;
-    let simulator = Simulator::start_on(command_line.listen, command_line.knobs).await?;
+    let setup = Setup {
+        address: command_line.listen,
+        knobs: command_line.knobs,
+        dns_truth: command_line
+            .dns_resolver
+            .map_or(DnsTruth::OwnZones, DnsTruth::NameServer),
+    };
+    let simulator = Simulator::start_with(setup).await?;
     let account = &command_line.account;
     let request = TokenRequest::new("initial")
         .grant(account, Permission::ALL)
+        .grant(account, Permission::DNS)
         .with_text(&command_line.token);
     let token = simulator.admin().issue_token(request);
     if !command_line.without_identity_provider {

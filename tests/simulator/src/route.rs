@@ -32,6 +32,20 @@ pub enum Operation {
     VerifyUserToken,
     /// GET `/accounts/{id}/tokens/verify`.
     VerifyAccountToken,
+    /// GET `/zones`.
+    ListZones,
+    /// GET `/zones/{id}`.
+    GetZone,
+    /// GET `dns_records`, as all of these below `/zones/{id}`.
+    ListRecords,
+    /// POST `dns_records`.
+    CreateRecord,
+    /// GET `dns_records/{id}`.
+    GetRecord,
+    /// PATCH or PUT `dns_records/{id}`.
+    UpdateRecord,
+    /// DELETE `dns_records/{id}`.
+    DeleteRecord,
     /// Anything that is none of these.
     Unrouted,
 }
@@ -47,10 +61,13 @@ impl Operation {
                 | Self::Delete
                 | Self::BeginVerification
                 | Self::CreateIdentityProvider
+                | Self::CreateRecord
+                | Self::UpdateRecord
+                | Self::DeleteRecord
         )
     }
 
-    /// The permission group that the operation needs, if it needs one.
+    /// The permission group that the operation needs in the account or the zone of its path, if it needs one.
     pub(crate) const fn permission(self) -> Option<Permission> {
         match self {
             Self::List | Self::Get => Some(Permission::SsoConnectorRead),
@@ -59,7 +76,15 @@ impl Operation {
             }
             Self::ListIdentityProviders => Some(Permission::IdentityProvidersRead),
             Self::CreateIdentityProvider => Some(Permission::IdentityProvidersWrite),
-            Self::VerifyUserToken | Self::VerifyAccountToken | Self::Unrouted => None,
+            Self::GetZone => Some(Permission::ZoneRead),
+            Self::ListRecords | Self::GetRecord => Some(Permission::DnsRead),
+            Self::CreateRecord | Self::UpdateRecord | Self::DeleteRecord => {
+                Some(Permission::DnsWrite)
+            }
+            // The path of a list of zones names none; it shows those that the token may read.
+            Self::ListZones | Self::VerifyUserToken | Self::VerifyAccountToken | Self::Unrouted => {
+                None
+            }
         }
     }
 }
@@ -71,6 +96,8 @@ pub(crate) enum Misroute {
     UnknownPath,
     /// The account ID is not 32 hex digits.
     MalformedAccount,
+    /// The ID of the zone or of the record is not 32 hex digits.
+    MalformedZoneOrRecord,
     /// The path ends where the connector ID should stand, on a read.
     TrailingSlash,
     /// The path ends where the connector ID should stand, on an update or a delete.
@@ -85,6 +112,8 @@ pub(crate) struct Route {
     pub(crate) operation: Result<Operation, Misroute>,
     pub(crate) account: Option<String>,
     pub(crate) connector_id: Option<String>,
+    pub(crate) zone: Option<String>,
+    pub(crate) record_id: Option<String>,
 }
 
 impl Route {
@@ -96,25 +125,43 @@ impl Route {
             .map(|rest| rest.split('/').collect())
             .unwrap_or_default();
         match *segments {
-            ["user", "tokens", "verify"] => Self {
-                operation: only(method, &Method::GET, Operation::VerifyUserToken),
-                account: None,
-                connector_id: None,
-            },
+            ["user", "tokens", "verify"] => {
+                Self::to(only(method, &Method::GET, Operation::VerifyUserToken))
+            }
             ["accounts", account, ref rest @ ..] => Self {
-                operation: if is_account_id(account) {
+                account: Some(account.to_owned()),
+                connector_id: connector_id(rest),
+                ..Self::to(if is_identifier(account) {
                     below_account(method, rest)
                 } else {
                     Err(Misroute::MalformedAccount)
+                })
+            },
+            ["zones"] => Self::to(only(method, &Method::GET, Operation::ListZones)),
+            ["zones", zone, ref rest @ ..] => Self {
+                zone: Some(zone.to_owned()),
+                record_id: match *rest {
+                    ["dns_records", id] if !id.is_empty() => Some(id.to_owned()),
+                    _ => None,
                 },
-                account: Some(account.to_owned()),
-                connector_id: connector_id(rest),
+                ..Self::to(if is_identifier(zone) {
+                    below_zone(method, rest)
+                } else {
+                    Err(Misroute::MalformedZoneOrRecord)
+                })
             },
-            _ => Self {
-                operation: Err(Misroute::UnknownPath),
-                account: None,
-                connector_id: None,
-            },
+            _ => Self::to(Err(Misroute::UnknownPath)),
+        }
+    }
+
+    /// A route whose path names nothing.
+    const fn to(operation: Result<Operation, Misroute>) -> Self {
+        Self {
+            operation,
+            account: None,
+            connector_id: None,
+            zone: None,
+            record_id: None,
         }
     }
 }
@@ -150,6 +197,25 @@ fn below_account(method: &Method, segments: &[&str]) -> Result<Operation, Misrou
     }
 }
 
+fn below_zone(method: &Method, segments: &[&str]) -> Result<Operation, Misroute> {
+    match *segments {
+        [] => only(method, &Method::GET, Operation::GetZone),
+        ["dns_records"] => match *method {
+            Method::GET => Ok(Operation::ListRecords),
+            Method::POST => Ok(Operation::CreateRecord),
+            _ => Err(Misroute::Method),
+        },
+        ["dns_records", id] if !is_identifier(id) => Err(Misroute::MalformedZoneOrRecord),
+        ["dns_records", _] => match *method {
+            Method::GET => Ok(Operation::GetRecord),
+            Method::PATCH | Method::PUT => Ok(Operation::UpdateRecord),
+            Method::DELETE => Ok(Operation::DeleteRecord),
+            _ => Err(Misroute::Method),
+        },
+        _ => Err(Misroute::UnknownPath),
+    }
+}
+
 fn only(method: &Method, allowed: &Method, operation: Operation) -> Result<Operation, Misroute> {
     if method == allowed {
         Ok(operation)
@@ -165,7 +231,7 @@ fn connector_id(segments: &[&str]) -> Option<String> {
     }
 }
 
-fn is_account_id(text: &str) -> bool {
+fn is_identifier(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
@@ -212,6 +278,41 @@ mod tests {
         ] {
             let route = Route::parse(method, &format!("{account}{path}"));
             assert_eq!(route.operation, expected, "{method} {path}");
+        }
+        let zone = "/client/v4/zones/372e67954025e0ba6aaa6d586b9e0b59";
+        let record = "/dns_records/372e67954025e0ba6aaa6d586b9e0b59";
+        let put = Method::PUT;
+        for (method, path, expected) in [
+            (&get, "", Ok(Operation::GetZone)),
+            (&delete, "", Err(Misroute::Method)),
+            (&get, "/dns_records", Ok(Operation::ListRecords)),
+            (&post, "/dns_records", Ok(Operation::CreateRecord)),
+            (&delete, "/dns_records", Err(Misroute::Method)),
+            (&get, record, Ok(Operation::GetRecord)),
+            (&patch, record, Ok(Operation::UpdateRecord)),
+            (&put, record, Ok(Operation::UpdateRecord)),
+            (&delete, record, Ok(Operation::DeleteRecord)),
+            (&post, record, Err(Misroute::Method)),
+            (&get, "/dns_records/", Err(Misroute::MalformedZoneOrRecord)),
+            (
+                &delete,
+                "/dns_records/1",
+                Err(Misroute::MalformedZoneOrRecord),
+            ),
+            (&get, "/settings", Err(Misroute::UnknownPath)),
+        ] {
+            let route = Route::parse(method, &format!("{zone}{path}"));
+            assert_eq!(route.operation, expected, "{method} {path}");
+        }
+        for (path, expected) in [
+            ("/client/v4/zones", Ok(Operation::ListZones)),
+            ("/client/v4/zones/", Err(Misroute::MalformedZoneOrRecord)),
+            (
+                "/client/v4/zones/cool.cats",
+                Err(Misroute::MalformedZoneOrRecord),
+            ),
+        ] {
+            assert_eq!(Route::parse(&get, path).operation, expected, "{path}");
         }
         for path in [
             "/client/v4/accounts//sso_connectors",

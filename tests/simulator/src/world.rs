@@ -14,7 +14,7 @@ use crate::calls::{Call, CallLog, Calls};
 use crate::faults::{FaultQueue, FaultReport};
 use crate::knobs::Knobs;
 use crate::limits::Limiter;
-use crate::state::{Connector, Effect, Model, fresh_seed};
+use crate::state::{Connector, DnsRecord, DnsTruth, Effect, Model, Zone, fresh_seed};
 
 /// Everything that a simulator knows at one moment.
 #[derive(Debug)]
@@ -61,6 +61,24 @@ impl World {
         self.model.connector(id).cloned()
     }
 
+    /// All zones, oldest first.
+    #[must_use]
+    pub fn zones(&self) -> Vec<Zone> {
+        self.model.dns.zones().to_vec()
+    }
+
+    /// The records of a zone as they are, whatever lagging reads show; oldest first.
+    #[must_use]
+    pub fn records(&self, zone: &str) -> Vec<DnsRecord> {
+        self.model.dns.records(zone)
+    }
+
+    /// A DNS record as it is, in whatever zone.
+    #[must_use]
+    pub fn record(&self, id: &str) -> Option<DnsRecord> {
+        self.model.dns.record(id).cloned()
+    }
+
     /// The faults that were pushed and not cleared, oldest first.
     #[must_use]
     pub fn faults(&self) -> Vec<FaultReport> {
@@ -72,10 +90,14 @@ impl World {
         self.model.advance(self.now(), &self.knobs)
     }
 
+    /// How long it is until a moment; nothing if it is past.
+    pub(crate) fn until(&self, moment: Timestamp) -> Duration {
+        Duration::try_from(moment.duration_since(self.now())).unwrap_or(Duration::ZERO)
+    }
+
     /// How long it is until the verification clock has something to do.
     fn next_event(&self) -> Option<Duration> {
-        let event = self.model.next_event(&self.knobs)?;
-        Some(Duration::try_from(event.duration_since(self.now())).unwrap_or(Duration::ZERO))
+        Some(self.until(self.model.next_event(&self.knobs)?))
     }
 }
 
@@ -88,11 +110,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(knobs: Knobs) -> Self {
+    pub(crate) fn new(knobs: Knobs, truth: DnsTruth) -> Self {
         Self {
             world: Mutex::new(World {
                 knobs,
-                model: Model::new(fresh_seed()),
+                model: Model::new(fresh_seed(), truth),
                 faults: FaultQueue::default(),
                 calls: CallLog::default(),
                 limiter: Limiter::default(),
@@ -105,6 +127,11 @@ impl Shared {
     /// The time since the simulator's start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Hears of every change from now on.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Works on the world at the present moment, and wakes everybody who waits.
@@ -141,7 +168,7 @@ impl Shared {
         mut condition: impl FnMut(&World) -> Option<T>,
         deadline: Duration,
     ) -> io::Result<T> {
-        let mut changed = self.changed.subscribe();
+        let mut changed = self.changes();
         let wait = async {
             loop {
                 if let Some(answer) = self.read(&mut condition) {
@@ -161,7 +188,7 @@ impl Shared {
 
     /// Drives the verification clock, so that verifications end on time although nobody calls.
     pub(crate) async fn run_clock(&self) {
-        let mut changed = self.changed.subscribe();
+        let mut changed = self.changes();
         loop {
             let next = self
                 .read(World::next_event)

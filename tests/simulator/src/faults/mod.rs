@@ -44,7 +44,10 @@ pub struct Fault {
     /// Only calls on this account.
     #[serde(default)]
     pub account: Option<String>,
-    /// Only calls about this domain, by body or by connector.
+    /// Only calls on this zone and its records.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Only calls about this domain, by body, by connector, by zone or by record.
     #[serde(default)]
     pub domain: Option<String>,
     /// How many matching calls are spared first.
@@ -67,6 +70,7 @@ impl Fault {
             failure,
             operation: None,
             account: None,
+            zone: None,
             domain: None,
             skip: 0,
             repeat: once(),
@@ -84,6 +88,13 @@ impl Fault {
     #[must_use]
     pub fn on_account(mut self, account: &str) -> Self {
         self.account = Some(account.to_owned());
+        self
+    }
+
+    /// Strikes only calls on this zone and its records.
+    #[must_use]
+    pub fn on_zone(mut self, zone: &str) -> Self {
+        self.zone = Some(zone.to_owned());
         self
     }
 
@@ -115,6 +126,7 @@ impl Fault {
         self.operation
             .is_none_or(|operation| operation == call.operation)
             && same(&self.account, &call.account)
+            && same(&self.zone, &call.zone)
             && same(&self.domain, &call.domain)
     }
 }

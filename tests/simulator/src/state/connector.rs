@@ -1,12 +1,11 @@
-//! One connector and its history.
-//!
-//! Reads of the real API can lag writes. So a connector is kept as all of its versions, and a lagging read is simply a
-//! read as of an earlier moment: before its creation the connector is not there yet, after its deletion it still is.
+//! One connector, its history, and the clock of its verification.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use super::history::History;
 
 /// What Cloudflare says about the ownership of a domain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,47 +85,30 @@ pub(super) struct VerificationClock {
     pub(super) next_poll: Timestamp,
 }
 
-#[derive(Debug)]
-struct Version {
-    since: Timestamp,
-    /// `None` once the connector is deleted.
-    connector: Option<Connector>,
-}
-
 /// A connector through time.
 #[derive(Debug)]
-pub(super) struct Record {
-    versions: Vec<Version>,
+pub(super) struct StoredConnector {
+    history: History<Connector>,
     /// Runs exactly while the latest status is pending.
     pub(super) clock: Option<VerificationClock>,
 }
 
-impl Record {
+impl StoredConnector {
     pub(super) fn new(connector: Connector, now: Timestamp) -> Self {
         Self {
-            versions: vec![Version {
-                since: now,
-                connector: Some(connector),
-            }],
+            history: History::new(connector, now),
             clock: None,
         }
     }
 
     /// The connector as it is, unless it is deleted.
     pub(super) fn latest(&self) -> Option<&Connector> {
-        self.versions
-            .last()
-            .and_then(|version| version.connector.as_ref())
+        self.history.latest()
     }
 
     /// The connector as a read sees it that lags writes by `lag`.
     pub(super) fn seen(&self, now: Timestamp, lag: Duration) -> Option<&Connector> {
-        let moment = now - lag;
-        self.versions
-            .iter()
-            .rev()
-            .find(|version| version.since <= moment)
-            .and_then(|version| version.connector.as_ref())
+        self.history.seen(now, lag)
     }
 
     /// Stores a changed copy of the latest version; its `updated_on` always grows.
@@ -136,17 +118,11 @@ impl Record {
         };
         edit(&mut connector);
         connector.updated_on = now.max(connector.updated_on + Duration::from_micros(1));
-        self.versions.push(Version {
-            since: now,
-            connector: Some(connector),
-        });
+        self.history.put(connector, now);
     }
 
     pub(super) fn delete(&mut self, now: Timestamp) {
         self.clock = None;
-        self.versions.push(Version {
-            since: now,
-            connector: None,
-        });
+        self.history.delete(now);
     }
 }

@@ -1,6 +1,6 @@
 //! Which e-mail domains a create accepts.
 
-use super::txt::canonical;
+use super::canonical;
 use crate::knobs::Knobs;
 use crate::refusal::Refusal;
 

@@ -1,34 +1,36 @@
 //! The model: accounts, identity providers, connectors, tokens and DNS truth, and the rules between them.
 //!
 //! It is pure. Every method that depends on time takes `now`, and nothing here knows HTTP. Before any other method is
-//! called for a moment, `Model::advance` must have caught up with it: the TXT table has no history, so the polls that
-//! lie in the past have to be done before it changes.
+//! called for a moment, `Model::advance` must have caught up with it: the polls that lie in the past look at DNS as it is,
+//! so they have to be done before it changes.
 
 mod connector;
+pub(crate) mod dns;
 mod domain;
+mod history;
 mod identifier;
 mod rules;
 mod token;
-mod txt;
 mod verification;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 
 pub use connector::{Connector, VerificationStatus};
+pub(crate) use dns::canonical;
+pub use dns::{DnsRecord, RecordChange, RecordDraft, RecordType, Zone, ZoneStatus, ZoneType};
 pub(crate) use identifier::fresh_seed;
 pub use rules::{ConnectorChange, ConnectorDraft};
 pub(crate) use rules::{CreateRequest, UpdateRequest};
 pub(crate) use token::Token;
 pub use token::{Permission, TokenOwner, TokenRequest};
-pub(crate) use txt::canonical;
 
-use crate::knobs::Knobs;
-use connector::Record;
+use connector::StoredConnector;
+use dns::Dns;
 use identifier::Identifiers;
-use txt::TxtTable;
 
 /// Whether an operation changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -40,48 +42,39 @@ pub enum Effect {
     Unchanged,
 }
 
+/// Where verification looks for the TXT record of a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DnsTruth {
+    /// In the simulator's own active zones, and in what was published by hand for domains elsewhere.
+    #[default]
+    OwnZones,
+    /// At the name server with this address, over UDP and TCP; what the simulator has itself does not count.
+    NameServer(SocketAddr),
+}
+
 /// Everything that the simulated Cloudflare stores.
 #[derive(Debug)]
 pub(crate) struct Model {
     identifiers: Identifiers,
     identity_providers: BTreeMap<String, Vec<Map<String, Value>>>,
-    records: Vec<Record>,
+    connectors: Vec<StoredConnector>,
     tokens: Vec<Token>,
-    txt: TxtTable,
+    truth: DnsTruth,
+    /// Zones, their records, and TXT values elsewhere.
+    pub(crate) dns: Dns,
 }
 
 impl Model {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, truth: DnsTruth) -> Self {
         Self {
             identifiers: Identifiers::new(seed),
             identity_providers: BTreeMap::new(),
-            records: Vec::new(),
+            connectors: Vec::new(),
             tokens: Vec::new(),
-            txt: TxtTable::default(),
+            truth,
+            // IDs of zones and records are drawn apart from the others, so the two never meet.
+            dns: Dns::new(!seed),
         }
-    }
-
-    /// Catches up with `now`: polls that are due look at DNS, verifications whose time is up fail. Tells whether
-    /// anything changed.
-    pub(crate) fn advance(&mut self, now: Timestamp, knobs: &Knobs) -> Effect {
-        let pending = |records: &[Record]| records.iter().filter(|it| it.clock.is_some()).count();
-        let before = pending(&self.records);
-        for record in &mut self.records {
-            record.advance(now, knobs, &self.txt);
-        }
-        if pending(&self.records) == before {
-            Effect::Unchanged
-        } else {
-            Effect::Committed
-        }
-    }
-
-    /// The next moment at which [`Self::advance`] has something to do.
-    pub(crate) fn next_event(&self, knobs: &Knobs) -> Option<Timestamp> {
-        self.records
-            .iter()
-            .filter_map(|record| record.next_event(knobs))
-            .min()
     }
 
     pub(crate) fn add_account(&mut self, account: &str) {
@@ -108,19 +101,7 @@ impl Model {
     }
 
     fn live(&self) -> impl Iterator<Item = &Connector> {
-        self.records.iter().filter_map(Record::latest)
-    }
-
-    pub(crate) fn publish_txt(&mut self, domain: &str, value: &str) {
-        self.txt.publish(domain, value);
-    }
-
-    pub(crate) fn remove_txt(&mut self, domain: &str) {
-        self.txt.remove(domain);
-    }
-
-    pub(crate) fn txt(&self, domain: &str) -> Vec<String> {
-        self.txt.values(domain)
+        self.connectors.iter().filter_map(StoredConnector::latest)
     }
 
     /// Issues a token and returns its text.

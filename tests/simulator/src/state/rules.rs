@@ -4,7 +4,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::connector::{Connector, Record, VerificationStatus};
+use super::connector::{Connector, StoredConnector, VerificationStatus};
 use super::{Effect, Model, canonical, domain};
 use crate::knobs::{BeginVerified, DeleteEnabled, DuplicateCreate, Knobs};
 use crate::refusal::Refusal;
@@ -89,9 +89,9 @@ impl Model {
     /// The connectors of an account as a lagging list sees them, oldest first.
     pub(crate) fn list(&self, account: &str, now: Timestamp, knobs: &Knobs) -> Vec<&Connector> {
         let seen = self
-            .records
+            .connectors
             .iter()
-            .filter_map(|record| record.seen(now, knobs.list_lag));
+            .filter_map(|stored| stored.seen(now, knobs.list_lag));
         seen.filter(|connector| connector.account == account)
             .collect()
     }
@@ -105,9 +105,9 @@ impl Model {
         knobs: &Knobs,
     ) -> Result<&Connector, Refusal> {
         let mut seen = self
-            .records
+            .connectors
             .iter()
-            .filter_map(|record| record.seen(now, knobs.get_lag));
+            .filter_map(|stored| stored.seen(now, knobs.get_lag));
         seen.find(|connector| connector.account == account && connector.id == id)
             .ok_or(Refusal::UnknownConnector)
     }
@@ -174,11 +174,11 @@ impl Model {
             verification_code: self.new_code(),
             verification_status: draft.verification_status,
         };
-        let mut record = Record::new(connector.clone(), now);
+        let mut stored = StoredConnector::new(connector.clone(), now);
         if connector.verification_status == VerificationStatus::Pending {
-            record.start_clock(now, knobs);
+            stored.start_clock(now, knobs);
         }
-        self.records.push(record);
+        self.connectors.push(stored);
         connector
     }
 
@@ -231,14 +231,14 @@ impl Model {
         now: Timestamp,
         knobs: &Knobs,
     ) -> Option<Connector> {
-        let record = self.record(id)?;
+        let stored = self.stored(id)?;
         let status = change.verification_status;
         match &status {
-            Some(VerificationStatus::Pending) => record.start_clock(now, knobs),
-            Some(_) => record.clock = None,
+            Some(VerificationStatus::Pending) => stored.start_clock(now, knobs),
+            Some(_) => stored.clock = None,
             None => {}
         }
-        record.change(now, |connector| {
+        stored.change(now, |connector| {
             connector.enabled = change.enabled.unwrap_or(connector.enabled);
             connector.use_fedramp_language = change
                 .use_fedramp_language
@@ -247,7 +247,7 @@ impl Model {
                 connector.verification_status = status;
             }
         });
-        record.latest().cloned()
+        stored.latest().cloned()
     }
 
     pub(crate) fn delete(
@@ -268,9 +268,9 @@ impl Model {
 
     /// Deletes a connector without asking any rule and returns what it was.
     pub(crate) fn remove(&mut self, id: &str, now: Timestamp) -> Option<Connector> {
-        let record = self.record(id)?;
-        let last = record.latest().cloned();
-        record.delete(now);
+        let stored = self.stored(id)?;
+        let last = stored.latest().cloned();
+        stored.delete(now);
         last
     }
 
@@ -301,8 +301,8 @@ impl Model {
             .begin_verification_rotates_code
             .is_on()
             .then(|| self.new_code());
-        let record = self.record(id).ok_or(Refusal::UnknownConnector)?;
-        record.begin(now, knobs, new_code);
+        let stored = self.stored(id).ok_or(Refusal::UnknownConnector)?;
+        stored.begin(now, knobs, new_code);
         Ok(Effect::Committed)
     }
 
@@ -312,10 +312,10 @@ impl Model {
             .ok_or(Refusal::UnknownConnector)
     }
 
-    fn record(&mut self, id: &str) -> Option<&mut Record> {
-        self.records
+    fn stored(&mut self, id: &str) -> Option<&mut StoredConnector> {
+        self.connectors
             .iter_mut()
-            .find(|record| record.latest().is_some_and(|connector| connector.id == id))
+            .find(|stored| stored.latest().is_some_and(|connector| connector.id == id))
     }
 
     pub(crate) fn identity_providers(&self, account: &str) -> &[Map<String, Value>] {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A permission group, granted per account.
+use super::Zone;
+
+/// A permission group, granted per account or per zone.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
 )]
@@ -20,16 +22,25 @@ pub enum Permission {
     IdentityProvidersRead,
     /// Creating identity providers.
     IdentityProvidersWrite,
+    /// "Zone Read".
+    ZoneRead,
+    /// "DNS Read".
+    DnsRead,
+    /// "DNS Write", which the dashboard calls Edit; it lets read, too.
+    DnsWrite,
 }
 
 impl Permission {
-    /// Every permission that there is.
+    /// Every permission about SSO.
     pub const ALL: [Self; 4] = [
         Self::SsoConnectorRead,
         Self::SsoConnectorWrite,
         Self::IdentityProvidersRead,
         Self::IdentityProvidersWrite,
     ];
+
+    /// Every permission about zones and their records.
+    pub const DNS: [Self; 3] = [Self::ZoneRead, Self::DnsRead, Self::DnsWrite];
 }
 
 /// Whom a token belongs to, which decides where it can be verified.
@@ -51,8 +62,12 @@ pub struct TokenRequest {
     /// Whom it belongs to.
     #[serde(default = "user")]
     pub owner: TokenOwner,
-    /// What it may do, by account ID.
+    /// What it may do, by account ID; in an account it may do so in all of the account's zones.
+    #[serde(default)]
     pub grants: BTreeMap<String, BTreeSet<Permission>>,
+    /// What it may do in single zones, by zone ID.
+    #[serde(default)]
+    pub zone_grants: BTreeMap<String, BTreeSet<Permission>>,
     /// When it stops working; absent means never.
     #[serde(default)]
     pub expires_on: Option<Timestamp>,
@@ -73,6 +88,7 @@ impl TokenRequest {
             label: label.to_owned(),
             owner: TokenOwner::User,
             grants: BTreeMap::new(),
+            zone_grants: BTreeMap::new(),
             expires_on: None,
             text: None,
         }
@@ -87,6 +103,20 @@ impl TokenRequest {
     ) -> Self {
         self.grants
             .entry(account.to_owned())
+            .or_default()
+            .extend(permissions);
+        self
+    }
+
+    /// Grants permissions in one zone, on top of those that it has there.
+    #[must_use]
+    pub fn grant_in_zone(
+        mut self,
+        zone: &str,
+        permissions: impl IntoIterator<Item = Permission>,
+    ) -> Self {
+        self.zone_grants
+            .entry(zone.to_owned())
             .or_default()
             .extend(permissions);
         self
@@ -124,6 +154,7 @@ pub(crate) struct Token {
     pub(crate) expires_on: Option<Timestamp>,
     text: String,
     grants: BTreeMap<String, BTreeSet<Permission>>,
+    zone_grants: BTreeMap<String, BTreeSet<Permission>>,
     revoked: bool,
 }
 
@@ -147,6 +178,7 @@ impl Token {
             expires_on: request.expires_on,
             text: text.clone(),
             grants: request.grants,
+            zone_grants: request.zone_grants,
             revoked: false,
         };
         (token, text)
@@ -167,8 +199,26 @@ impl Token {
 
     /// Whether at least one of the permissions is granted in the account.
     pub(crate) fn may(&self, account: &str, any_of: &[Permission]) -> bool {
-        self.grants
-            .get(account)
-            .is_some_and(|granted| any_of.iter().any(|permission| granted.contains(permission)))
+        grants_any(&self.grants, account, any_of)
     }
+
+    /// Whether at least one of the permissions is granted in any account.
+    pub(crate) fn may_anywhere(&self, any_of: &[Permission]) -> bool {
+        self.grants.keys().any(|account| self.may(account, any_of))
+    }
+
+    /// Whether at least one of the permissions is granted in the zone or in its account.
+    pub(crate) fn may_in(&self, zone: &Zone, any_of: &[Permission]) -> bool {
+        self.may(&zone.account, any_of) || grants_any(&self.zone_grants, &zone.id, any_of)
+    }
+}
+
+fn grants_any(
+    grants: &BTreeMap<String, BTreeSet<Permission>>,
+    id: &str,
+    any_of: &[Permission],
+) -> bool {
+    grants
+        .get(id)
+        .is_some_and(|granted| any_of.iter().any(|permission| granted.contains(permission)))
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::client::{ACCOUNT, DEADLINE};
+use crate::dns::name_server::NameServer;
 
 fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cloudflare-simulator"));
@@ -84,12 +85,39 @@ async fn it_serves_what_it_prints_until_a_signal() {
 }
 
 #[tokio::test]
+async fn it_looks_at_the_name_server_that_it_is_given() {
+    let name_server = NameServer::start().await;
+    let address = name_server.address.to_string();
+    let arguments = ["--listen", "127.0.0.1:0", "--dns-resolver", &address];
+    let mut child = binary()
+        .args(arguments)
+        .args(["--poll-interval", "20ms"])
+        .spawn()
+        .unwrap();
+    let [base_url, account, token, _] = printed(&mut child).await.try_into().unwrap();
+    let client = reqwest::Client::builder()
+        .timeout(DEADLINE)
+        .build()
+        .unwrap();
+    let zones = client.get(format!("{base_url}/zones")).bearer_auth(&token);
+    assert_eq!(zones.send().await.unwrap().status(), 200);
+    let create = client
+        .post(format!("{base_url}/accounts/{account}/sso_connectors"))
+        .bearer_auth(&token)
+        .body("{\"email_domain\":\"a.example\"}");
+    assert_eq!(create.send().await.unwrap().status(), 200);
+    name_server.asked(1).await;
+}
+
+#[tokio::test]
 async fn help_explains_with_examples_and_wrong_flags_are_refused() {
     let help = binary().arg("--help").output().await.unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     for text in [
         "curl",
         "/admin/txt/",
+        "/admin/zones",
+        "--dns-resolver",
         "--poll-interval",
         "--verify-timeout",
         "[default: 48h]",
@@ -98,6 +126,8 @@ async fn help_explains_with_examples_and_wrong_flags_are_refused() {
     }
     for arguments in [
         ["--account", "1"],
+        ["--dns-resolver", "ns.example"],
+        ["--comment-kept", "half"],
         ["--token", "a b"],
         ["--poll-interval", "5"],
     ] {

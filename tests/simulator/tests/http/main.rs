@@ -4,6 +4,7 @@ mod admin;
 mod authentication;
 mod binary;
 mod client;
+mod dns;
 mod endpoints;
 mod faults;
 mod holds;

@@ -3,174 +3,22 @@
 //! One struct serves three borders: tests build it, `PATCH /admin/knobs` merges JSON into it, and the binary has one
 //! flag per field. The defaults are our best guess of Cloudflare and are written once, in [`Knobs::default`].
 
-use std::fmt;
+mod choices;
+mod dns;
+
 use std::num::NonZeroUsize;
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
+pub use choices::{
+    BeginVerified, DeleteEnabled, DeleteResult, DuplicateCreate, OmittableField, PageParameter,
+    PatchResult, Switch, TimestampFraction,
+};
+pub use dns::{ApexCname, CommentKept, RecordQuotes, UnseenZone, ZoneListDenied};
+
 use crate::duration;
-
-/// A behaviour that is either there or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum Switch {
-    /// The behaviour is there.
-    On,
-    /// The behaviour is not there.
-    Off,
-}
-
-impl Switch {
-    /// Whether the behaviour is there.
-    #[must_use]
-    pub const fn is_on(self) -> bool {
-        matches!(self, Self::On)
-    }
-}
-
-/// What a second create for a domain that has a connector in the same account does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum DuplicateCreate {
-    /// It is refused with 409.
-    Reject409,
-    /// It is refused with 400.
-    Reject400,
-    /// It makes a second connector.
-    Allow,
-    /// It answers the existing connector and changes nothing.
-    ReturnExisting,
-}
-
-/// What a delete of an enabled connector does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum DeleteEnabled {
-    /// It is refused with 409.
-    Reject,
-    /// It deletes.
-    Allow,
-}
-
-/// What "begin verification" of a verified connector answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum BeginVerified {
-    /// 200, and nothing changes.
-    Ok,
-    /// 400.
-    Error,
-}
-
-/// The shape of `result` in the answer to an update.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum PatchResult {
-    /// The connector.
-    Object,
-    /// An array with the connector as its only element.
-    Array,
-    /// `null`.
-    Null,
-}
-
-/// The shape of `result` in the answer to a delete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum DeleteResult {
-    /// `{"id": …}`.
-    Object,
-    /// `null`.
-    Null,
-}
-
-/// A field that answers can lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum OmittableField {
-    /// `created_on` of a connector.
-    CreatedOn,
-    /// `updated_on` of a connector.
-    UpdatedOn,
-    /// `use_fedramp_language` of a connector.
-    UseFedrampLanguage,
-    /// `result_info` of a list, even if [`Knobs::result_info`] is on.
-    ResultInfo,
-    /// `messages` of the envelope.
-    Messages,
-}
-
-/// How a list treats the `page` parameter while [`Knobs::page_size`] forces paging.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-#[value(rename_all = "snake_case")]
-pub enum PageParameter {
-    /// It selects the page.
-    Honoured,
-    /// Every page is the first one, as some of Cloudflare's endpoints do.
-    Ignored,
-}
-
-/// The number of digits after the decimal point of a connector's timestamps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
-pub enum TimestampFraction {
-    /// Whole seconds, without a point.
-    None,
-    /// Four digits.
-    Four,
-    /// Six digits.
-    Six,
-}
-
-impl TryFrom<u8> for TimestampFraction {
-    type Error = String;
-
-    fn try_from(digits: u8) -> Result<Self, String> {
-        match digits {
-            0 => Ok(Self::None),
-            4 => Ok(Self::Four),
-            6 => Ok(Self::Six),
-            other => Err(format!("timestamps have 0, 4 or 6 digits, not {other}")),
-        }
-    }
-}
-
-impl From<TimestampFraction> for u8 {
-    fn from(fraction: TimestampFraction) -> Self {
-        match fraction {
-            TimestampFraction::None => 0,
-            TimestampFraction::Four => 4,
-            TimestampFraction::Six => 6,
-        }
-    }
-}
-
-impl FromStr for TimestampFraction {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse::<u8>()
-            .map_err(|error| error.to_string())?
-            .try_into()
-    }
-}
-
-impl fmt::Display for TimestampFraction {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        u8::from(*self).fmt(formatter)
-    }
-}
 
 /// Everything about the simulator that can be set, at its start or while it runs.
 ///
@@ -226,10 +74,10 @@ pub struct Knobs {
     #[arg(long, value_name = "DURATION", default_value = "48h", value_parser = duration::parse)]
     #[serde(with = "duration")]
     pub verify_timeout: Duration,
-    /// Whether lists carry `result_info`
+    /// Whether lists of connectors carry `result_info`; those of zones and DNS records do
     #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Self::default().result_info)]
     pub result_info: Switch,
-    /// Forces lists into pages of this many items
+    /// Forces lists into pages of this many items; those of zones and DNS records, into pages of no more
     #[arg(long, value_name = "ITEMS")]
     pub page_size: Option<NonZeroUsize>,
     /// What the `page` parameter does while lists are paged
@@ -262,6 +110,32 @@ pub struct Knobs {
     /// How many seconds Cloudflare's clock is ahead of this machine's; set it before the first connector
     #[arg(long, value_name = "SECONDS", default_value_t = Self::default().clock_offset_seconds, allow_negative_numbers = true)]
     pub clock_offset_seconds: i32,
+    /// How long the reading of DNS records, one or many, lags writes
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration::parse)]
+    #[serde(with = "duration")]
+    pub record_lag: Duration,
+    /// How long after a delete of a DNS record the creation of the same is refused
+    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = duration::parse)]
+    #[serde(with = "duration")]
+    pub duplicate_after_delete: Duration,
+    /// How reads quote the content of TXT records
+    #[arg(long, value_enum, value_name = "CHOICE", default_value_t = Self::default().record_quotes)]
+    pub record_quotes: RecordQuotes,
+    /// What is kept of a DNS record's comment: whole, dropped, or how many characters
+    #[arg(long, value_name = "HOW_MUCH", default_value_t = Self::default().comment_kept)]
+    pub comment_kept: CommentKept,
+    /// The shortest time to live of a DNS record, in seconds; Enterprise zones have 30
+    #[arg(long, value_name = "SECONDS", default_value_t = Self::default().minimum_ttl)]
+    pub minimum_ttl: u32,
+    /// Whether a CNAME at a zone's apex stands beside other records
+    #[arg(long, value_enum, value_name = "CHOICE", default_value_t = Self::default().apex_cname)]
+    pub apex_cname: ApexCname,
+    /// What a list of zones answers to a token that may list no account's zones and reads none of those asked for
+    #[arg(long, value_enum, value_name = "CHOICE", default_value_t = Self::default().zone_list_denied)]
+    pub zone_list_denied: ZoneListDenied,
+    /// How a call on a zone is refused in which the token may do nothing
+    #[arg(long, value_enum, value_name = "CHOICE", default_value_t = Self::default().unseen_zone)]
+    pub unseen_zone: UnseenZone,
 }
 
 impl Default for Knobs {
@@ -293,6 +167,14 @@ impl Default for Knobs {
             rate_window: Duration::from_mins(5),
             date_header: Switch::On,
             clock_offset_seconds: 0,
+            record_lag: Duration::ZERO,
+            duplicate_after_delete: Duration::ZERO,
+            record_quotes: RecordQuotes::AsSent,
+            comment_kept: CommentKept::Whole,
+            minimum_ttl: 60,
+            apex_cname: ApexCname::Conflicts,
+            zone_list_denied: ZoneListDenied::Empty,
+            unseen_zone: UnseenZone::Forbidden,
         }
     }
 }
@@ -362,6 +244,7 @@ mod tests {
             json!({"speed": 1}),
             json!({"list_lag": 5}),
             json!({"timestamp_fraction": 3}),
+            json!({"comment_kept": "half"}),
         ] {
             assert!(
                 Knobs::default().merged(&changes).is_err(),

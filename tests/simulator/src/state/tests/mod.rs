@@ -1,7 +1,9 @@
+mod dns;
+
 use std::time::Duration;
 
 use super::*;
-use crate::knobs::{BeginVerified, DeleteEnabled, DuplicateCreate, Switch};
+use crate::knobs::{BeginVerified, DeleteEnabled, DuplicateCreate, Knobs, Switch};
 use crate::refusal::Refusal;
 use serde_json::json;
 
@@ -18,7 +20,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let mut model = Model::new(1);
+        let mut model = Model::new(1, DnsTruth::OwnZones);
         for account in [ACCOUNT, OTHER_ACCOUNT] {
             model.add_account(account);
             let provider = json!({"type": "azureAD"}).as_object().cloned().unwrap();
@@ -72,7 +74,8 @@ impl Scene {
 
     fn publish(&mut self, connector: &Connector) {
         self.model
-            .publish_txt(&connector.email_domain, &connector.verification_code);
+            .dns
+            .publish(&connector.email_domain, &connector.verification_code);
     }
 
     fn status(&self, id: &str) -> VerificationStatus {
@@ -167,7 +170,8 @@ fn a_wrong_or_late_record_fails_at_the_timeout() {
     let created = scene.create(&json!({"email_domain": DOMAIN})).unwrap();
     scene
         .model
-        .publish_txt(DOMAIN, "cloudflare_dashboard_sso=0000");
+        .dns
+        .publish(DOMAIN, "cloudflare_dashboard_sso=0000");
     scene.pass(59);
     assert_eq!(scene.status(&created.id), VerificationStatus::Pending);
     scene.pass(1);
@@ -260,7 +264,7 @@ fn create_tolerates_only_a_false_enabled() {
 fn create_needs_an_identity_provider_if_the_knob_says_so() {
     for (require_idp, refused) in [(Switch::On, true), (Switch::Off, false)] {
         let mut scene = Scene::new();
-        scene.model = Model::new(2);
+        scene.model = Model::new(2, DnsTruth::OwnZones);
         scene.knobs.require_idp = require_idp;
         let created = scene.create(&json!({"email_domain": DOMAIN}));
         assert_eq!(created == Err(Refusal::NoIdentityProvider), refused);

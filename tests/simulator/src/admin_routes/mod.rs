@@ -1,5 +1,7 @@
 //! The admin API for people: the same as [`Admin`], as JSON under `/admin`.
 
+mod dns;
+
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -21,9 +23,18 @@ POST   /admin/connectors                         make one by hand: {\"account\",
 GET    /admin/connectors/{id}
 PATCH  /admin/connectors/{id}                    {\"enabled\", \"use_fedramp_language\", \"verification_status\"}
 DELETE /admin/connectors/{id}
-GET    /admin/txt/{domain}                       the TXT values that verification sees
-PUT    /admin/txt/{domain}                       publish the body as a value
-DELETE /admin/txt/{domain}                       remove all values
+GET    /admin/zones                              every zone
+POST   /admin/zones                              add one: {\"account\", \"name\"}
+PATCH  /admin/zones/{id}                         {\"status\": \"pending\", \"type\": \"partial\"}
+DELETE /admin/zones/{id}                         take one away, with its records
+GET    /admin/zones/{id}/records                 every record of a zone as it is
+POST   /admin/zones/{id}/records                 make one by hand: {\"type\", \"name\", \"content\", ...}
+GET    /admin/records/{id}
+PATCH  /admin/records/{id}                       {\"name\", \"content\", \"ttl\", \"comment\"}
+DELETE /admin/records/{id}
+GET    /admin/txt/{domain}                       the TXT values in zones, and those published here
+PUT    /admin/txt/{domain}                       publish the body as a value, for a domain that has no zone
+DELETE /admin/txt/{domain}                       remove all values that were published here
 GET    /admin/knobs
 PATCH  /admin/knobs                              {\"list_lag\": \"5s\", ...}
 GET    /admin/faults
@@ -34,7 +45,8 @@ POST   /admin/faults/{id}/drop                   end one; held calls lose their 
 GET    /admin/accounts
 PUT    /admin/accounts/{id}
 POST   /admin/accounts/{id}/identity_providers   {\"type\": \"azureAD\"}
-POST   /admin/tokens                             {\"label\", \"grants\": {\"<account>\": [\"sso_connector_read\", ...]}}
+POST   /admin/tokens                             {\"label\", \"grants\": {\"<account>\": [\"sso_connector_read\", ...]},
+                                                  \"zone_grants\": {\"<zone>\": [\"zone_read\", \"dns_write\", ...]}}
 DELETE /admin/tokens/{label}                     revoke
 ";
 
@@ -48,10 +60,6 @@ pub(crate) fn router(admin: Admin) -> Router {
             get(connector)
                 .patch(change_connector)
                 .delete(delete_connector),
-        )
-        .route(
-            "/admin/txt/{domain}",
-            get(txt).put(publish_txt).delete(remove_txt),
         )
         .route("/admin/knobs", get(knobs).patch(turn_knobs))
         .route(
@@ -68,6 +76,7 @@ pub(crate) fn router(admin: Admin) -> Router {
         )
         .route("/admin/tokens", post(issue_token))
         .route("/admin/tokens/{label}", delete(revoke_tokens))
+        .merge(dns::router())
         .with_state(admin)
 }
 
@@ -118,25 +127,6 @@ async fn change_connector(
 
 async fn delete_connector(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
     found(admin.delete_connector(&id).ok())
-}
-
-async fn txt(State(admin): State<Admin>, Path(domain): Path<String>) -> Json<Vec<String>> {
-    Json(admin.txt(&domain))
-}
-
-async fn publish_txt(
-    State(admin): State<Admin>,
-    Path(domain): Path<String>,
-    value: String,
-) -> Json<Vec<String>> {
-    // People paste records as zone files quote them.
-    admin.publish_txt(&domain, value.trim().trim_matches('"'));
-    Json(admin.txt(&domain))
-}
-
-async fn remove_txt(State(admin): State<Admin>, Path(domain): Path<String>) -> StatusCode {
-    admin.remove_txt(&domain);
-    StatusCode::NO_CONTENT
 }
 
 async fn knobs(State(admin): State<Admin>) -> Json<Knobs> {

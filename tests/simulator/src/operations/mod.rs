@@ -1,6 +1,9 @@
 //! Each operation of the API on the model, and the answer that it gives.
 
+mod dns;
+
 use axum::body::Bytes;
+use axum::http::Method;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -8,6 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::answer::{self, Answer};
 use crate::authentication::Credentials;
 use crate::knobs::{DeleteResult, Knobs, OmittableField, PageParameter, PatchResult};
+use crate::query::{Query, Window};
 use crate::refusal::Refusal;
 use crate::route::{Misroute, Operation, Route};
 use crate::state::{Connector, CreateRequest, Effect, UpdateRequest};
@@ -15,15 +19,27 @@ use crate::world::World;
 
 type Executed = Result<(Answer, Effect), Refusal>;
 
+/// A call that leads to an operation.
+#[derive(Debug)]
+pub(crate) struct Request<'call> {
+    pub(crate) operation: Operation,
+    pub(crate) method: &'call Method,
+    pub(crate) route: &'call Route,
+    pub(crate) query: Query,
+    pub(crate) body: &'call Bytes,
+    pub(crate) credentials: &'call Credentials,
+}
+
 /// Executes an operation for a caller who may do it.
-pub(crate) fn execute(
-    world: &mut World,
-    operation: Operation,
-    route: &Route,
-    query: Option<&str>,
-    body: &Bytes,
-    credentials: &Credentials,
-) -> (Answer, Effect) {
+pub(crate) fn execute(world: &mut World, request: &Request<'_>) -> (Answer, Effect) {
+    let Request {
+        operation,
+        method: _,
+        route,
+        query,
+        body,
+        credentials,
+    } = request;
     let account = route.account.as_deref().unwrap_or_default();
     let id = route.connector_id.as_deref().unwrap_or_default();
     let executed = match operation {
@@ -41,6 +57,13 @@ pub(crate) fn execute(
             ))
         }
         Operation::CreateIdentityProvider => create_identity_provider(world, account, body),
+        Operation::ListZones
+        | Operation::GetZone
+        | Operation::ListRecords
+        | Operation::CreateRecord
+        | Operation::GetRecord
+        | Operation::UpdateRecord
+        | Operation::DeleteRecord => return dns::execute(world, request),
         Operation::VerifyUserToken | Operation::VerifyAccountToken | Operation::Unrouted => {
             Ok((verify_token(world, credentials), Effect::Unchanged))
         }
@@ -53,26 +76,24 @@ fn refused(refusal: Refusal, knobs: &Knobs) -> Answer {
     Answer::error(status, code, message, knobs)
 }
 
-fn list(world: &World, account: &str, query: Option<&str>) -> Answer {
+fn list(world: &World, account: &str, query: &Query) -> Answer {
     let knobs = &world.knobs;
     let all = world.model.list(account, world.now(), knobs);
-    let requested = match knobs.page_parameter {
-        PageParameter::Honoured => page_parameter(query),
-        PageParameter::Ignored => 1,
+    let window = match knobs.page_size {
+        Some(size) => Window {
+            page: requested_page(query, knobs),
+            per_page: size.get(),
+        },
+        None => Window {
+            page: 1,
+            per_page: all.len().max(1),
+        },
     };
-    let (page, per_page) = match knobs.page_size {
-        Some(size) => (requested, size.get()),
-        None => (1, all.len().max(1)),
-    };
-    let shown: Vec<Value> = all
-        .iter()
-        .skip((page - 1).saturating_mul(per_page))
-        .take(per_page)
+    let shown: Vec<Value> = window
+        .on(&all)
         .map(|connector| answer::connector(connector, knobs))
         .collect();
-    let info = json!({
-        "count": shown.len(), "page": page, "per_page": per_page, "total_count": all.len(),
-    });
+    let info = window.info(shown.len(), all.len());
     let listed = Answer::success(Some(shown.into()), knobs);
     if knobs.result_info.is_on() && !knobs.omits(OmittableField::ResultInfo) {
         listed.rewritten("/result_info", info)
@@ -81,13 +102,12 @@ fn list(world: &World, account: &str, query: Option<&str>) -> Answer {
     }
 }
 
-/// The `page` of a query, counted from 1.
-fn page_parameter(query: Option<&str>) -> usize {
-    let pairs = query.unwrap_or_default().split('&');
-    let page = pairs
-        .filter_map(|pair| pair.strip_prefix("page="))
-        .next_back();
-    page.and_then(|page| page.parse().ok()).unwrap_or(1).max(1)
+fn requested_page(query: &Query, knobs: &Knobs) -> usize {
+    let page = match knobs.page_parameter {
+        PageParameter::Honoured => query.get("page").and_then(|page| page.parse().ok()),
+        PageParameter::Ignored => None,
+    };
+    page.unwrap_or(1).max(1)
 }
 
 fn create(world: &mut World, account: &str, body: &Bytes) -> Executed {
@@ -184,18 +204,11 @@ fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
 /// The answer to a call that has no operation.
 pub(crate) fn misrouted(misroute: &Misroute, parts: &Parts, knobs: &Knobs) -> Answer {
     let path = parts.uri.path();
+    let below = path.strip_prefix(crate::route::PREFIX).unwrap_or(path);
     match misroute {
         Misroute::UnknownPath => Answer::error(404, 7003, "No route for the URI", knobs),
-        Misroute::MalformedAccount => {
-            let below = path.strip_prefix(crate::route::PREFIX).unwrap_or(path);
-            let message =
-                format!("Could not route to {below}, perhaps your object identifier is invalid?");
-            let errors = json!([
-                {"code": 7003, "message": message},
-                {"code": 7000, "message": "No route for that URI"},
-            ]);
-            Answer::failure(404, &errors, knobs)
-        }
+        Misroute::MalformedAccount => Answer::unroutable(404, below, knobs),
+        Misroute::MalformedZoneOrRecord => Answer::unroutable(400, below, knobs),
         Misroute::TrailingSlash => Answer::text(404, "text/plain", "404 page not found\n"),
         Misroute::EmptyConnectorId => refused(Refusal::EmptyConnectorId, knobs),
         Misroute::Method => {

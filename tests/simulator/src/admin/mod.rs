@@ -1,5 +1,7 @@
 //! The other side of the simulator, typed: what tests arrange, do behind the operator's back, and look at.
 
+mod dns;
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -82,23 +84,6 @@ impl Admin {
     /// Revokes every token with this label.
     pub fn revoke_tokens(&self, label: &str) {
         self.shared.with(|world| world.model.revoke_tokens(label));
-    }
-
-    /// Adds a TXT value to those that a domain has.
-    pub fn publish_txt(&self, domain: &str, value: &str) {
-        self.shared
-            .with(|world| world.model.publish_txt(domain, value));
-    }
-
-    /// Removes every TXT value of a domain.
-    pub fn remove_txt(&self, domain: &str) {
-        self.shared.with(|world| world.model.remove_txt(domain));
-    }
-
-    /// The TXT values of a domain, sorted.
-    #[must_use]
-    pub fn txt(&self, domain: &str) -> Vec<String> {
-        self.shared.read(|world| world.model.txt(domain))
     }
 
     /// The connectors of an account as they are, whatever lagging reads show; oldest first.
