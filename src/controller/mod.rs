@@ -68,7 +68,7 @@ const PLACES: usize = 8;
 /// How long to wait for the cache after a first write on an old copy: half of it, as it doubles at once.
 const FIRST_CONFLICT_WAIT: Duration = Duration::from_millis(100);
 
-/// After how many refused writes in a row it is not just an old copy.
+/// After how many passes on an old copy in a row the watch is not just a moment late.
 const NOTED_CONFLICTS: u32 = 6;
 
 /// How long to wait after the API server could not be worked with, at the most.
@@ -284,14 +284,14 @@ async fn reconcile(
             Ok(Action::requeue(span))
         }
         Ok(pass::End::Conflict) => {
-            // Somebody has changed what we last wrote; only the cache can tell what the object is now.
+            // Somebody has changed the object meanwhile; only the cache can tell what it is now.
             entry.superseded = true;
             entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
             if entry.kubernetes_failures >= NOTED_CONFLICTS {
                 warn!(
                     namespace = name.0,
                     name = name.1,
-                    "the API server refuses every write"
+                    "the copy of the object stays out of date"
                 );
             }
             let wait = FIRST_CONFLICT_WAIT * (1 << entry.kubernetes_failures.min(9));

@@ -33,7 +33,7 @@ const MOST_ROUNDS: usize = 32;
 pub(super) enum End {
     /// Come back after this time, or when the object changes.
     Rest(Duration),
-    /// The write was refused as resting on an old copy; come back when the cache has caught up.
+    /// The copy was an old one, by a read or by a write that was refused; come back when the cache has caught up.
     Conflict,
 }
 
@@ -129,7 +129,8 @@ impl<'a> Pass<'a> {
                 Err(Interrupt::NotBefore(due)) => {
                     return Ok(End::Rest(self.context.clock.now().until(due)));
                 }
-                Err(Interrupt::Gone) => return Ok(End::Rest(self.context.timing.backoff)),
+                // The cache will tell what has become of it; until then each look comes to the same.
+                Err(Interrupt::Gone) => return Ok(End::Conflict),
                 Err(Interrupt::Kubernetes(failure)) => return Err(failure),
             }
         }

@@ -215,11 +215,7 @@ impl Universe {
     }
 
     fn look(&mut self, contact: Contact<'_>, pass: &mut Pass, look: Look) -> Option<Next> {
-        let Contact {
-            rules,
-            seat,
-            outcome,
-        } = contact;
+        let Contact { seat, outcome, .. } = contact;
         pass.confirmed = None;
         match look {
             Look::Credentials => self.read_credentials(seat, pass),
@@ -253,7 +249,7 @@ impl Universe {
                 let current = all[seat.name].clone();
                 let Some(current) = current.filter(|current| current.uid() == pass.copy.uid())
                 else {
-                    return Some(Next::Ends(End::Rest(rules.timing.backoff)));
+                    return Some(Next::Ends(End::Conflict));
                 };
                 self.adopt(seat, pass, current);
                 self.note_rivals(seat, pass, &all);

@@ -208,7 +208,7 @@ impl Model {
                 Ok(None) => {}
                 Ok(Some(end)) => return Ok(end),
                 Err(Stop::NotBefore(due)) => return Ok(End::Rest(self.moment().until(due))),
-                Err(Stop::Gone) => return Ok(End::Rest(self.timing.backoff)),
+                Err(Stop::Gone) => return Ok(End::Conflict),
                 Err(reason) => return Err(reason),
             }
         }
