@@ -148,6 +148,7 @@ pub fn minimal_spec() -> SsoConnectorSpec {
         adoption_policy: None,
         management_policy: None,
         suspend: None,
+        dns: None,
     }
 }
 

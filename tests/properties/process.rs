@@ -691,14 +691,17 @@ impl Model {
     fn worked(&mut self, pass: &Pass, endpoint: Endpoint) {
         let now = self.moment();
         self.process.entry.memory.succeeded(endpoint);
-        let permission = self.permission(pass, Right::for_endpoint(endpoint));
+        let permission = self.permission(pass, Right::for_endpoint(endpoint, &pass.desired.domain));
         self.process.tokens.worked(&permission, now);
         self.process.entry.token_worked = true;
     }
 
     fn note_failure(&mut self, pass: &mut Pass, failure: Failure) {
         let now = self.moment();
-        let permission = self.permission(pass, Right::for_endpoint(failure.endpoint));
+        let permission = self.permission(
+            pass,
+            Right::for_endpoint(failure.endpoint, &pass.desired.domain),
+        );
         let (tokens, caller) = (&self.process.tokens, caller(pass));
         tokens.failed(&permission, &caller, &failure, &self.timing, now);
         self.withdraw(pass);

@@ -14,7 +14,7 @@ use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use kube::{CustomResourceExt as _, ResourceExt as _};
 use reqwest::Url;
 use serde_json::{Value, json};
-use simulator::{Knobs, Simulator};
+use simulator::{Knobs, Setup, Simulator};
 
 /// The account of every test.
 pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
@@ -30,7 +30,7 @@ pub(crate) const SECRET: &str = "cloudflare-api-token";
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Durations short enough for a test, in the proportions of the real ones.
-pub(crate) const BRISK: [&str; 42] = [
+pub(crate) const BRISK: [&str; 48] = [
     "--call-timeout",
     "1s",
     // A leader must live through the hiccups of a busy machine, and whoever follows a killed one waits that long.
@@ -74,6 +74,13 @@ pub(crate) const BRISK: [&str; 42] = [
     "500",
     "--call-burst",
     "1000",
+    // No name server outside is asked; a test that looks at DNS brings its own.
+    "--dns-lookups",
+    "off",
+    "--dns-interval",
+    "300ms",
+    "--dns-timeout",
+    "5s",
 ];
 
 /// A stage.
@@ -91,6 +98,15 @@ impl Stage {
 
     /// A stage to taste.
     pub(crate) async fn with(options: Options, knobs: Knobs) -> Self {
+        let setup = Setup {
+            knobs,
+            ..Setup::default()
+        };
+        Self::with_setup(options, setup).await
+    }
+
+    /// The same with a Cloudflare that is set up to taste, too.
+    pub(crate) async fn with_setup(options: Options, setup: Setup) -> Self {
         let control_plane = ControlPlane::start(options).await.unwrap();
         let definition = "crds/ssoconnectors.cloudflare-sso.dev.yaml";
         let definition = std::fs::read_to_string(repository().join(definition)).unwrap();
@@ -98,7 +114,7 @@ impl Stage {
             control_plane.apply(&manifest).await.unwrap();
         }
         definition_is_settled(&control_plane).await;
-        let simulator = Simulator::start(knobs).await.unwrap();
+        let simulator = Simulator::start_with(setup).await.unwrap();
         let token = simulator.admin().add_ready_account(ACCOUNT, "good");
         let stage = Self {
             control_plane,

@@ -283,7 +283,7 @@ impl Scene<'_> {
         if !self.by_id {
             return Step::closer();
         }
-        if seen.at < world.now.before(world.timing.observation_limit) {
+        if seen.at < self.oldest_to_post_on() {
             return self.list(&seen.zone);
         }
         let placement = Placement {
@@ -300,6 +300,17 @@ impl Scene<'_> {
             &[Endpoint::CreateRecord],
             Course::Act(Box::new(record), act),
         )
+    }
+
+    /// How old a list may be that a POST rests on. One that was refused is not made again before another list.
+    fn oldest_to_post_on(&self) -> Moment {
+        let world = self.world;
+        let limit = world.now.before(world.timing.observation_limit);
+        let trouble = world.memory.publishing.trouble.as_ref();
+        let refused = trouble.filter(|trouble| trouble.failure.endpoint == Endpoint::CreateRecord);
+        let due = refused.and_then(|trouble| pace::next_try(world, trouble));
+        due.filter(|due| *due <= world.now)
+            .map_or(limit, |due| limit.max(due))
     }
 
     fn list(&self, zone: &ZoneId) -> Step {

@@ -355,6 +355,8 @@ fn a_record_that_is_there_already_by_cloudflares_word_is_looked_for_and_no_refus
     let plan = scene.pass(&cloudflare(&[]));
     assert_eq!(act(&plan), None, "not at once again");
     assert_eq!(reason(&plan), Some(Reason::AwaitingVerification));
+    assert!(rest(&plan) < seconds(2.0));
+    scene.now += 2.0;
     let plan = scene.pass(&cloudflare(&[record("theirs", CODE, "")]));
     assert_eq!(said(&plan).1, Reason::Published);
 }
