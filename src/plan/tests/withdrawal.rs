@@ -40,7 +40,7 @@ fn what_is_not_ours_stays() {
     ] {
         let mut scene = deleted().with(|scene| {
             scene.record.placement = before.clone();
-            scene.memory.publishing.unclear_since = Some(at(NOW - 60.0));
+            scene.memory.publishing.placed_since = Some(at(NOW - 60.0));
         });
         assert_eq!(
             scene.pass(&cloudflare(&records)),
@@ -55,7 +55,7 @@ fn a_record_that_may_have_been_created_is_waited_for() {
     let since = |second| {
         deleted().with(|scene| {
             scene.record.placement = placed(None);
-            scene.memory.publishing.unclear_since = Some(at(second));
+            scene.memory.publishing.placed_since = Some(at(second));
         })
     };
     let plan = since(NOW - 10.0).pass(&cloudflare(&[]));
