@@ -10,18 +10,12 @@ use simulator::{
     Failure, Fault, Knobs, Operation, Permission, TokenRequest, VerificationStatus, ZoneStatus,
 };
 
-use crate::hands_free::{DOMAIN, codes, dns_record, others_are_untouched, put_txt, with_zone};
+use crate::hands_free::{
+    DOMAIN, codes, dns_record, others_are_untouched, patient, put_txt, with_zone,
+};
 use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, condition, connector_id, quick_knobs};
 
 const OTHER_ACCOUNT: &str = "b1f5c0e2a3d44f6f8a7e6d5c4b3a2910";
-
-/// Cloudflare that does not find a record by itself, so that publishing can be looked at in peace.
-fn patient() -> Knobs {
-    Knobs {
-        poll_interval: Duration::from_hours(1),
-        ..quick_knobs()
-    }
-}
 
 fn hands_free(fields: Value) -> Value {
     let mut all = json!({ "dns": { "cloudflare": {} } });
@@ -204,7 +198,7 @@ async fn a_code_that_changes_is_replaced_and_a_record_that_goes_comes_back() {
         ..patient()
     };
     let (stage, zone) = with_zone(knobs).await;
-    let _operator = stage.operator(&[]).await;
+    let _operator = stage.operator(&["--restart-backoff", "1s"]).await;
     stage
         .connector("example", DOMAIN, hands_free(json!({})))
         .await;

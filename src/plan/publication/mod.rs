@@ -60,9 +60,6 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
     if let Some(placement) = created(world, record) {
         return Step::store(placed(record, Some(placement)));
     }
-    if let Some(step) = kept_waiting(world) {
-        return step;
-    }
     let scene = Scene {
         world,
         record,
@@ -70,10 +67,15 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
         code: &code,
         by_id,
     };
-    match scene.zone() {
+    let step = match scene.zone() {
         Ok(zone) => scene.in_zone(&zone),
         Err(step) => step,
+    };
+    // What is known to be published needs no token.
+    if matches!(step.said, Said::Now(Truth::True, _)) {
+        return step;
     }
+    kept_waiting(world).unwrap_or(step)
 }
 
 /// What makes a dead end of the publication, so that the object waits for a person.

@@ -294,6 +294,20 @@ fn without_a_zone_or_a_token_a_person_is_asked_and_may_publish_by_hand() {
 }
 
 #[test]
+fn what_is_known_to_be_published_needs_no_token() {
+    let mut scene = scene().with(|scene| scene.record.placement = placed(Some("r1")));
+    let known = cloudflare(&[record("r1", CODE, &comment())]);
+    assert_eq!(said(&scene.pass(&known)).1, Reason::Published);
+    scene.observed.publisher = Publisher::Unread;
+    scene.now += 20.0;
+    let plan = scene.plan();
+    assert_eq!(said(&plan).1, Reason::Published);
+    scene.now += 600.0;
+    let scene = scene.clone().seen(scene.now - 1.0, pending());
+    assert_eq!(scene.plan(), Plan::Look(Look::Publisher));
+}
+
+#[test]
 fn while_the_record_is_published_the_operator_is_at_work() {
     let plan = scene().pass(&cloudflare(&[record("theirs", CODE, "")]));
     let Outcome::Decided {
