@@ -29,11 +29,9 @@ const DOMAIN: &str = "example.com";
 const SPF: &str = "v=spf1 -all";
 /// What is scaled so that the story is told within a minute; that no name server outside is asked; and where the Lease is, as there
 /// is no Pod.
-const OPERATOR_FLAGS: [&str; 8] = [
+const OPERATOR_FLAGS: [&str; 6] = [
     "--poll-unverified",
     "1s",
-    "--deletion-delay",
-    "5s",
     "--dns-lookups",
     "off",
     "--lease-namespace",
