@@ -51,15 +51,16 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
     let Some(publication) = world.desired.publisher() else {
         return Step::idle(Said::Cleared);
     };
+    // Also if the domain is verified by now: whose record it is must be known when it goes.
+    if let Some(placement) = created(world, record) {
+        return Step::store(placed(record, Some(placement)));
+    }
     let Some(code) = connector
         .code()
         .filter(|_| !verification::is_verified(connector))
     else {
         return Step::idle(Said::Kept);
     };
-    if let Some(placement) = created(world, record) {
-        return Step::store(placed(record, Some(placement)));
-    }
     let scene = Scene {
         world,
         record,

@@ -108,6 +108,21 @@ fn the_id_is_stored_before_anything_else_is_looked_at() {
     ));
 }
 
+/// Otherwise nobody would know later whose record it is.
+#[test]
+fn the_id_is_stored_also_if_the_domain_was_verified_meanwhile() {
+    let mut scene = scene().seen(NOW - 0.4, verified(true)).with(|scene| {
+        scene.record.placement = placed(None);
+        scene
+            .memory
+            .publishing
+            .posted(&zone(), "r1".parse().ok(), at(NOW - 0.5));
+    });
+    let plan = scene.pass(&Cloudflare::shows(&verified(true)));
+    assert_eq!(act(&plan), None);
+    assert_eq!(scene.record.placement, placed(Some("r1")));
+}
+
 #[test]
 fn our_record_is_known_by_its_id_whatever_else_changes() {
     for comment in [comment(), String::new(), "of a person".to_owned()] {

@@ -106,6 +106,59 @@ fn without_a_token_the_object_stays_and_says_how_it_can_go() {
 }
 
 #[test]
+fn what_keeps_a_record_from_being_removed_is_told_when_it_has_lasted() {
+    let failed = |class, endpoint, times| {
+        let mut scene = deleted();
+        let edition = scene.desired.edition();
+        for _ in 0..times {
+            let publishing = &mut scene.memory.publishing;
+            publishing.failed(failure(class, endpoint), edition.clone(), at(NOW - 0.1));
+        }
+        scene.plan()
+    };
+    for (class, endpoint, times, expected, told) in [
+        (
+            Class::Unavailable,
+            Endpoint::ListRecords,
+            1,
+            Reason::Deleting,
+            false,
+        ),
+        (
+            Class::Unavailable,
+            Endpoint::ListRecords,
+            3,
+            Reason::Deleting,
+            true,
+        ),
+        (
+            Class::Rejected,
+            Endpoint::ListRecords,
+            1,
+            Reason::Rejected,
+            true,
+        ),
+        (
+            Class::Rejected,
+            Endpoint::DeleteRecord,
+            1,
+            Reason::Rejected,
+            true,
+        ),
+    ] {
+        let plan = failed(class, endpoint, times);
+        assert_eq!(reason(&plan), Some(expected));
+        let said = message(&plan);
+        assert!(said.contains("Retain"), "{said}");
+        let cause = failure(class, endpoint).message;
+        assert_eq!(said.contains(&cause), told, "{said}");
+    }
+    // That it could not be created is no obstacle.
+    let plan = failed(Class::Rejected, Endpoint::CreateRecord, 1);
+    assert_eq!(plan, Plan::Look(Look::Records(zone())));
+}
+
+#[test]
 fn a_zone_that_has_gone_took_the_record_along() {
     let gone = Failure {
         codes: vec![7003, 7000],
