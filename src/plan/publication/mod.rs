@@ -70,7 +70,7 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
     };
     let step = match scene.zone() {
         Ok(zone) => scene.in_zone(&zone),
-        Err(step) => step,
+        Err(step) => *step,
     };
     // What is known to be published needs no token.
     if matches!(step.said, Said::Now(Truth::True, _)) {
@@ -156,7 +156,7 @@ struct Scene<'a> {
 impl Scene<'_> {
     /// The zone to look at: the one in which a record of ours is or may be, wherever the spec wants it by now, or else the one
     /// to publish in.
-    fn zone(&self) -> Result<ZoneId, Step> {
+    fn zone(&self) -> Result<ZoneId, Box<Step>> {
         let world = self.world;
         if let Some(placement) = &self.record.placement {
             return Ok(placement.zone.clone());
@@ -166,15 +166,15 @@ impl Scene<'_> {
         let search =
             search.filter(|search| search.named == self.publication.zone && search.at >= oldest);
         match search {
-            None => Err(self.call(
+            None => Err(Box::new(self.call(
                 &[Endpoint::ListZones, Endpoint::GetZone],
                 Course::Look(Look::Zone),
-            )),
+            ))),
             Some(search) => search.result.clone().map_err(|why| {
                 let domain = &world.desired.domain;
                 let message = messages::dns::no_zone(domain, self.publication, why);
                 let said = no(Finding::new(Reason::ZoneNotFound, message));
-                Step::rest(search.at + world.timing.poll_settled, said)
+                Box::new(Step::rest(search.at + world.timing.poll_settled, said))
             }),
         }
     }

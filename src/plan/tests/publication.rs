@@ -32,6 +32,10 @@ fn of_another_account() -> TxtRecord {
     record("other", "cloudflare_dashboard_sso=another", "")
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands where there may be none"
+)]
 pub(super) fn placed(record: Option<&str>) -> Option<Placement> {
     Some(Placement {
         zone: zone(),

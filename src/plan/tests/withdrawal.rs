@@ -67,7 +67,8 @@ fn a_record_that_may_have_been_created_is_waited_for() {
 
 #[test]
 fn it_stays_under_every_other_way_out() {
-    let ways: [(&str, fn(&mut Scene)); 4] = [
+    type Change = fn(&mut Scene);
+    let ways: [(&str, Change); 4] = [
         ("Retain", |scene| {
             scene.desired.deletion_policy = DeletionPolicy::Retain;
         }),
