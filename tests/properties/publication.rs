@@ -22,6 +22,8 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
 
+use crate::random_worlds::fixed;
+
 const DOMAIN: &str = "example.com";
 const ZONE: &str = "372e67954025e0ba6aaa6d586b9e0b59";
 const CONNECTOR: &str = "023e105f4ecef8ad9ca31a8372d0c353";
@@ -459,7 +461,7 @@ fn event() -> impl Strategy<Value = Event> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(fixed(400, 5))]
 
     #[test]
     fn in_the_end_the_right_record_stands_and_then_nothing_of_ours(
