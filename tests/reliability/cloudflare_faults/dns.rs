@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use simulator::{Call, Fault, FaultHandle, Knobs, Operation, Repeat};
+use simulator::{Call, Failure, Fault, FaultHandle, Knobs, Operation, Repeat, When};
 
 use super::classes::{FaultClass, Repetition};
 use super::published::{Found, Phase, Subject};
@@ -118,7 +118,7 @@ impl Course<'_> {
     async fn pass(&self, phase: Phase, struck: Option<Operation>) -> Result<(), String> {
         let subject = &self.subject;
         let before = self.changes(0).last().map_or(0, |call| call.sequence);
-        let fault = struck.map(|operation| (operation, self.arrange(operation)));
+        let fault = struck.map(|operation| (operation, self.arrange(phase, operation)));
         subject.enter(phase).await;
         let mut strikes = None;
         if let Some((operation, fault)) = fault {
@@ -136,7 +136,15 @@ impl Course<'_> {
     }
 
     /// Puts the fault in place, before the phase begins.
-    fn arrange(&self, operation: Operation) -> FaultHandle {
+    fn arrange(&self, phase: Phase, operation: Operation) -> FaultHandle {
+        let admin = self.stage.simulator.admin();
+        if loses_a_deletion(phase, operation) {
+            let lost = Failure::Reset {
+                when: When::BeforeCommit,
+            };
+            let lost = Fault::new(lost).on(Operation::DeleteRecord);
+            admin.push_fault(lost.on_domain(&self.subject.domain));
+        }
         let repeat = match self.repetition {
             Repetition::Single => Repeat::Times(1),
             Repetition::Lasting => Repeat::Forever,
@@ -145,7 +153,7 @@ impl Course<'_> {
             .on(operation)
             .on_domain(&self.subject.domain)
             .repeat(repeat);
-        self.stage.simulator.admin().push_fault(fault)
+        admin.push_fault(fault)
     }
 
     /// While DNS fails, the connector gets what it is to get; and whoever looks is told that with Cloudflare's connectors all
@@ -206,6 +214,7 @@ impl Course<'_> {
             Some((suffering, struck)) if suffering == operation => struck,
             _ => 0,
         };
+        let loses = strikes.is_some_and(|(suffering, _)| loses_a_deletion(phase, suffering));
         let stays = strikes.is_some_and(|(operation, _)| self.is_left(phase, operation));
         for operation in [
             Operation::Create,
@@ -221,12 +230,17 @@ impl Course<'_> {
             let vain = these.count() - done;
             let is_spared = stays && operation == Operation::DeleteRecord;
             let expected = if is_spared { 0 } else { phase.takes(operation) };
-            let is_right = match (self.class.takes_effect(), self.class.takes_effect_late()) {
-                (false, _) => vain == struck(operation),
-                (true, false) => vain == 0,
-                // Sent again before the first one has taken effect.
-                (true, true) => vain <= struck(operation) + 1,
+            let lost = usize::from(loses && operation == Operation::DeleteRecord);
+            let least = match self.class.takes_effect() {
+                true => lost,
+                false => lost + struck(operation),
             };
+            // Perhaps sent again before the first one has taken effect.
+            let most = match self.class.takes_effect_late() {
+                true => lost + struck(operation) + 1,
+                false => least,
+            };
+            let is_right = (least..=most).contains(&vain);
             if done != expected || !is_right {
                 let shown: Vec<&Call> = calls.as_slice().iter().collect();
                 return Err(format!(
@@ -254,4 +268,9 @@ impl Course<'_> {
             _ => false,
         }
     }
+}
+
+/// What was seen just now is not listed again to delete the record, but for a deletion of which nobody knows what came of it.
+fn loses_a_deletion(phase: Phase, suffering: Operation) -> bool {
+    phase == Phase::Withdraw && suffering == Operation::ListRecords
 }
