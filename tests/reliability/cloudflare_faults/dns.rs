@@ -9,7 +9,7 @@ use simulator::{Call, Failure, Fault, FaultHandle, Knobs, Operation, Repeat, Whe
 
 use super::classes::{FaultClass, Repetition};
 use super::published::{Found, Phase, Subject};
-use super::{AT_ONCE, FLAGS, PATIENCE, chosen, until_struck};
+use super::{AT_ONCE, FLAGS, chosen, until_struck};
 use crate::PATIENT_LEASE;
 use crate::stage::Stage;
 use crate::tally;
@@ -120,17 +120,21 @@ impl Course<'_> {
         let before = self.changes(0).last().map_or(0, |call| call.sequence);
         let fault = struck.map(|operation| (operation, self.arrange(phase, operation)));
         subject.enter(phase).await;
+        let ended = async || {
+            let ended = subject.until_ended(phase).await;
+            ended.map_err(|timeout| timeout.to_string())
+        };
         let mut strikes = None;
         if let Some((operation, fault)) = fault {
-            until_struck(&fault).await?;
+            until_struck(&fault, 1).await?;
             subject.ask_for_more(phase).await;
             self.goes_on(phase, &fault).await?;
             fault.release();
-            self.ended(phase).await?;
+            ended().await?;
             strikes = Some((operation, fault.struck() as usize));
             fault.remove();
         } else {
-            self.ended(phase).await?;
+            ended().await?;
         }
         self.expect(phase, strikes, before)
     }
@@ -164,31 +168,12 @@ impl Course<'_> {
             Repetition::Single => 1,
             Repetition::Lasting => LASTS,
         };
-        let going_on = harness::until("the connector to go on", PATIENCE, async || {
-            let struck = fault.struck();
-            let object = subject.object().await;
-            let is_enough = struck >= enough || subject.is_ended(phase, object.as_ref());
-            let (is_served, is_well) = (subject.is_served(phase), subject.is_well(object.as_ref()));
-            if is_enough && is_served && is_well {
-                Ok(())
-            } else {
-                Err(format!("{struck} struck, served: {is_served}, {object:#?}"))
-            }
-        });
-        going_on.await.map_err(|timeout| timeout.to_string())
-    }
-
-    async fn ended(&self, phase: Phase) -> Result<(), String> {
-        let subject = &self.subject;
-        let ended = harness::until("the end of the phase", PATIENCE, async || {
-            let object = subject.object().await;
-            if subject.is_ended(phase, object.as_ref()) {
-                Ok(())
-            } else {
-                Err(format!("{object:#?}"))
-            }
-        });
-        ended.await.map_err(|timeout| timeout.to_string())
+        tokio::select! {
+            struck = until_struck(fault, enough) => struck?,
+            ended = subject.until_ended(phase) => ended.map_err(|timeout| timeout.to_string())?,
+        }
+        let served = subject.until_served(phase).await;
+        served.map_err(|timeout| timeout.to_string())
     }
 
     /// The calls for this object since then that could change something.
