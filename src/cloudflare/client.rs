@@ -13,7 +13,7 @@ use super::dns_record::{NewTxtRecord, TxtRecord};
 use super::envelope::Envelope;
 use super::exchange::{Content, Request, exchange};
 use super::failure::{Endpoint, Failure};
-use super::listing::{Collector, Item, Listing, Next};
+use super::listing::{Collector, Completeness, Item, Listing, Next};
 use super::token::ApiToken;
 use super::verdict::judge;
 use super::zone::Zone;
@@ -219,20 +219,26 @@ impl Client {
         Ok(self.call(request).await?.map(|_| ()))
     }
 
-    /// The zones of exactly this name that the token may see.
+    /// The zones of exactly this name that the token may see: all of them, as a record that goes into the zone above one that
+    /// was not listed is seen by nobody.
     ///
     /// # Errors
     ///
-    /// [`Class::Unauthorized`](super::Class::Unauthorized) may be said for a name that is in none of the token's zones, and any
-    /// other failure.
+    /// [`Class::Unauthorized`](super::Class::Unauthorized) may be said for a name that is in none of the token's zones,
+    /// [`Class::Unavailable`](super::Class::Unavailable) for a list that may lack something, and any other failure.
     pub async fn list_zones(
         &self,
         token: &ApiToken,
         name: &str,
-    ) -> Result<Answer<Listing<Zone>>, Failure> {
+    ) -> Result<Answer<Vec<Zone>>, Failure> {
+        let endpoint = Endpoint::ListZones;
         let url = format!("{}/zones", self.base_url);
         let query = format!("name={name}&per_page=50");
-        self.list(Endpoint::ListZones, token, &url, &query).await
+        let answer: Answer<Listing<Zone>> = self.list(endpoint, token, &url, &query).await?;
+        match answer.value.complete {
+            Completeness::Complete => Ok(answer.map(|listing| listing.items)),
+            Completeness::Incomplete(why) => Err(Failure::incomplete(endpoint, why)),
+        }
     }
 
     /// The zone with this ID.

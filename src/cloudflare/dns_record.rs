@@ -118,25 +118,45 @@ impl Item for TxtRecord {
     }
 }
 
-/// What quoted strings say together. What is not quoted says itself.
+/// What quoted strings say together, as a zone file spells them. What is not quoted says itself.
 fn unquoted(content: &str) -> String {
     let content = content.trim();
     if !content.starts_with('"') {
         return content.to_owned();
     }
-    let mut text = String::new();
-    let mut characters = content.chars();
+    let mut text = Vec::new();
     let mut quoted = false;
-    while let Some(character) = characters.next() {
-        match character {
-            '"' => quoted = !quoted,
-            '\\' if quoted => text.extend(characters.next()),
-            _ if quoted => text.push(character),
+    let mut rest = content.as_bytes();
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => {
+                let (byte, after) = escaped(rest);
+                text.extend(byte);
+                rest = after;
+            }
+            byte if quoted => text.push(*byte),
             // The space between two strings.
             _ => {}
         }
     }
-    text
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// What is meant after a backslash, three digits of a byte or the next byte itself, and what comes after it.
+fn escaped(rest: &[u8]) -> (Option<u8>, &[u8]) {
+    if let Some((digits, after)) = rest.split_at_checked(3)
+        && digits.iter().all(u8::is_ascii_digit)
+        && let Ok(digits) = std::str::from_utf8(digits)
+        && let Ok(byte) = digits.parse()
+    {
+        return (Some(byte), after);
+    }
+    match rest {
+        [byte, after @ ..] => (Some(*byte), after),
+        [] => (None, rest),
+    }
 }
 
 #[cfg(test)]
@@ -162,6 +182,7 @@ mod tests {
             "\"cloudflare_dashboard_\" \"sso=023e\"".to_owned(),
             "\"cloudflare_dashboard_\"\"sso=023e\"".to_owned(),
             "\"cloudflare\\_dashboard_sso=023e\"".to_owned(),
+            "\"cloudflare_dashboard_sso\\061023e\"".to_owned(),
         ] {
             assert!(record(&same).says(&code), "{same}");
         }
@@ -172,6 +193,8 @@ mod tests {
             "\"cloudflare_dashboard_sso=023E\"",
             "v=spf1 -all",
             "\"cloudflare_dashboard_sso=023e \"",
+            "\"cloudflare_dashboard_sso=023\\0e\"",
+            "\"cloudflare_dashboard_sso=023\\999\"",
         ] {
             let says = record(other).says(&code);
             assert_eq!(says, other.trim_matches('"') == CODE, "{other}");

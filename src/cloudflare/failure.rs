@@ -168,6 +168,12 @@ impl Failure {
         }
     }
 
+    /// A list that may lack what it was asked for.
+    pub(super) fn incomplete(endpoint: Endpoint, why: &str) -> Self {
+        let message = format!("Cloudflare gave no usable answer: {why}");
+        Self::without_answer(Class::Unavailable, endpoint, message)
+    }
+
     /// An answer that does not say what this endpoint's answers say.
     pub(super) fn unusable(endpoint: Endpoint, status: u16, why: &str) -> Self {
         Self {

@@ -135,10 +135,7 @@ impl Pass<'_> {
                     refusal = Some(failure);
                     continue;
                 }
-                other => {
-                    self.published_call(Endpoint::ListZones, started, other)?
-                        .items
-                }
+                other => self.published_call(Endpoint::ListZones, started, other)?,
             };
             match choose(&zones, name, &self.desired.account) {
                 Err(NoZone::NotFound) => {}

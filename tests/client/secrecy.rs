@@ -8,7 +8,8 @@ use simulator::Knobs;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cases::cases;
-use crate::setting::{ENDPOINTS, Setting};
+use crate::dns::{self, Scene};
+use crate::setting::ENDPOINTS;
 
 /// Everything that was logged on the thread that made it.
 #[derive(Clone)]
@@ -55,7 +56,8 @@ async fn no_fault_brings_the_token_to_light() {
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
 
-    let setting = Setting::new(Knobs::default()).await;
+    let scene = Scene::new(Knobs::default()).await;
+    let setting = &scene.setting;
     let echo = format!("Invalid token {0} in \"Bearer {0}\"", setting.token_text);
     let echoes = [400, 403, 404, 429, 500].map(|status| {
         (
@@ -68,11 +70,14 @@ async fn no_fault_brings_the_token_to_light() {
         .map(|case| (case.name, case.injected))
         .chain(echoes);
     for (name, injected) in faults {
-        for endpoint in ENDPOINTS {
-            let failure = setting
-                .suffer(endpoint, injected.clone())
-                .await
-                .unwrap_err();
+        for endpoint in ENDPOINTS.into_iter().chain(dns::ENDPOINTS) {
+            let injected = injected.clone();
+            let outcome = if ENDPOINTS.contains(&endpoint) {
+                setting.suffer(endpoint, injected).await
+            } else {
+                scene.suffer(endpoint, injected).await
+            };
+            let failure = outcome.unwrap_err();
             let shown = format!("{failure} {failure:?} {failure:#?}");
             let logged = log.take();
             assert!(logged.contains("called Cloudflare"), "{name}: {logged}");

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 pub(crate) const ACCOUNT: &str = "023e105f4ecef8ad9ca31a8372d0c353";
 pub(crate) const OTHER_ACCOUNT: &str = "b1f5c0e2a3d44f6f8a7e6d5c4b3a2910";
 
+/// The endpoints for connectors.
 pub(crate) const ENDPOINTS: [Endpoint; 6] = [
     Endpoint::List,
     Endpoint::Create,
@@ -25,7 +26,7 @@ pub(crate) const ENDPOINTS: [Endpoint; 6] = [
 ];
 
 /// No test comes near it unless it is about it.
-const PATIENT: Duration = Duration::from_mins(1);
+pub(crate) const PATIENT: Duration = Duration::from_mins(1);
 
 pub(crate) struct Setting {
     pub(crate) simulator: Simulator,
@@ -121,7 +122,7 @@ impl Setting {
             .map(drop)
     }
 
-    /// Calls any endpoint; of a success only that it was one.
+    /// Calls any of [`ENDPOINTS`]; of a success only that it was one.
     pub(crate) async fn call(&self, endpoint: Endpoint, id: &ConnectorId) -> Result<(), Failure> {
         match endpoint {
             Endpoint::List => self.list().await.map(drop),
@@ -130,6 +131,7 @@ impl Setting {
             Endpoint::Update => self.update(id, fedramp()).await.map(drop),
             Endpoint::Delete => self.delete(id).await,
             Endpoint::BeginVerification => self.begin(id).await,
+            of_dns => unreachable!("{of_dns} is called in `dns`"),
         }
     }
 }
@@ -178,5 +180,10 @@ pub(crate) const fn operation(endpoint: Endpoint) -> Operation {
         Endpoint::Update => Operation::Update,
         Endpoint::Delete => Operation::Delete,
         Endpoint::BeginVerification => Operation::BeginVerification,
+        Endpoint::ListZones => Operation::ListZones,
+        Endpoint::GetZone => Operation::GetZone,
+        Endpoint::ListRecords => Operation::ListRecords,
+        Endpoint::CreateRecord => Operation::CreateRecord,
+        Endpoint::DeleteRecord => Operation::DeleteRecord,
     }
 }

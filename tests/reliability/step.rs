@@ -57,16 +57,23 @@ impl Step {
 
     /// What a call to Cloudflare is for.
     pub(crate) fn to_cloudflare(call: &Call) -> Option<Self> {
-        let below = call.path.split("/sso_connectors").nth(1)?;
-        let below = below.trim_start_matches('/');
-        let is_of_one = !below.is_empty() && !below.starts_with('?');
-        let operation = match (&call.method, is_of_one) {
-            (&Method::GET, false) => Operation::List,
-            (&Method::GET, true) => Operation::Get,
-            (&Method::POST, false) => Operation::Create,
-            (&Method::POST, true) => Operation::BeginVerification,
-            (&Method::PATCH, _) => Operation::Update,
-            (&Method::DELETE, _) => Operation::Delete,
+        let path = call.path.split('?').next().unwrap_or_default();
+        let below = path.strip_prefix("/client/v4/")?;
+        let segments: Vec<&str> = below.split('/').collect();
+        let operation = match (&call.method, &segments[..]) {
+            (&Method::GET, ["accounts", _, "sso_connectors"]) => Operation::List,
+            (&Method::POST, ["accounts", _, "sso_connectors"]) => Operation::Create,
+            (&Method::GET, ["accounts", _, "sso_connectors", _]) => Operation::Get,
+            (&Method::PATCH, ["accounts", _, "sso_connectors", _]) => Operation::Update,
+            (&Method::DELETE, ["accounts", _, "sso_connectors", _]) => Operation::Delete,
+            (&Method::POST, ["accounts", _, "sso_connectors", _, "begin_verification"]) => {
+                Operation::BeginVerification
+            }
+            (&Method::GET, ["zones"]) => Operation::ListZones,
+            (&Method::GET, ["zones", _]) => Operation::GetZone,
+            (&Method::GET, ["zones", _, "dns_records"]) => Operation::ListRecords,
+            (&Method::POST, ["zones", _, "dns_records"]) => Operation::CreateRecord,
+            (&Method::DELETE, ["zones", _, "dns_records", _]) => Operation::DeleteRecord,
             _ => Operation::Unrouted,
         };
         Some(Self::Cloudflare(operation))

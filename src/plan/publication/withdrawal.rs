@@ -64,7 +64,7 @@ fn remove(world: &World<'_>, placement: &Placement) -> Plan {
         return Plan::Look(Look::Records(placement.zone.clone()));
     };
     let record = super::placed(world.record, Some(placement.clone()));
-    match own(world, &record, seen) {
+    match own(world, &record, seen, |_| true) {
         Some(own) if own.says_a_code() => {
             if !world.observed.object_confirmed {
                 return Plan::Look(Look::Object);
@@ -77,7 +77,7 @@ fn remove(world: &World<'_>, placement: &Placement) -> Plan {
         }
         // Somebody has made another record of it: it is theirs.
         Some(_) => Plan::Release,
-        None => match unproved_until(world, placement, seen) {
+        None => match unproved_until(world, seen) {
             Some(due) if due > world.now => resting(world, due),
             Some(_) => Plan::Look(Look::Records(placement.zone.clone())),
             None => Plan::Release,

@@ -40,7 +40,7 @@ fn what_is_not_ours_stays() {
     ] {
         let mut scene = deleted().with(|scene| {
             scene.record.placement = before.clone();
-            scene.memory.publishing.unclear_since = Some(at(NOW - 60.0));
+            scene.memory.publishing.placed_since = Some(at(NOW - 60.0));
         });
         assert_eq!(
             scene.pass(&cloudflare(&records)),
@@ -55,7 +55,7 @@ fn a_record_that_may_have_been_created_is_waited_for() {
     let since = |second| {
         deleted().with(|scene| {
             scene.record.placement = placed(None);
-            scene.memory.publishing.unclear_since = Some(at(second));
+            scene.memory.publishing.placed_since = Some(at(second));
         })
     };
     let plan = since(NOW - 10.0).pass(&cloudflare(&[]));
@@ -67,7 +67,8 @@ fn a_record_that_may_have_been_created_is_waited_for() {
 
 #[test]
 fn it_stays_under_every_other_way_out() {
-    let ways: [(&str, fn(&mut Scene)); 4] = [
+    type Change = fn(&mut Scene);
+    let ways: [(&str, Change); 4] = [
         ("Retain", |scene| {
             scene.desired.deletion_policy = DeletionPolicy::Retain;
         }),

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use cloudflare_sso_operator::cloudflare::{
-    Answer, Class, Completeness, Connector, Endpoint, Failure, Listing, TxtRecord, VerificationCode,
+    Answer, Class, Completeness, Connector, Endpoint, Failure, TxtRecord, VerificationCode,
 };
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
 use crate::server::{CONNECTOR, TOKEN, Understood, ask};
-use crate::text::{assert_is_publishable, assert_is_sentence, check_verification};
+use crate::text::{assert_is_publishable, assert_is_sentence, check_verification, spelled};
 
 const ENDPOINTS: [Endpoint; 11] = [
     Endpoint::List,
@@ -61,7 +61,7 @@ pub(crate) fn check_envelope(input: &[u8]) {
     let said = serde_json::from_slice::<Value>(body).ok();
     let success = said.as_ref().and_then(|said| said["success"].as_bool());
     match outcome {
-        // A second page was asked for, and nothing came.
+        // A second page was asked for, and nothing came; or what came of zones may not be all.
         Err(failure) if failure.status.is_none() => assert!(LISTED.contains(&endpoint)),
         Err(failure) => {
             assert_eq!(failure.status, Some(status));
@@ -87,29 +87,43 @@ pub(crate) fn check_listing(input: &[u8]) {
         .iter()
         .map(|page| response(200, "", page.as_bytes()))
         .collect();
-    let outcome = ask(Endpoint::List, &answers);
-    assert_is_sound(Endpoint::List, &outcome);
-    if let Ok(Answer {
-        value: Understood::Listing(listing),
-        ..
-    }) = outcome
-        && listing.complete == Completeness::Complete
-    {
-        assert_lacks_nothing(&listing, &pages);
+    for endpoint in LISTED {
+        let outcome = ask(endpoint, &answers);
+        assert_is_sound(endpoint, &outcome);
+        match outcome.map(|answer| answer.value) {
+            Ok(Understood::Listing(listing)) => {
+                if listing.complete == Completeness::Complete {
+                    let ids = listing.items.iter().map(|shown| shown.id.to_string());
+                    assert_lacks_nothing(endpoint, &ids.collect(), &pages);
+                }
+            }
+            // Whatever may lack a zone is no answer.
+            Ok(Understood::Zones(zones)) => {
+                let ids = zones.iter().map(|zone| zone.id.to_string());
+                assert_lacks_nothing(endpoint, &ids.collect(), &pages);
+            }
+            Ok(Understood::Records(listing)) => {
+                let say_so = |record| assert_says_what_it_is(record, &pages);
+                listing.items.iter().for_each(say_so);
+                if listing.complete == Completeness::Complete {
+                    let ids = listing.items.iter().map(|record| record.id.to_string());
+                    assert_lacks_nothing(endpoint, &ids.collect(), &pages);
+                }
+            }
+            Ok(_) | Err(_) => {}
+        }
     }
 }
 
 /// A list that may permit a creation. What was read are the first of the pages, up to the last one that brought something
 /// new; none of them says, or lets one suspect, that there is something that the list lacks.
-fn assert_lacks_nothing(listing: &Listing, pages: &[&str]) {
-    let listed = listing.items.iter().map(|shown| shown.id.as_str());
-    let listed: HashSet<&str> = listed.collect();
+fn assert_lacks_nothing(endpoint: Endpoint, listed: &HashSet<String>, pages: &[&str]) {
     let mut read = HashSet::new();
     for (page, number) in pages.iter().zip(1..=MOST_PAGES) {
         let page: Value = serde_json::from_str(page).unwrap();
         for item in page["result"].as_array().expect("a list") {
             read.insert(item["id"].as_str().expect("an ID").to_owned());
-            assert_ne!(item["email_domain"].as_str().unwrap_or_default(), "");
+            assert_is_whole(endpoint, item);
         }
         let said = |name: &str| match &page["result_info"][name] {
             Value::Null => None,
@@ -126,8 +140,42 @@ fn assert_lacks_nothing(listing: &Listing, pages: &[&str]) {
             break;
         }
     }
-    assert!(read.iter().all(|id| listed.contains(id.as_str())));
+    assert!(read.iter().all(|id| listed.contains(id)));
     assert_eq!(read.len(), listed.len(), "listed what was not read");
+}
+
+/// An entry of a list says what a decision needs.
+fn assert_is_whole(endpoint: Endpoint, item: &Value) {
+    let text = |field: &str| item[field].as_str().unwrap_or_default();
+    match endpoint {
+        Endpoint::List => assert_ne!(text("email_domain"), ""),
+        Endpoint::ListZones => assert!(item["name"].is_string(), "{item}"),
+        _ => {
+            let has_text = item["content"].is_string();
+            let is_txt = ["", "TXT"].contains(&text("type")) || text("type").contains(TOKEN);
+            assert!(has_text && is_txt && !text("name").is_empty(), "{item}");
+        }
+    }
+}
+
+/// A record says what its content spells.
+fn assert_says_what_it_is(record: &TxtRecord, pages: &[&str]) {
+    let Some(text) = &record.text else {
+        return;
+    };
+    let pages = pages
+        .iter()
+        .filter_map(|page| serde_json::from_str(page).ok());
+    let spells = pages.flat_map(|page: Value| {
+        let items = page["result"].as_array().cloned().unwrap_or_default();
+        let its = items
+            .into_iter()
+            .filter(|item| item["id"] == record.id.to_string());
+        its.filter_map(|item| item["content"].as_str().map(spelled))
+            .collect::<Vec<_>>()
+    });
+    let spelled: Vec<_> = spells.collect();
+    assert!(spelled.contains(text), "{record:?} of {spelled:?}");
 }
 
 pub(crate) fn check_headers(input: &[u8]) {
@@ -186,7 +234,12 @@ fn assert_is_sound(endpoint: Endpoint, outcome: &Outcome) {
                     let ids: HashSet<_> = zones.iter().map(|zone| &zone.id).collect();
                     assert_eq!(ids.len(), zones.len(), "listed twice");
                 }
-                Understood::Records(records) => records.iter().for_each(assert_is_record),
+                Understood::Records(listing) => {
+                    let ids: HashSet<_> = listing.items.iter().map(|record| &record.id).collect();
+                    assert_eq!(ids.len(), listing.items.len(), "listed twice");
+                    listing.items.iter().for_each(assert_is_record);
+                }
+                Understood::Record(record) => record.iter().for_each(assert_is_record),
                 Understood::Done => {}
             }
         }
@@ -211,11 +264,11 @@ fn assert_is_failure(endpoint: Endpoint, failure: &Failure) {
         "{failure:?}"
     );
     if failure.class == Class::Gone {
-        let names_none = [Endpoint::List, Endpoint::Create, Endpoint::ListZones];
-        let names_one = !names_none.contains(&endpoint);
+        let no_subject = [Endpoint::List, Endpoint::Create, Endpoint::ListZones];
+        let has_subject = !no_subject.contains(&endpoint);
         let not_routed = failure.codes.iter().any(|code| [7000, 7003].contains(code));
         assert!(
-            names_one && failure.status == Some(404) && !not_routed,
+            has_subject && failure.status == Some(404) && !not_routed,
             "{failure:?}"
         );
     }

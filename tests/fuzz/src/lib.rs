@@ -19,7 +19,7 @@ pub enum Target {
     Answer,
     /// The body of an answer. The first byte chooses the endpoint, the second one the HTTP status.
     Envelope,
-    /// The pages of a list, each but the last followed by a line `---`.
+    /// The pages of a list, of whatever is listed, each but the last followed by a line `---`.
     Listing,
     /// The values of `Date` and `Retry-After`, on a line each.
     Headers,
@@ -29,6 +29,8 @@ pub enum Target {
     Name,
     /// The base URL of the API.
     BaseUrl,
+    /// The address of a name server.
+    NameServer,
     /// A verification code, or the word for where a verification stands.
     Verification,
     /// A secret on the first line, and a text that may quote it.
@@ -41,7 +43,7 @@ pub enum Target {
 
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Answer,
         Self::Envelope,
         Self::Listing,
@@ -49,6 +51,7 @@ impl Target {
         Self::Token,
         Self::Name,
         Self::BaseUrl,
+        Self::NameServer,
         Self::Verification,
         Self::ForeignText,
         Self::Object,
@@ -66,6 +69,7 @@ impl Target {
             Self::Token => "token",
             Self::Name => "name",
             Self::BaseUrl => "base_url",
+            Self::NameServer => "name_server",
             Self::Verification => "verification",
             Self::ForeignText => "foreign_text",
             Self::Object => "object",
@@ -83,6 +87,7 @@ impl Target {
             Self::Token
             | Self::Name
             | Self::BaseUrl
+            | Self::NameServer
             | Self::Verification
             | Self::ForeignText
             | Self::Object => false,
@@ -102,6 +107,7 @@ impl Target {
             Self::Token => name::check_token(bytes),
             Self::Name => name::check_names(&String::from_utf8_lossy(bytes)),
             Self::BaseUrl => name::check_base_url(&String::from_utf8_lossy(bytes)),
+            Self::NameServer => name::check_name_server(&String::from_utf8_lossy(bytes)),
             Self::Verification => text::check_verification(&String::from_utf8_lossy(bytes)),
             Self::ForeignText => text::check_foreign_text(&String::from_utf8_lossy(bytes)),
             Self::Object => object::check(&String::from_utf8_lossy(bytes)),

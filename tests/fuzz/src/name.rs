@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 use cloudflare_sso_operator::cloudflare::{ApiToken, BaseUrl, FingerprintKey};
 use cloudflare_sso_operator::default_token::Grant;
-use cloudflare_sso_operator::identity::{AccountId, ConnectorId, EmailDomain, NamespaceName};
+use cloudflare_sso_operator::dns::NameServer;
+use cloudflare_sso_operator::identity::{
+    AccountId, ConnectorId, EmailDomain, NamespaceName, RecordId, ZoneId,
+};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
@@ -42,7 +45,9 @@ pub(crate) fn check_names(text: &str) {
         assert!(text.len() == 32 && text.bytes().all(digits), "{text:?}");
         assert_is_one_segment(text);
     }
-    if parses_as_printed::<ConnectorId>(text) {
+    let is_id = parses_as_printed::<ConnectorId>(text);
+    let is_zone = parses_as_printed::<ZoneId>(text);
+    if is_id || is_zone || parses_as_printed::<RecordId>(text) {
         assert!((1..=64).contains(&text.len()), "{text:?}");
         assert_is_one_segment(text);
     }
@@ -90,6 +95,20 @@ pub(crate) fn check_base_url(text: &str) {
     let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
     let is_protected = url.scheme() == "https" || (url.scheme() == "http" && is_here);
     assert!(is_protected && !host.is_empty(), "{url}");
+}
+
+pub(crate) fn check_name_server(text: &str) {
+    let Ok(server) = text.parse::<NameServer>() else {
+        return;
+    };
+    let address = server.address();
+    assert!(address.port() != 0 && !address.ip().is_unspecified());
+    assert_eq!(address.to_string().parse(), Ok(server), "as it prints");
+    let bare = text.trim_matches(['[', ']']);
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => assert_eq!((address.ip(), address.port()), (ip, 53), "{text:?}"),
+        Err(_) => assert_eq!(text.parse(), Ok(address), "{text:?}"),
+    }
 }
 
 /// Whether it parses; then it prints as the very text, which parses to the same again.

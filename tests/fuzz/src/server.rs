@@ -38,7 +38,8 @@ pub(crate) enum Understood {
     Listing(Listing),
     Connector(Option<Connector>),
     Zones(Vec<Zone>),
-    Records(Vec<TxtRecord>),
+    Records(Listing<TxtRecord>),
+    Record(Option<TxtRecord>),
     Done,
 }
 
@@ -151,7 +152,7 @@ impl Server {
         match endpoint {
             Endpoint::ListZones => {
                 let answer = client.list_zones(token, domain.as_str()).await?;
-                Ok(answer.map(|listing| Understood::Zones(listing.items)))
+                Ok(answer.map(Understood::Zones))
             }
             Endpoint::GetZone => {
                 let answer = client.get_zone(token, &zone).await?;
@@ -159,14 +160,14 @@ impl Server {
             }
             Endpoint::ListRecords => {
                 let answer = client.list_txt_records(token, &zone, &domain).await?;
-                Ok(answer.map(|listing| Understood::Records(listing.items)))
+                Ok(answer.map(Understood::Records))
             }
             Endpoint::CreateRecord => {
                 let code = VerificationCode::parse("cloudflare_dashboard_sso=1").unwrap();
                 let ttl = TimeToLive::AUTOMATIC;
                 let new = NewTxtRecord::proving(&domain, &code, ttl, String::new());
                 let answer = client.create_txt_record(token, &zone, &new).await?;
-                Ok(answer.map(|created| Understood::Records(created.into_iter().collect())))
+                Ok(answer.map(Understood::Record))
             }
             _ => {
                 let answer = client.delete_record(token, &zone, &record).await?;

@@ -42,6 +42,38 @@ pub(crate) fn assert_is_publishable(code: &str) {
     assert!(code.len() <= 255, "{code:?}");
 }
 
+/// What a TXT record says whose content is spelled like this. If it begins with a quote, only what is in quotes counts, and
+/// there a backslash stands before a character that is meant, or before the three digits of a byte.
+pub(crate) fn spelled(content: &str) -> String {
+    let content = content.trim();
+    if !content.starts_with('"') {
+        return content.to_owned();
+    }
+    let bytes = content.as_bytes();
+    let (mut at, mut is_quoted, mut said) = (0, false, Vec::new());
+    while let Some(&byte) = bytes.get(at) {
+        let digits = bytes.get(at + 1..at + 4).unwrap_or_default();
+        let digits = str::from_utf8(digits).unwrap_or_default();
+        let is_number = digits.len() == 3 && digits.bytes().all(|b| b.is_ascii_digit());
+        let number = digits.parse::<u8>().ok().filter(|_| is_number);
+        at += 1;
+        match (byte, number) {
+            (b'"', _) => is_quoted = !is_quoted,
+            (b'\\', Some(number)) if is_quoted => {
+                said.push(number);
+                at += 3;
+            }
+            (b'\\', None) if is_quoted => {
+                said.extend(bytes.get(at));
+                at += 1;
+            }
+            (byte, _) if is_quoted => said.push(byte),
+            _ => {}
+        }
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
 /// A sentence that quotes others.
 pub(crate) fn assert_is_sentence(sentence: &str) {
     assert_is_shown_within(sentence, LONGEST_SENTENCE);

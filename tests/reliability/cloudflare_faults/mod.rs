@@ -3,7 +3,9 @@
 //! is made in vain but those that the fault has struck.
 
 mod classes;
+mod dns;
 mod life;
+mod published;
 
 use std::time::Duration;
 

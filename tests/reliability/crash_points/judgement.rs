@@ -3,14 +3,16 @@
 //! What must be the same as in the undisturbed run: all that can be seen whenever the operator has come to rest, and the
 //! calls by which Cloudflare was changed, to the last byte and in their order. The operator may *send* one of them a second
 //! time in just one case: it was killed right before the call went on its way, so Cloudflare has not heard of it. Where that
-//! is the POST, or where the operator was killed between storing its intent and sending it, the successor cannot tell
-//! whether it was carried out: it must have seen two lists without a connector, the second past the grace, before its own.
+//! is a POST, or where the operator was killed between storing its intent and sending it, the successor cannot tell whether
+//! it was carried out: it must have seen two lists without what it creates, the second past a grace, before its own. So there
+//! is never a second connector nor a second record, and none is asked for where one stands.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use simulator::{Call, Calls, Operation};
 
-use super::row::{Crash, GRACE, Side};
+use super::row::{CONFIRMATION, Crash, GRACE, Side};
 use super::scene::Scene;
 use super::trail::{Point, Sent};
 use crate::step::Step;
@@ -42,9 +44,22 @@ impl Account {
     }
 }
 
-const CREATE: Step = Step::Cloudflare(Operation::Create);
 const BEGIN: Step = Step::Cloudflare(Operation::BeginVerification);
-const LIST: Step = Step::Cloudflare(Operation::List);
+
+/// A creation whose intent is stored before it, the list that shows whether it was carried out, and how long one that does
+/// not may be behind.
+const CREATIONS: [(Step, Step, Duration); 2] = [
+    (
+        Step::Cloudflare(Operation::Create),
+        Step::Cloudflare(Operation::List),
+        GRACE,
+    ),
+    (
+        Step::Cloudflare(Operation::CreateRecord),
+        Step::Cloudflare(Operation::ListRecords),
+        CONFIRMATION,
+    ),
+];
 
 /// Compares a row with the undisturbed run.
 ///
@@ -66,8 +81,11 @@ pub(super) fn judge(undisturbed: &Account, crash: Crash, row: &Account) -> Resul
         &expected_sent(undisturbed, crash),
         &changes_sent(&row.sent),
     )?;
-    if is_unresolved(undisturbed, crash) {
-        is_justified(row)?;
+    for (post, list, grace) in CREATIONS {
+        // The successor finds an intent and cannot know whether the POST was carried out, which it was not.
+        if falls_between_record_and(post, undisturbed, crash) {
+            is_justified(row, post, list, grace)?;
+        }
     }
     Ok(())
 }
@@ -106,11 +124,6 @@ fn expected_sent(undisturbed: &Account, crash: Crash) -> Vec<Step> {
     sent
 }
 
-/// Whether the successor finds an intent and cannot know whether the POST was carried out, which it was not.
-fn is_unresolved(undisturbed: &Account, crash: Crash) -> bool {
-    falls_between_record_and(CREATE, undisturbed, crash)
-}
-
 /// Whether the operator dies after it has recorded that it is about to send this, and before anybody has heard of it.
 fn falls_between_record_and(step: Step, undisturbed: &Account, crash: Crash) -> bool {
     let points = &undisturbed.points;
@@ -125,29 +138,44 @@ fn falls_between_record_and(step: Step, undisturbed: &Account, crash: Crash) -> 
 }
 
 /// A second POST rests on two lists, the second a grace after the process can have seen the attempt.
-fn is_justified(row: &Account) -> Result<(), String> {
+fn is_justified(row: &Account, post: Step, list: Step, grace: Duration) -> Result<(), String> {
     let restarted = row.restarted.ok_or("it was not started again")?;
     let since: Vec<_> = row.sent.iter().filter(|sent| sent.at > restarted).collect();
-    let post = since
+    let place = since
         .iter()
-        .position(|sent| sent.step == CREATE)
+        .position(|sent| sent.step == post)
         .ok_or("there is no second POST")?;
-    let lists: Vec<_> = since[..post]
+    let lists: Vec<_> = since[..place]
         .iter()
-        .filter(|sent| sent.step == LIST)
+        .filter(|sent| sent.step == list)
         .map(|sent| sent.at.duration_since(restarted))
         .collect();
     match lists[..] {
-        [_, .., last] if last >= GRACE => Ok(()),
+        [_, .., last] if last >= grace => Ok(()),
         _ => Err(format!("the second POST rests on lists after {lists:?}")),
     }
 }
 
 /// What changed Cloudflare, or could have.
-fn changes(calls: &Calls) -> Vec<(Operation, Option<serde_json::Value>)> {
-    let change = |call: &Call| (call.operation, call.body.clone());
+fn changes(calls: &Calls) -> Vec<(Operation, Option<Value>)> {
+    let change = |call: &Call| (call.operation, call.body.clone().map(nameless));
     let calls = calls.clone().mutations();
     calls.as_slice().iter().map(change).collect()
+}
+
+/// The body without what differs from one row to the next: the code and the object's UID in a record. The scenes show them.
+fn nameless(mut body: Value) -> Value {
+    for (field, before) in [("content", '='), ("comment", ' ')] {
+        let known = body.get_mut(field).and_then(|value| {
+            let (known, _) = value.as_str()?.split_once(before)?;
+            let known = known.to_owned();
+            Some((value, known))
+        });
+        if let Some((value, known)) = known {
+            *value = known.into();
+        }
+    }
+    body
 }
 
 fn changes_sent(sent: &[Sent]) -> Vec<Step> {

@@ -12,13 +12,13 @@ use harness::{
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use simulator::Simulator;
+use simulator::{RecordDraft, Simulator};
 use tokio_util::sync::CancellationToken;
 
 use super::scenario::Scenario;
 use super::scene::Scene;
 use super::trail::{Point, Trail};
-use crate::stage::{ACCOUNT, SECRET, Stage, code, condition, connector, current};
+use crate::stage::{ACCOUNT, SECRET, Stage, code, condition, connector, current, quick_knobs};
 use crate::step::Step;
 
 /// The name of the object of each row.
@@ -30,12 +30,19 @@ pub(super) const GRACE: Duration = Duration::from_secs(12);
 /// How long a row waits for anything: longer than other tests, as so many rows run at once.
 const PATIENCE: Duration = Duration::from_mins(4);
 
+/// How long a record that is not shown may yet be there.
+pub(super) const CONFIRMATION: Duration = Duration::from_secs(1);
+/// What others have written at the domain, where the account has its zone.
+const RECORDS_OF_OTHERS: [&str; 2] = ["v=spf1 -all", "cloudflare_dashboard_sso=of-another-account"];
+
 /// Many rows run at once, so a call may take long without a reason; whatever is not waited for may take long, too.
-const FLAGS: [&str; 22] = [
+const FLAGS: [&str; 24] = [
     "--call-timeout",
     "10s",
     "--creation-grace",
     "12s",
+    "--difference-confirmation",
+    "1s",
     "--lease-duration",
     "120s",
     "--renew-deadline",
@@ -95,9 +102,17 @@ impl fmt::Display for Crash {
 }
 
 impl Crash {
-    /// Both sides of a point.
-    pub(super) fn at(point: Point) -> [Self; 2] {
-        [Side::Before, Side::After].map(|side| Self { point, side })
+    /// Both sides of a change. After a read the world is as it was before it.
+    pub(super) fn at(point: Point) -> Vec<Self> {
+        let sides = if point.step.changes() {
+            &[Side::Before, Side::After][..]
+        } else {
+            &[Side::Before]
+        };
+        sides
+            .iter()
+            .map(|side| Self { point, side: *side })
+            .collect()
     }
 
     /// A word for names.
@@ -223,6 +238,18 @@ impl<'a> Row<'a> {
         secrets.patch(SECRET, &somebody, &secret).await.unwrap();
     }
 
+    /// Opens the domain's zone, with records of others, and hands out a token that may edit it.
+    pub(super) async fn open_zone(&self) {
+        let admin = self.simulator.admin();
+        let token = admin.add_ready_account_with_dns(ACCOUNT, "good");
+        let zone = admin.add_zone(ACCOUNT, DOMAIN);
+        for text in RECORDS_OF_OTHERS {
+            let draft = RecordDraft::txt(DOMAIN, text);
+            let _by_hand = admin.create_record(&zone, draft).unwrap();
+        }
+        self.put_token(&token).await;
+    }
+
     /// Applies the object with these fields in its spec beside the necessary ones.
     pub(super) async fn apply(&self, fields: Value) {
         let mut object = connector(NAME, DOMAIN);
@@ -271,7 +298,11 @@ impl<'a> Row<'a> {
     /// How it is now.
     pub(super) async fn scene(&self) -> Scene {
         let object = self.objects().get_opt(NAME).await.unwrap();
-        Scene::of(object.as_ref(), &self.simulator.admin().connectors(ACCOUNT))
+        let admin = self.simulator.admin();
+        let zones = admin.zones();
+        let records = zones.iter().flat_map(|zone| admin.records(&zone.id));
+        let records: Vec<_> = records.collect();
+        Scene::of(object.as_ref(), &admin.connectors(ACCOUNT), &records)
     }
 
     /// Publishes the TXT record that the object shows.
@@ -279,6 +310,14 @@ impl<'a> Row<'a> {
         self.trail.turn();
         let admin = self.simulator.admin();
         admin.publish_txt(DOMAIN, &code(object).unwrap());
+    }
+
+    /// Lets Cloudflare look for TXT records.
+    pub(super) fn look_for_txt(&self) {
+        self.trail.turn();
+        let quick = quick_knobs().poll_interval;
+        let admin = self.simulator.admin();
+        admin.turn_knobs(|knobs| knobs.poll_interval = quick);
     }
 
     /// Deletes the object and waits until it is gone.

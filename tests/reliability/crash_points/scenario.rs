@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use cloudflare_sso_operator::resource::{SsoConnector, VerificationState};
+use cloudflare_sso_operator::resource::{ConditionType, SsoConnector, VerificationState};
 use serde_json::json;
 use simulator::knobs::DuplicateCreate;
 use simulator::{ConnectorDraft, Knobs, Operation, Permission, TokenRequest, VerificationStatus};
 
 use super::row::{DOMAIN, Row};
 use super::scene::Scene;
-use crate::stage::{ACCOUNT, connector_id, quick_knobs};
+use crate::stage::{ACCOUNT, condition, connector_id, quick_knobs};
 use crate::step::Step;
 
 /// The story of a row.
@@ -23,6 +23,8 @@ pub(super) enum Scenario {
     Adoption,
     /// Cloudflare gives up on the verification, which is begun again.
     Restart,
+    /// Created, its TXT record published in Cloudflare DNS, verified, enabled, and deleted with its connector and the record.
+    HandsFree,
     /// Cloudflare refuses the token; then another one is put into the Secret. Before the creation, and after it.
     Rotation,
 }
@@ -47,18 +49,24 @@ impl Scenario {
                 list_lag: Duration::from_secs(4),
                 ..quick_knobs()
             },
+            // Until all is published.
+            Self::HandsFree => Knobs {
+                poll_interval: Duration::from_hours(1),
+                ..quick_knobs()
+            },
             Self::WholeLife | Self::Adoption | Self::Restart | Self::Rotation => quick_knobs(),
         }
     }
 
-    /// How many points it has for certain. There may be some reads more, as a slow machine lets what was seen get too old
+    /// How many kills it has for certain. There may be some reads more, as a slow machine lets what was seen get too old
     /// within a pass, or a list lag no more when it is taken.
-    pub(super) const fn points(self) -> usize {
+    pub(super) const fn kills(self) -> usize {
         match self {
             Self::WholeLife => 40,
             Self::Creation(_) => 9,
             Self::Adoption => 13,
             Self::Restart => 26,
+            Self::HandsFree => 40,
             Self::Rotation => 25,
         }
     }
@@ -73,6 +81,7 @@ impl Scenario {
             Self::Creation(DuplicateCreate::ReturnExisting) => "creation-return-existing",
             Self::Adoption => "adoption",
             Self::Restart => "restart",
+            Self::HandsFree => "hands-free",
             Self::Rotation => "rotation",
         }
     }
@@ -84,6 +93,7 @@ impl Scenario {
             Self::Creation(_) => creation(row).await,
             Self::Adoption => adoption(row).await,
             Self::Restart => restart(row).await,
+            Self::HandsFree => hands_free(row).await,
             Self::Rotation => rotation(row).await,
         }
     }
@@ -142,6 +152,22 @@ async fn restart(row: &Row<'_>) -> Vec<Scene> {
     vec![pending, again, row.scene().await]
 }
 
+async fn hands_free(row: &Row<'_>) -> Vec<Scene> {
+    row.open_zone().await;
+    row.apply(json!({
+        "enabled": true, "deletionPolicy": "Delete", "dns": { "cloudflare": {} },
+    }))
+    .await;
+    row.until("the record to be published", is_published).await;
+    row.until_at_rest(LISTS).await;
+    let published = row.scene().await;
+    row.look_for_txt();
+    let enabled = settled(row, "Available").await;
+    let available = row.scene().await;
+    row.delete(&enabled).await;
+    vec![published, available, row.scene().await]
+}
+
 async fn rotation(row: &Row<'_>) -> Vec<Scene> {
     let admin = row.simulator.admin();
     let issue = |label| admin.issue_token(TokenRequest::new(label).grant(ACCOUNT, Permission::ALL));
@@ -179,6 +205,10 @@ async fn settled(row: &Row<'_>, reason: &str) -> SsoConnector {
     let object = row.until_ready_is(reason).await;
     row.until_at_rest(LISTS).await;
     object
+}
+
+fn is_published(object: &SsoConnector) -> bool {
+    condition(object, ConditionType::DnsRecordPublished).0 == "True"
 }
 
 fn restarts(object: &SsoConnector) -> i32 {

@@ -4,7 +4,7 @@ use cloudflare_sso_operator::resource::SsoConnector;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
-use simulator::{Connector, VerificationStatus};
+use simulator::{Connector, DnsRecord, VerificationStatus};
 
 /// The object, and the truth at Cloudflare.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub(super) struct Scene {
     finalizers: Vec<String>,
     /// Every connector of the account.
     connectors: Vec<Truth>,
+    /// Every record of its zones.
+    records: Vec<RecordTruth>,
 }
 
 /// A connector as it is.
@@ -26,24 +28,71 @@ struct Truth {
     verification: VerificationStatus,
 }
 
+/// A TXT record as it is.
+#[derive(Debug, Clone, PartialEq)]
+struct RecordTruth {
+    name: String,
+    content: String,
+    comment: String,
+    /// Whether it is as it was made.
+    is_untouched: bool,
+}
+
+/// What stands in place of names that differ from one row to the next.
+struct Names(Vec<(String, String)>);
+
 impl Scene {
     /// The scene now.
-    pub(super) fn of(object: Option<&SsoConnector>, connectors: &[Connector]) -> Self {
+    pub(super) fn of(
+        object: Option<&SsoConnector>,
+        connectors: &[Connector],
+        records: &[DnsRecord],
+    ) -> Self {
+        let names = Names::of(object, connectors, records);
         let status = object.and_then(|object| object.status.as_ref());
         let status = status.map(|status| {
-            let mut text = serde_json::to_string(status).unwrap();
-            for (n, connector) in connectors.iter().enumerate() {
-                text = text.replace(&connector.verification_code, &format!("code {n}"));
-                text = text.replace(&connector.id, &format!("connector {n}"));
-            }
-            let uid = object.and_then(ResourceExt::uid).unwrap_or_default();
-            let status = serde_json::from_str(&text.replace(&uid, "this object"));
-            timeless(status.unwrap())
+            let text = serde_json::to_string(status).unwrap();
+            timeless(serde_json::from_str(&names.replaced(&text)).unwrap())
         });
+        let record = |record: &DnsRecord| RecordTruth::of(record, &names);
         Self {
             status,
             finalizers: object.map_or_else(Vec::new, |object| object.finalizers().to_vec()),
             connectors: connectors.iter().map(Truth::of).collect(),
+            records: records.iter().map(record).collect(),
+        }
+    }
+}
+
+impl Names {
+    fn of(object: Option<&SsoConnector>, connectors: &[Connector], records: &[DnsRecord]) -> Self {
+        let mut names = Vec::new();
+        for (n, connector) in connectors.iter().enumerate() {
+            names.push((connector.verification_code.clone(), format!("code {n}")));
+            names.push((connector.id.clone(), format!("connector {n}")));
+        }
+        for (n, record) in records.iter().enumerate() {
+            names.push((record.id.clone(), format!("record {n}")));
+            names.push((record.zone.clone(), "the zone".to_owned()));
+        }
+        let uid = object.and_then(ResourceExt::uid);
+        names.extend(uid.map(|uid| (uid, "this object".to_owned())));
+        Self(names)
+    }
+
+    fn replaced(&self, text: &str) -> String {
+        let replace = |text: String, (name, word): &(String, String)| text.replace(name, word);
+        self.0.iter().fold(text.to_owned(), replace)
+    }
+}
+
+impl RecordTruth {
+    fn of(record: &DnsRecord, names: &Names) -> Self {
+        Self {
+            name: record.name.clone(),
+            content: names.replaced(&record.content),
+            comment: names.replaced(record.comment.as_deref().unwrap_or_default()),
+            is_untouched: record.created_on == record.modified_on,
         }
     }
 }
