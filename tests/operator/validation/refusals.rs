@@ -338,6 +338,10 @@ impl Quoting {
     /// How it refuses the value of a field of the spec.
     fn line(self, field: &str, value: impl Into<Value>, message: &str) -> String {
         let quoted = match (self, value.into()) {
+            // An object is not quoted.
+            (Self::Value, Value::Object(_)) => {
+                return format!("spec.{field}: Invalid value: {message}");
+            }
             (Self::Value, value) => value,
             (Self::Type, Value::Number(_)) => json!("integer"),
             (Self::Type, Value::Object(_)) => json!("object"),
