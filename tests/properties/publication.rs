@@ -178,23 +178,27 @@ impl Life {
             .collect()
     }
 
+    fn each_of_ours(&mut self, change: impl Fn(&mut Stored)) {
+        let ours = self.zone.values_mut();
+        ours.filter(|it| it.by_operator && it.deleted.is_none())
+            .for_each(change);
+    }
+
     fn happens(&mut self, event: Event) {
         match event {
             Event::Wait(seconds) => self.now = self.now + Duration::from_secs(seconds.into()),
             Event::Crash => self.memory = Memory::default(),
             Event::NewCode => self.codes += 1,
-            Event::RemoveOurs | Event::RewriteOurs => {
+            Event::RemoveOurs => {
                 let now = self.now;
-                let ours = self.zone.values_mut();
-                for record in ours.filter(|it| it.by_operator && it.deleted.is_none()) {
-                    match event {
-                        Event::RemoveOurs => record.deleted = Some(now),
-                        _ => {
-                            "v=spf1 mx -all".clone_into(&mut record.text);
-                            record.rewritten.get_or_insert(now);
-                        }
-                    }
-                }
+                self.each_of_ours(|record| record.deleted = Some(now));
+            }
+            Event::RewriteOurs => {
+                let now = self.now;
+                self.each_of_ours(|record| {
+                    "v=spf1 mx -all".clone_into(&mut record.text);
+                    record.rewritten.get_or_insert(now);
+                });
             }
             Event::CreateSame => {
                 let code = self.code();
