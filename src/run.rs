@@ -19,7 +19,7 @@ use crate::cli::{LogFormat, RunArgs};
 use crate::clock::Clock;
 use crate::cloudflare::{BuildError, Client as Cloudflare, ClientOptions};
 use crate::contact::{Contact, Noted};
-use crate::controller::{self, Context, Scope};
+use crate::controller::{self, Context, Outside, Scope};
 use crate::default_token::{DefaultToken, HalfConfigured};
 use crate::definition::{self, Judgement};
 use crate::kubernetes;
@@ -167,16 +167,12 @@ pub async fn run(arguments: RunArgs) -> Result<(), RunError> {
         let timing = arguments.timing;
         let judging = definition::watch(clients.definition, judge, Arc::clone(&metrics));
         let judging = tokio::spawn(judging);
-        let context = Context::new(
-            clients.work,
-            scope,
+        let outside = Outside {
+            client: clients.work,
             cloudflare,
-            timing,
-            rate,
-            default_token,
             resolver,
-            metrics,
-        );
+        };
+        let context = Context::new(outside, scope, timing, rate, default_token, metrics);
         let work = controller::run(
             clients.objects,
             Arc::new(context),

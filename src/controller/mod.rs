@@ -95,7 +95,26 @@ pub struct Context {
     places: Semaphore,
 }
 
+/// Whom a pass asks.
+pub struct Outside {
+    /// The API server.
+    pub client: Client,
+    /// Cloudflare.
+    pub cloudflare: Cloudflare,
+    /// Name servers, unless the installer does not want that.
+    pub resolver: Option<Resolver>,
+}
+
 // The client has no `Debug` of its own.
+impl fmt::Debug for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outside")
+            .field("cloudflare", &self.cloudflare)
+            .field("resolver", &self.resolver)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Context")
@@ -108,15 +127,18 @@ impl Context {
     /// A context in which nothing is remembered yet.
     #[must_use]
     pub fn new(
-        client: Client,
+        outside: Outside,
         scope: Scope,
-        cloudflare: Cloudflare,
         timing: Timing,
         rate: Rate,
         default_token: Option<DefaultToken>,
-        resolver: Option<Resolver>,
         metrics: Arc<Metrics>,
     ) -> Self {
+        let Outside {
+            client,
+            cloudflare,
+            resolver,
+        } = outside;
         let clock = Clock::start();
         Self {
             client,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::cloudflare::ApiToken;
+use crate::cloudflare::{ApiToken, Fingerprint};
 use crate::identity::{AccountId, ConnectorId, EmailDomain};
 use crate::plan::{Access, Claim, Memory, PairMemory};
 use crate::resource::{ApiTokenSecretRef, Reason, SsoConnector};
@@ -36,7 +36,9 @@ pub(super) struct Entry {
     pub(super) superseded: bool,
     /// The last token that worked for it, and the reference by which it was found.
     pub(super) token: Option<(ApiTokenSecretRef, ApiToken)>,
-    /// The same for publishing its TXT record.
+    /// The token that was last to publish its TXT record.
+    pub(super) publisher: Option<Fingerprint>,
+    /// The last token that has worked for that, and the reference by which it was found.
     pub(super) publisher_token: Option<(ApiTokenSecretRef, ApiToken)>,
     /// Since when it has waited for others who offer its token, or could offer none.
     pub(super) awaits_offer: Option<Moment>,

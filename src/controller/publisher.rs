@@ -7,7 +7,7 @@ use super::bearer::Refrain;
 use super::credentials::{self, Reading};
 use super::objects::Name;
 use super::pass::{Interrupt, Pass};
-use crate::account::Right;
+use crate::account::{Caller, Past, Right};
 use crate::clock::Moment;
 use crate::cloudflare::{
     Activation, Answer, ApiToken, Class, Completeness, Endpoint, Failure, Listing, NewTxtRecord,
@@ -53,8 +53,17 @@ impl Pass<'_> {
                 return Ok(());
             }
         };
-        let caller = self.caller(Some(&found));
-        self.publisher = Some(self.hold(token, caller));
+        let caller = Caller {
+            // What is kept for objects that have a connector is not for this.
+            past: Past::Unbound,
+            ..self.caller(Some(&found))
+        };
+        let bearer = self.hold(token, caller);
+        if self.entry.publisher.replace(bearer.fingerprint) != Some(bearer.fingerprint) {
+            // Another token may see other zones.
+            self.entry.memory.publishing.search = None;
+        }
+        self.publisher = Some(bearer);
         self.judge_publisher();
         Ok(())
     }

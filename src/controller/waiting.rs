@@ -25,7 +25,10 @@ fn since(object: &SsoConnector) -> Option<Timestamp> {
     let ready = find_condition(conditions, ConditionType::Ready)?;
     let waits = matches!(
         Reason::from_word(&ready.reason)?,
-        Reason::AwaitingVerification | Reason::VerificationFailed | Reason::VerificationLapsed
+        Reason::AwaitingVerification
+            | Reason::VerificationFailed
+            | Reason::VerificationLapsed
+            | Reason::ZoneNotFound
     );
     let verified = find_condition(conditions, ConditionType::Verified)?;
     waits.then_some(verified.last_transition_time.0)

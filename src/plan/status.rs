@@ -10,8 +10,7 @@ use super::desired::{Activity, Desired};
 use super::verdict::{Finding, Mirror, Outcome, Said, Synced, Verdict, applying};
 use super::world::{Record, Standing};
 use super::{enforcement, messages, verification};
-use crate::cloudflare::{Connector, VerificationCode, VerificationStatus};
-use crate::identity::EmailDomain;
+use crate::cloudflare::{Connector, VerificationStatus};
 use crate::resource::{
     ConditionType, CreateAttempts, DnsRecord, EnforcementState, ManagementPolicy, Progress, Reason,
     RecordType, SsoConnectorStatus, Truth, VerificationState, find_condition,
@@ -51,6 +50,7 @@ impl Verdict {
                 conditions.remove(ConditionType::DnsRecordPublished);
             }
         }
+        status.dns_record = self.placed(before.dns_record.as_ref(), status.dns_record.take());
         conditions.say(ConditionType::DnsRecordObserved, &self.txt);
         let published = match desired.publisher() {
             Some(_) => &self.published,
@@ -112,7 +112,7 @@ impl Verdict {
             created_on: record.created_on,
             updated_on: seen.updated_on,
             verification: (verification != VerificationState::default()).then_some(verification),
-            dns_record: self.placed(before.dns_record.as_ref(), seen.dns_record),
+            dns_record: seen.dns_record,
             pending_create: (!record.attempts.is_empty()).then(|| CreateAttempts {
                 attempts: record.attempts.clone(),
             }),
@@ -230,31 +230,16 @@ fn mirror(status: &mut SsoConnectorStatus, connector: &Connector, desired: &Desi
     status.enabled = connector.enabled;
     status.use_fedramp_language = connector.use_fedramp_language;
     status.updated_on = connector.updated_on;
-    status.dns_record = record(status.dns_record.take(), code.as_ref(), &desired.domain);
+    status.dns_record = code.as_ref().map(|code| DnsRecord {
+        record_type: RecordType::TXT,
+        name: desired.domain.to_string(),
+        value: code.as_str().to_owned(),
+        zone_id: None,
+        record_id: None,
+    });
     let verification = status.verification.get_or_insert_default();
     verification.code = code.map(|code| code.as_str().to_owned());
     verification.status = verification::status(connector).map(|status| status.as_str().to_owned());
-}
-
-/// The record that proves the domain, wherever the operator has put it. Without a code only what it has put somewhere is shown.
-fn record(
-    before: Option<DnsRecord>,
-    code: Option<&VerificationCode>,
-    domain: &EmailDomain,
-) -> Option<DnsRecord> {
-    let Some(code) = code else {
-        return before.filter(|record| record.zone_id.is_some());
-    };
-    let (zone_id, record_id) = before
-        .map(|record| (record.zone_id, record.record_id))
-        .unwrap_or_default();
-    Some(DnsRecord {
-        record_type: RecordType::TXT,
-        name: domain.to_string(),
-        value: code.as_str().to_owned(),
-        zone_id,
-        record_id,
-    })
 }
 
 /// The conditions while they are rewritten.

@@ -22,8 +22,8 @@ pub struct SsoConnectorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
 
-    /// Ready, Synced, Verified, Enabled, until the domain is verified DNSRecordObserved, where the operator publishes the TXT
-    /// record DNSRecordPublished, and while they are true Reconciling and Stalled.
+    /// Ready, Synced, Verified, Enabled; until the domain is verified what DNS shows of the TXT record, and where the operator is
+    /// to publish it, whether it has; and while they are true Reconciling and Stalled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -96,6 +96,7 @@ impl Cluster {
         let values = json!({
             "cloudflare": { "baseURL": self.simulator.base_url() },
             "poll": { "unverified": "1s", "settled": "2s" },
+            "dns": { "lookups": false },
             "extraArgs": BRISK,
         });
         fs::write(self.values(), values.to_string()).unwrap();

@@ -77,6 +77,24 @@ async fn what_is_not_known_or_cannot_be_is_refused_by_name() {
         ("rate: { burst: 0 }".to_owned(), "/rate/burst"),
         ("poll: { settled: 10 }".to_owned(), "/poll/settled"),
         ("poll: { settled: 1d }".to_owned(), "/poll/settled"),
+        ("dns: { lookup: false }".to_owned(), "'lookup'"),
+        ("dns: { lookups: \"off\" }".to_owned(), "/dns/lookups"),
+        (
+            "dns: { nameservers: 192.0.2.53 }".to_owned(),
+            "/dns/nameservers",
+        ),
+        (
+            "dns: { nameservers: [192.0.2.53, dns.example.com] }".to_owned(),
+            "/dns/nameservers/1",
+        ),
+        (
+            "dns: { nameservers: [\"192.0.2.53:dns\"] }".to_owned(),
+            "/dns/nameservers/0",
+        ),
+        (
+            "dns: { nameservers: [\"[2001:db8::53\"] }".to_owned(),
+            "/dns/nameservers/0",
+        ),
         (half.to_owned(), "/defaultCredentials/grants"),
         (
             format!("defaultCredentials: {{ grants: [team/{account}/*] }}"),
@@ -100,6 +118,11 @@ async fn what_is_not_known_or_cannot_be_is_refused_by_name() {
             "/extraArgs/0",
         ),
         ("extraArgs: [--log-format=json]".to_owned(), "/extraArgs/0"),
+        ("extraArgs: [--dns-lookups=off]".to_owned(), "/extraArgs/0"),
+        (
+            "extraArgs: [--dns-nameservers=192.0.2.53]".to_owned(),
+            "/extraArgs/0",
+        ),
         (
             "extraArgs: [--default-token-file=/a]".to_owned(),
             "/extraArgs/0",
@@ -234,7 +257,7 @@ async fn the_defaults_are_the_operators_own() {
         .filter_map(|argument| argument.as_str()?.strip_prefix("--")?.split_once('='))
         .map(|(flag, value)| (flag.to_owned(), value.to_owned()))
         .collect();
-    assert_eq!(set.len(), 7, "{set:?}");
+    assert_eq!(set.len(), 8, "{set:?}");
     for variable in container["env"].as_array().unwrap() {
         if let (Some(name), Some(value)) = (variable["name"].as_str(), variable["value"].as_str()) {
             let flag = name.to_lowercase().replace('_', "-");

@@ -138,6 +138,7 @@ async fn with_a_silent_name_server_everything_goes_on() {
 
     // Neither does an edit wait for it.
     let admin = stage.simulator.admin();
+    admin.remove_txt("example.com");
     admin
         .set_verification(&id, VerificationStatus::Pending)
         .unwrap();

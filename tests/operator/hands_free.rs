@@ -1,5 +1,7 @@
 //! From apply to enforced with nobody touching DNS, and with a real name server between.
 
+use std::time::Duration;
+
 use cloudflare_sso_operator::resource::{ConditionType, DnsRecord, SsoConnector};
 use harness::{NameServer, Options, Record, Zone};
 use serde_json::json;
@@ -11,6 +13,14 @@ pub(crate) const DOMAIN: &str = "example.com";
 
 /// What stands at the domain before, and must stand there after.
 const OTHERS: [&str; 2] = ["v=spf1 -all", "cloudflare_dashboard_sso=of-another-account"];
+
+/// Cloudflare that does not find a record by itself, so that publishing can be looked at in peace.
+pub(crate) fn patient() -> Knobs {
+    Knobs {
+        poll_interval: Duration::from_hours(1),
+        ..quick_knobs()
+    }
+}
 
 /// A stage whose account has the domain's zone, with records of others, and whose token may edit it. And the zone's ID.
 pub(crate) async fn with_zone(knobs: Knobs) -> (Stage, String) {
@@ -26,9 +36,9 @@ pub(crate) async fn with_zone(knobs: Knobs) -> (Stage, String) {
 }
 
 /// A stage on which Cloudflare verifies domains by what this name server says, instead of by zones of its own.
-async fn verifying_by(name_server: &NameServer) -> Stage {
+async fn verifying_by(name_server: &NameServer, knobs: Knobs) -> Stage {
     let setup = Setup {
-        knobs: quick_knobs(),
+        knobs,
         dns_truth: DnsTruth::NameServer(name_server.address()),
         ..Setup::default()
     };
@@ -128,11 +138,7 @@ async fn one_apply_ends_enabled_and_one_delete_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn while_the_record_is_published_the_operator_is_at_work() {
-    let knobs = Knobs {
-        poll_interval: std::time::Duration::from_hours(1),
-        ..quick_knobs()
-    };
-    let (stage, zone) = with_zone(knobs).await;
+    let (stage, zone) = with_zone(patient()).await;
     let _operator = stage.operator(&[]).await;
     let fields = json!({ "dns": { "cloudflare": {} } });
     stage.connector("example", DOMAIN, fields).await;
@@ -156,7 +162,8 @@ async fn while_the_record_is_published_the_operator_is_at_work() {
 async fn a_record_that_is_added_to_a_real_name_server_is_seen_and_verified() {
     let spf = Record::txt(DOMAIN, ["v=spf1 -all"]);
     let mut name_server = NameServer::start([Zone::new(DOMAIN, [spf])]).await.unwrap();
-    let stage = verifying_by(&name_server).await;
+    // Cloudflare comes later, so that the record is seen before it is verified.
+    let stage = verifying_by(&name_server, patient()).await;
     let address = name_server.address().to_string();
     let _operator = stage
         .operator(&["--dns-lookups", "on", "--dns-nameservers", &address])
@@ -176,11 +183,6 @@ async fn a_record_that_is_added_to_a_real_name_server_is_seen_and_verified() {
     );
 
     let code = code(&waiting).unwrap();
-    // Cloudflare comes later, so that the record is seen before it is verified.
-    stage
-        .simulator
-        .admin()
-        .turn_knobs(|knobs| knobs.poll_interval = std::time::Duration::from_hours(1));
     name_server.add_txt(DOMAIN, DOMAIN, &code).await.unwrap();
     stage.until("example", "the record", seen("Found")).await;
     stage

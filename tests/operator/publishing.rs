@@ -10,20 +10,14 @@ use simulator::{
     Failure, Fault, Knobs, Operation, Permission, TokenRequest, VerificationStatus, ZoneStatus,
 };
 
-use crate::hands_free::{DOMAIN, codes, dns_record, others_are_untouched, put_txt, with_zone};
+use crate::hands_free::{
+    DOMAIN, codes, dns_record, others_are_untouched, patient, put_txt, with_zone,
+};
 use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, condition, connector_id, quick_knobs};
 
 const OTHER_ACCOUNT: &str = "b1f5c0e2a3d44f6f8a7e6d5c4b3a2910";
 
-/// Cloudflare that does not find a record by itself, so that publishing can be looked at in peace.
-fn patient() -> Knobs {
-    Knobs {
-        poll_interval: Duration::from_hours(1),
-        ..quick_knobs()
-    }
-}
-
-fn hands_free(fields: Value) -> Value {
+fn hands_free(fields: &Value) -> Value {
     let mut all = json!({ "dns": { "cloudflare": {} } });
     let known = all.as_object_mut().unwrap();
     known.extend(fields.as_object().unwrap().clone());
@@ -56,7 +50,7 @@ async fn the_deepest_active_zone_is_found_and_a_named_one_must_be_the_domains() 
     let elsewhere = admin.add_zone(ACCOUNT, "other.org");
     let _operator = stage.operator(&[]).await;
     let deep = "eu.mail.example.com";
-    stage.connector("deep", deep, hands_free(json!({}))).await;
+    stage.connector("deep", deep, hands_free(&json!({}))).await;
     let object = stage.until("deep", "the record", is_published).await;
     assert_eq!(dns_record(&object).unwrap().zone_id, Some(parent.clone()));
     let asked = stage.simulator.calls().of(Operation::ListZones);
@@ -105,7 +99,7 @@ async fn a_token_without_the_right_is_named_with_it_and_a_better_one_is_used() {
     stage.put_token(SECRET, &sso_only).await;
     let _operator = stage.operator(&[]).await;
     stage
-        .connector("example", DOMAIN, hands_free(json!({})))
+        .connector("example", DOMAIN, hands_free(&json!({})))
         .await;
     let refused = is_refused("Unauthorized");
     let object = stage.until("example", "a refusal", &refused).await;
@@ -154,7 +148,7 @@ async fn the_default_token_is_not_for_dns() {
             &grant,
         ])
         .await;
-    let fields = hands_free(json!({ "apiTokenSecretRef": null }));
+    let fields = hands_free(&json!({ "apiTokenSecretRef": null }));
     stage.connector("example", DOMAIN, fields).await;
     let object = stage
         .until("example", "no token", is_refused("CredentialsUnavailable"))
@@ -204,9 +198,9 @@ async fn a_code_that_changes_is_replaced_and_a_record_that_goes_comes_back() {
         ..patient()
     };
     let (stage, zone) = with_zone(knobs).await;
-    let _operator = stage.operator(&[]).await;
+    let _operator = stage.operator(&["--restart-backoff", "1s"]).await;
     stage
-        .connector("example", DOMAIN, hands_free(json!({})))
+        .connector("example", DOMAIN, hands_free(&json!({})))
         .await;
     let first = stage.until("example", "the record", is_published).await;
     let first_code = code(&first).unwrap();
@@ -271,7 +265,7 @@ async fn a_lost_answer_leaves_one_record_and_it_is_ours_unless_cloudflare_drops_
         };
         let lost = Fault::new(lost).on(Operation::CreateRecord);
         let lost = stage.simulator.admin().push_fault(lost);
-        let fields = hands_free(json!({ "deletionPolicy": "Delete" }));
+        let fields = hands_free(&json!({ "deletionPolicy": "Delete" }));
         stage.connector("example", DOMAIN, fields).await;
         let object = stage.until("example", "the record", is_published).await;
         assert_eq!(lost.struck(), 1);
@@ -292,7 +286,7 @@ async fn two_accounts_have_their_records_side_by_side_and_each_goes_alone() {
     stage.put_token("other-account", &elsewhere).await;
     let _operator = stage.operator(&[]).await;
     let delete = json!({ "deletionPolicy": "Delete" });
-    stage.connector("here", DOMAIN, hands_free(delete)).await;
+    stage.connector("here", DOMAIN, hands_free(&delete)).await;
     let fields = json!({
         "accountID": OTHER_ACCOUNT, "deletionPolicy": "Delete", "apiTokenSecretRef": { "name": "other-account" },
         "dns": { "cloudflare": { "apiTokenSecretRef": { "name": SECRET } } },
@@ -349,7 +343,7 @@ async fn a_record_that_cannot_be_removed_keeps_the_object_until_it_is_retained()
 async fn it_stays_when_the_spec_does_not_ask_for_it_any_more_or_only_observes() {
     let (stage, zone) = with_zone(patient()).await;
     let _operator = stage.operator(&[]).await;
-    let fields = hands_free(json!({ "deletionPolicy": "Delete" }));
+    let fields = hands_free(&json!({ "deletionPolicy": "Delete" }));
     stage.connector("example", DOMAIN, fields).await;
     let object = stage.until("example", "its record", is_published).await;
     stage
@@ -386,7 +380,7 @@ async fn nothing_else_waits_for_cloudflare_dns() {
         admin.push_fault(silence.repeat(simulator::Repeat::Forever));
     }
     let _operator = stage.operator(&["--trouble-shows-after", "500ms"]).await;
-    let fields = hands_free(json!({ "enabled": true, "useFedrampLanguage": true }));
+    let fields = hands_free(&json!({ "enabled": true, "useFedrampLanguage": true }));
     stage.connector("example", DOMAIN, fields).await;
     let troubled = |object: &SsoConnector| {
         condition(object, ConditionType::DnsRecordPublished).1 == "CloudflareUnavailable"

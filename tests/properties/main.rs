@@ -14,6 +14,7 @@ mod moments;
 mod nevers;
 mod pace;
 mod process;
+mod publication;
 mod random_worlds;
 mod regressions;
 mod script;

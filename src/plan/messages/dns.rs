@@ -146,6 +146,13 @@ pub(in crate::plan) fn withdrawing() -> String {
         .to_owned()
 }
 
+pub(in crate::plan) fn withdrawal_delayed(problem: &str) -> String {
+    format!(
+        "The connector is deleted, but the TXT record that the operator has published is not removed yet: {} The operator goes on trying; deletionPolicy Retain leaves the record where it is.",
+        sentence(problem)
+    )
+}
+
 pub(in crate::plan) fn withdrawal_impossible(problem: &str, namespace: Namespace) -> String {
     let way_out = match namespace {
         Namespace::Unread | Namespace::Stays => {

@@ -18,8 +18,8 @@ pub struct Publishing {
     pub created: Option<(ZoneId, RecordId)>,
     /// The record that we have deleted last, once Cloudflare has confirmed that.
     pub deleted: Option<RecordId>,
-    /// Since when it is known that a POST may have been made of which nobody knows what came of it.
-    pub unclear_since: Option<Moment>,
+    /// Since when this process knows that there is a record of ours, or may be.
+    pub placed_since: Option<Moment>,
     /// When the last call ended that may have changed a record: what was seen before does not count any more.
     pub acted_at: Option<Moment>,
     /// The failures since the last success.
@@ -66,17 +66,9 @@ pub struct RecordsSeen {
 }
 
 impl Publishing {
-    /// A pass begins. Takes note of when it was first seen that a record may have been created.
+    /// A pass begins. Takes note of when it was first seen that a record was, or may have been, created.
     pub(in crate::plan) fn begins(&mut self, placement: Option<&Placement>, now: Moment) {
-        match placement {
-            Some(Placement { record: None, .. }) => {
-                self.unclear_since.get_or_insert(now);
-            }
-            Some(Placement {
-                record: Some(_), ..
-            })
-            | None => self.unclear_since = None,
-        }
+        self.placed_since = placement.map(|_| self.placed_since.unwrap_or(now));
     }
 
     /// A call has worked. What failed at another endpoint may fail again.
@@ -101,7 +93,7 @@ impl Publishing {
     /// A POST has ended, and this is the record that its answer names, if it does.
     pub fn posted(&mut self, zone: &ZoneId, created: Option<RecordId>, now: Moment) {
         self.acted_at = Some(now);
-        self.unclear_since = Some(now);
+        self.placed_since = Some(now);
         self.created = created.map(|id| (zone.clone(), id));
     }
 

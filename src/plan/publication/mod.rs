@@ -51,18 +51,16 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
     let Some(publication) = world.desired.publisher() else {
         return Step::idle(Said::Cleared);
     };
+    // Also if the domain is verified by now: whose record it is must be known when it goes.
+    if let Some(placement) = created(world, record) {
+        return Step::store(placed(record, Some(placement)));
+    }
     let Some(code) = connector
         .code()
         .filter(|_| !verification::is_verified(connector))
     else {
         return Step::idle(Said::Kept);
     };
-    if let Some(placement) = created(world, record) {
-        return Step::store(placed(record, Some(placement)));
-    }
-    if let Some(step) = kept_waiting(world) {
-        return step;
-    }
     let scene = Scene {
         world,
         record,
@@ -70,10 +68,15 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
         code: &code,
         by_id,
     };
-    match scene.zone() {
+    let step = match scene.zone() {
         Ok(zone) => scene.in_zone(&zone),
-        Err(step) => step,
+        Err(step) => *step,
+    };
+    // What is known to be published needs no token.
+    if matches!(step.said, Said::Now(Truth::True, _)) {
+        return step;
     }
+    kept_waiting(world).unwrap_or(step)
 }
 
 /// What makes a dead end of the publication, so that the object waits for a person.
@@ -153,7 +156,7 @@ struct Scene<'a> {
 impl Scene<'_> {
     /// The zone to look at: the one in which a record of ours is or may be, wherever the spec wants it by now, or else the one
     /// to publish in.
-    fn zone(&self) -> Result<ZoneId, Step> {
+    fn zone(&self) -> Result<ZoneId, Box<Step>> {
         let world = self.world;
         if let Some(placement) = &self.record.placement {
             return Ok(placement.zone.clone());
@@ -163,15 +166,15 @@ impl Scene<'_> {
         let search =
             search.filter(|search| search.named == self.publication.zone && search.at >= oldest);
         match search {
-            None => Err(self.call(
+            None => Err(Box::new(self.call(
                 &[Endpoint::ListZones, Endpoint::GetZone],
                 Course::Look(Look::Zone),
-            )),
+            ))),
             Some(search) => search.result.clone().map_err(|why| {
                 let domain = &world.desired.domain;
                 let message = messages::dns::no_zone(domain, self.publication, why);
                 let said = no(Finding::new(Reason::ZoneNotFound, message));
-                Step::rest(search.at + world.timing.poll_settled, said)
+                Box::new(Step::rest(search.at + world.timing.poll_settled, said))
             }),
         }
     }
@@ -191,7 +194,11 @@ impl Scene<'_> {
             .zone
             .as_ref()
             .is_some_and(|named| named != zone);
-        match (own(world, self.record, seen), &self.record.placement) {
+        // What says another code may be one that another process has deleted, and that reads still show.
+        let lost =
+            |found: &TxtRecord| found.says(self.code) || unproved_until(world, seen).is_none();
+        let own = own(world, self.record, seen, lost);
+        match (own, &self.record.placement) {
             (Some(own), Some(known)) if known.record.as_ref() != Some(&own.id) => {
                 let placement = Placement {
                     zone: zone.clone(),
@@ -202,7 +209,7 @@ impl Scene<'_> {
             (Some(own), _) if own.says(self.code) && !moved => {
                 self.published(seen, messages::dns::published(&world.desired.domain))
             }
-            (Some(own), _) if own.says_a_code() => self.take_away(zone, own),
+            (Some(own), _) if own.says_a_code() => self.take_away(seen, own),
             // Somebody has made another record of it: it is theirs.
             (Some(_), _) => Step::store(placed(self.record, None)),
             (None, Some(known)) => self.lost(seen, known, moved),
@@ -235,12 +242,16 @@ impl Scene<'_> {
     }
 
     /// Our record says an old code, or is in another zone than the spec wants.
-    fn take_away(&self, zone: &ZoneId, own: &TxtRecord) -> Step {
+    fn take_away(&self, seen: &RecordsSeen, own: &TxtRecord) -> Step {
         if !self.by_id {
             return Step::closer();
         }
+        // Somebody may have made another record of it since.
+        if seen.at < self.world.now.before(self.world.timing.observation_limit) {
+            return self.list(&seen.zone);
+        }
         let act = Act::Unpublish {
-            zone: zone.clone(),
+            zone: seen.zone.clone(),
             record: own.id.clone(),
         };
         self.call(
@@ -253,7 +264,7 @@ impl Scene<'_> {
     fn lost(&self, seen: &RecordsSeen, known: &Placement, moved: bool) -> Step {
         let deleted =
             known.record.is_some() && self.world.memory.publishing.deleted == known.record;
-        if let Some(due) = unproved_until(self.world, known, seen).filter(|_| !deleted) {
+        if let Some(due) = unproved_until(self.world, seen).filter(|_| !deleted) {
             return if due > self.world.now {
                 Step::rest(due, Said::Kept)
             } else {
@@ -338,8 +349,14 @@ impl Scene<'_> {
     }
 }
 
-/// Our own record, by its ID, or by the comment if the ID was lost. One that we have deleted may be shown for a while.
-fn own<'a>(world: &World<'_>, record: &Record, seen: &'a RecordsSeen) -> Option<&'a TxtRecord> {
+/// Our own record, by its ID, or by the comment if the ID was lost and `lost` holds of it. One that we have deleted may be
+/// shown for a while.
+fn own<'a>(
+    world: &World<'_>,
+    record: &Record,
+    seen: &'a RecordsSeen,
+    lost: impl Fn(&TxtRecord) -> bool,
+) -> Option<&'a TxtRecord> {
     let placement = record.placement.as_ref()?;
     let deleted = world.memory.publishing.deleted.as_ref();
     let comment = comment(world);
@@ -348,7 +365,7 @@ fn own<'a>(world: &World<'_>, record: &Record, seen: &'a RecordsSeen) -> Option<
         .filter(|found| is_at(world, found) && Some(&found.id) != deleted)
         .find(|found| match &placement.record {
             Some(id) => found.id == *id,
-            None => found.comment == comment,
+            None => found.comment == comment && found.says_a_code() && lost(found),
         })
 }
 
@@ -358,19 +375,16 @@ fn is_at(world: &World<'_>, found: &TxtRecord) -> bool {
 }
 
 /// Until when it is unknown whether a record that is not shown is not there: reads lag writes.
-fn unproved_until(world: &World<'_>, known: &Placement, seen: &RecordsSeen) -> Option<Moment> {
+fn unproved_until(world: &World<'_>, seen: &RecordsSeen) -> Option<Moment> {
     let publishing = &world.memory.publishing;
-    let since = match &known.record {
-        Some(_) => publishing.acted_at,
-        // A POST of another process is as new as can be.
-        None => Some(publishing.unclear_since.unwrap_or(world.now)),
-    };
-    let proves = since.map(|since| since + world.timing.difference_confirmation);
-    match proves {
-        Some(due) if seen.at < due => Some(due),
-        _ if seen.gap.is_some() => Some(seen.at + world.timing.poll_unverified),
-        _ => None,
+    // What another process has created is as new as can be.
+    let since = publishing.placed_since.unwrap_or(world.now);
+    let since = publishing.acted_at.map_or(since, |acted| acted.max(since));
+    let due = since + world.timing.difference_confirmation;
+    if seen.at < due {
+        return Some(due);
     }
+    seen.gap.map(|_| seen.at + world.timing.poll_unverified)
 }
 
 /// Whether a list of records has shown that there is no such zone.

@@ -1,11 +1,12 @@
 //! Removes the TXT record when its connector was deleted: only our own, only while it still says a verification code, and only
 //! after the object was read again.
 
-use super::{created, is_without_zone, own, unproved_until};
 use std::time::Duration;
 
+use super::{created, is_without_zone, own, unproved_until};
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Endpoint};
+use crate::plan::memory::Trouble;
 use crate::plan::verdict::{Finding, Synced, Verdict};
 use crate::plan::world::{Namespace, Placement, Publisher};
 use crate::plan::{Act, Look, Plan, World, messages, pace};
@@ -49,24 +50,12 @@ pub(in crate::plan) fn plan(world: &World<'_>) -> Plan {
 
 fn remove(world: &World<'_>, placement: &Placement) -> Plan {
     let publishing = &world.memory.publishing;
-    if let Some(trouble) = &publishing.trouble {
+    if let Some(trouble) = publishing.trouble.as_ref().filter(|it| hinders(it)) {
         if is_without_zone(trouble) {
             return Plan::Release;
         }
         if let Some(due) = pace::next_try(world, trouble).filter(|due| *due > world.now) {
-            let failure = &trouble.failure;
-            return if failure.class == Class::Rejected && failure.endpoint == Endpoint::DeleteRecord
-            {
-                let namespace = world.observed.namespace;
-                let message = messages::dns::withdrawal_impossible(&failure.message, namespace);
-                stuck(
-                    world,
-                    Finding::new(Reason::Rejected, message),
-                    world.now.until(due),
-                )
-            } else {
-                resting(world, due)
-            };
+            return hindered(world, trouble, due);
         }
     }
     let fresh = world.now.before(world.timing.observation_limit);
@@ -75,7 +64,7 @@ fn remove(world: &World<'_>, placement: &Placement) -> Plan {
         return Plan::Look(Look::Records(placement.zone.clone()));
     };
     let record = super::placed(world.record, Some(placement.clone()));
-    match own(world, &record, seen) {
+    match own(world, &record, seen, |_| true) {
         Some(own) if own.says_a_code() => {
             if !world.observed.object_confirmed {
                 return Plan::Look(Look::Object);
@@ -88,12 +77,34 @@ fn remove(world: &World<'_>, placement: &Placement) -> Plan {
         }
         // Somebody has made another record of it: it is theirs.
         Some(_) => Plan::Release,
-        None => match unproved_until(world, placement, seen) {
+        None => match unproved_until(world, seen) {
             Some(due) if due > world.now => resting(world, due),
             Some(_) => Plan::Look(Look::Records(placement.zone.clone())),
             None => Plan::Release,
         },
     }
+}
+
+/// What failed while the record was published is no obstacle.
+fn hinders(trouble: &Trouble) -> bool {
+    [Endpoint::ListRecords, Endpoint::DeleteRecord].contains(&trouble.failure.endpoint)
+}
+
+/// It has failed, and is tried again then. What has lasted is told.
+fn hindered(world: &World<'_>, trouble: &Trouble, due: Moment) -> Plan {
+    let problem = &trouble.failure.message;
+    let span = world.now.until(due);
+    if trouble.failure.class == Class::Rejected {
+        let namespace = world.observed.namespace;
+        let message = messages::dns::withdrawal_impossible(problem, namespace);
+        return stuck(world, Finding::new(Reason::Rejected, message), span);
+    }
+    if !pace::shows(world, trouble) {
+        return resting(world, due);
+    }
+    let message = messages::dns::withdrawal_delayed(problem);
+    let finding = Finding::new(Reason::Deleting, message);
+    Plan::rest(Verdict::noted(world.record.clone(), finding), span)
 }
 
 fn verdict(world: &World<'_>) -> Verdict {

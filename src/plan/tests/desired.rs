@@ -90,6 +90,46 @@ fn a_field_that_is_there_is_taken_as_it_is_written() {
 }
 
 #[test]
+fn who_publishes_the_record_is_taken_as_it_is_written_and_never_with_the_default_token() {
+    let zone = "372e67954025e0ba6aaa6d586b9e0b59";
+    let secret = |name: &str| ApiTokenSecretRef {
+        name: name.to_owned(),
+        key: None,
+    };
+    let named = json!({ "zoneID": zone, "ttl": 300, "apiTokenSecretRef": { "name": "dns" } });
+    for (fields, zone, api_token, ttl) in [
+        (json!({ "dns": { "cloudflare": {} } }), None, None, 1),
+        (
+            json!({ "apiTokenSecretRef": { "name": "sso" }, "dns": { "cloudflare": {} } }),
+            None,
+            Some("sso"),
+            1,
+        ),
+        (
+            json!({ "apiTokenSecretRef": { "name": "sso" }, "dns": { "cloudflare": named } }),
+            Some(zone),
+            Some("dns"),
+            300,
+        ),
+    ] {
+        let expected = Publication {
+            zone: zone.map(|zone| zone.parse().unwrap()),
+            api_token: api_token.map(secret),
+            ttl: TimeToLive::from_seconds(ttl).unwrap(),
+        };
+        let desired = Desired::parse(&object(&fields)).unwrap();
+        assert_eq!(desired.publication, Some(expected), "{fields}");
+    }
+    let bad = json!({ "dns": { "cloudflare": { "ttl": 29 } } });
+    assert_eq!(Desired::parse(&object(&bad)), Err(Unreadable::TimeToLive));
+    let bad = json!({ "dns": { "cloudflare": { "zoneID": "../zones" } } });
+    match Desired::parse(&object(&bad)) {
+        Err(Unreadable::Name { field, .. }) => assert_eq!(field, "dns.cloudflare.zoneID"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_name_that_cannot_stand_in_a_url_is_refused_with_its_field() {
     for (field, value) in [
         ("accountID", "../accounts"),

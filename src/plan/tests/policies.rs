@@ -28,7 +28,7 @@ fn seen_twice(scene: Scene, connector: &Connector) -> Scene {
 
 #[test]
 fn a_suspended_object_is_left_alone_and_nothing_of_it_is_forgotten() {
-    let rows = [
+    let rows = vec![
         waiting().listed(list(NOW, &[])),
         waiting().attempted(NOW - 5.0, NOW - 5.0),
         Scene::bound(Some(true), Armed).seen(NOW, verified(false)),

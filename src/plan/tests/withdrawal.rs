@@ -40,7 +40,7 @@ fn what_is_not_ours_stays() {
     ] {
         let mut scene = deleted().with(|scene| {
             scene.record.placement = before.clone();
-            scene.memory.publishing.unclear_since = Some(at(NOW - 60.0));
+            scene.memory.publishing.placed_since = Some(at(NOW - 60.0));
         });
         assert_eq!(
             scene.pass(&cloudflare(&records)),
@@ -55,7 +55,7 @@ fn a_record_that_may_have_been_created_is_waited_for() {
     let since = |second| {
         deleted().with(|scene| {
             scene.record.placement = placed(None);
-            scene.memory.publishing.unclear_since = Some(at(second));
+            scene.memory.publishing.placed_since = Some(at(second));
         })
     };
     let plan = since(NOW - 10.0).pass(&cloudflare(&[]));
@@ -67,7 +67,8 @@ fn a_record_that_may_have_been_created_is_waited_for() {
 
 #[test]
 fn it_stays_under_every_other_way_out() {
-    let ways: [(&str, fn(&mut Scene)); 4] = [
+    type Change = fn(&mut Scene);
+    let ways: [(&str, Change); 4] = [
         ("Retain", |scene| {
             scene.desired.deletion_policy = DeletionPolicy::Retain;
         }),
@@ -103,6 +104,59 @@ fn without_a_token_the_object_stays_and_says_how_it_can_go() {
     }
     let goes = scene.with(|scene| scene.observed.namespace = Namespace::Terminating);
     assert!(!message(&goes.plan()).contains("restore"));
+}
+
+#[test]
+fn what_keeps_a_record_from_being_removed_is_told_when_it_has_lasted() {
+    let failed = |class, endpoint, times| {
+        let mut scene = deleted();
+        let edition = scene.desired.edition();
+        for _ in 0..times {
+            let publishing = &mut scene.memory.publishing;
+            publishing.failed(failure(class, endpoint), edition.clone(), at(NOW - 0.1));
+        }
+        scene.plan()
+    };
+    for (class, endpoint, times, expected, told) in [
+        (
+            Class::Unavailable,
+            Endpoint::ListRecords,
+            1,
+            Reason::Deleting,
+            false,
+        ),
+        (
+            Class::Unavailable,
+            Endpoint::ListRecords,
+            3,
+            Reason::Deleting,
+            true,
+        ),
+        (
+            Class::Rejected,
+            Endpoint::ListRecords,
+            1,
+            Reason::Rejected,
+            true,
+        ),
+        (
+            Class::Rejected,
+            Endpoint::DeleteRecord,
+            1,
+            Reason::Rejected,
+            true,
+        ),
+    ] {
+        let plan = failed(class, endpoint, times);
+        assert_eq!(reason(&plan), Some(expected));
+        let said = message(&plan);
+        assert!(said.contains("Retain"), "{said}");
+        let cause = failure(class, endpoint).message;
+        assert_eq!(said.contains(&cause), told, "{said}");
+    }
+    // That it could not be created is no obstacle.
+    let plan = failed(Class::Rejected, Endpoint::CreateRecord, 1);
+    assert_eq!(plan, Plan::Look(Look::Records(zone())));
 }
 
 #[test]

@@ -264,11 +264,11 @@ fn assert_is_failure(endpoint: Endpoint, failure: &Failure) {
         "{failure:?}"
     );
     if failure.class == Class::Gone {
-        let names_none = [Endpoint::List, Endpoint::Create, Endpoint::ListZones];
-        let names_one = !names_none.contains(&endpoint);
+        let no_subject = [Endpoint::List, Endpoint::Create, Endpoint::ListZones];
+        let has_subject = !no_subject.contains(&endpoint);
         let not_routed = failure.codes.iter().any(|code| [7000, 7003].contains(code));
         assert!(
-            names_one && failure.status == Some(404) && !not_routed,
+            has_subject && failure.status == Some(404) && !not_routed,
             "{failure:?}"
         );
     }

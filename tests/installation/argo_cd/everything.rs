@@ -96,6 +96,7 @@ impl Deployer {
         json!({
             "cloudflare": { "baseURL": self.stage.simulator.base_url() },
             "poll": { "unverified": "1s", "settled": "2s" },
+            "dns": { "lookups": false },
             "extraArgs": ["--backoff=100ms", "--creation-lag=2s", "--deletion-delay=300ms"],
         })
     }

@@ -1,14 +1,19 @@
 //! What the real operator writes in each situation, and what Argo CD makes of it.
 
+use std::time::Duration;
+
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
+use harness::Options;
 use serde_json::{Value, json};
-use simulator::{ConnectorDraft, Simulator, TokenRequest, VerificationStatus};
+use simulator::{ConnectorDraft, Knobs, Permission, Simulator, TokenRequest, VerificationStatus};
 
 use crate::customizations::health;
 use crate::stage::{ACCOUNT, Stage, condition};
 
 /// An account without an identity provider.
 const UNPREPARED: &str = "11111111111111111111111111111111";
+/// The Secret whose token may edit DNS.
+const DNS_SECRET: &str = "dns";
 
 /// What an object says, what was done for it at Cloudflare before, and what comes of it.
 struct Situation {
@@ -25,6 +30,8 @@ enum Before {
     Connector(VerificationStatus),
     /// Two of them.
     Two,
+    /// A zone of the domain in Cloudflare DNS.
+    Zone,
 }
 
 fn situations() -> Vec<Situation> {
@@ -36,6 +43,7 @@ fn situations() -> Vec<Situation> {
     };
     let verified = || Before::Connector(VerificationStatus::Verified);
     let observe = "Observe";
+    let publishes = json!({ "cloudflare": { "apiTokenSecretRef": { "name": DNS_SECRET } } });
     let nowhere = "f".repeat(32);
     vec![
         situation(
@@ -43,6 +51,24 @@ fn situations() -> Vec<Situation> {
             "Suspended",
             Before::Nothing,
             json!({}),
+        ),
+        situation(
+            "AwaitingVerification",
+            "Progressing",
+            Before::Zone,
+            json!({ "dns": publishes }),
+        ),
+        situation(
+            "AwaitingVerification",
+            "Suspended",
+            Before::Connector(VerificationStatus::Pending),
+            json!({ "dns": publishes, "managementPolicy": observe }),
+        ),
+        situation(
+            "ZoneNotFound",
+            "Degraded",
+            Before::Nothing,
+            json!({ "dns": publishes }),
         ),
         situation("Available", "Healthy", verified(), json!({})),
         situation(
@@ -111,14 +137,21 @@ fn situations() -> Vec<Situation> {
 
 #[tokio::test]
 async fn argo_cd_shows_what_the_operator_writes() {
-    let stage = Stage::set().await;
+    // Nothing is verified meanwhile.
+    let knobs = Knobs {
+        poll_interval: Duration::from_hours(1),
+        ..Knobs::default()
+    };
+    let stage = Stage::with(Options::default(), knobs).await;
     let _operator = stage.operator(&[]).await;
     let admin = stage.simulator.admin();
     stage
         .put_token("wrong", "not-a-token-of-this-account")
         .await;
     admin.add_account(UNPREPARED);
-    let unprepared = TokenRequest::new("unprepared").grant(UNPREPARED, simulator::Permission::ALL);
+    let dns = TokenRequest::new("DNS").grant(ACCOUNT, Permission::DNS);
+    stage.put_token(DNS_SECRET, &admin.issue_token(dns)).await;
+    let unprepared = TokenRequest::new("unprepared").grant(UNPREPARED, Permission::ALL);
     stage
         .put_token("unprepared", &admin.issue_token(unprepared))
         .await;
@@ -148,6 +181,9 @@ fn prepare(simulator: &Simulator, domain: &str, before: &Before) {
         Before::Two => {
             create();
             create();
+        }
+        Before::Zone => {
+            let _zone = admin.add_zone(ACCOUNT, domain);
         }
     }
 }

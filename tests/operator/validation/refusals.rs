@@ -7,8 +7,9 @@ use harness::{ControlPlane, Output, until};
 use serde_json::{Value, json};
 
 use super::rows::{
-    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_CONNECTOR,
-    OTHER_DOMAIN, UNKNOWN_CHOICES, UPPER_CASE, refused_by_a_rule, refused_by_the_schema,
+    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, BAD_TTL, BAD_ZONE, NO_PUBLISHER, NOT_ALL_CHECKED,
+    OTHER_ACCOUNT, OTHER_CONNECTOR, OTHER_DOMAIN, UNKNOWN_CHOICES, UPPER_CASE, refused_by_a_rule,
+    refused_by_the_schema,
 };
 use super::{apply, definition, merge, patch_status, server, stored, succeed};
 use crate::stage::{ACCOUNT, PATIENCE, connector};
@@ -18,9 +19,9 @@ async fn a_bad_value_is_refused_in_words_that_say_what_to_write() {
     let server = server().await;
     let quoting = quoting(&server).await;
     for (field, value, message) in refused_by_a_rule() {
-        let output = dry_run(&server, &with(&at(field, &value))).await;
-        let line = quoting.line(field, &value, message);
-        assert_eq!(output.stderr, invalid(&[&line]), "{field}: {value:?}");
+        let output = dry_run(&server, &with(&at(field, value.clone()))).await;
+        let line = quoting.line(field, value.clone(), message);
+        assert_eq!(output.stderr, invalid(&[&line]), "{field}: {value}");
     }
     for (spec, mut lines) in refused_by_the_schema() {
         lines.push(NOT_ALL_CHECKED);
@@ -91,6 +92,9 @@ async fn what_is_meant_to_be_possible_is_accepted_and_a_misspelt_field_is_named(
         ("adoptionPolicy", vec!["Adopt", "Refuse"]),
         ("managementPolicy", vec!["Manage", "Observe"]),
         ("connectorID", vec![ACCOUNT]),
+        ("dns.cloudflare.zoneID", vec![ACCOUNT]),
+        ("dns.cloudflare.apiTokenSecretRef.name", vec!["a.b-c.d"]),
+        ("dns.cloudflare.apiTokenSecretRef.key", vec![".token"]),
     ] {
         for value in values {
             let output = dry_run(&server, &with(&at(field, value))).await;
@@ -102,12 +106,20 @@ async fn what_is_meant_to_be_possible_is_accepted_and_a_misspelt_field_is_named(
             assert_eq!(output.stderr, "");
         }
     }
+    for ttl in [1, 30, 60, 86_400] {
+        succeed(dry_run(&server, &with(&at("dns.cloudflare.ttl", ttl))).await);
+    }
     for (spec, field) in [
         (json!({ "enable": true }), "spec.enable"),
         (json!({ "accountId": ACCOUNT }), "spec.accountId"),
         (
             json!({ "apiTokenSecretRef": { "name": "token", "namespace": "other" } }),
             "spec.apiTokenSecretRef.namespace",
+        ),
+        (json!({ "dns": { "route53": {} } }), "spec.dns.route53"),
+        (
+            at("dns.cloudflare.zoneId", ACCOUNT),
+            "spec.dns.cloudflare.zoneId",
         ),
     ] {
         let output = dry_run(&server, &with(&spec)).await;
@@ -118,6 +130,28 @@ async fn what_is_meant_to_be_possible_is_accepted_and_a_misspelt_field_is_named(
                  cannot be handled as a SsoConnector: strict decoding error: unknown field \"{field}\"\n"
             )
         );
+    }
+}
+
+/// A templating tool may leave a null where it has nothing to say. That is as if nothing was said.
+#[tokio::test]
+async fn a_null_is_as_good_as_nothing() {
+    let server = server().await;
+    let quoting = quoting(&server).await;
+    for field in [
+        "enabled",
+        "dns",
+        "dns.cloudflare.ttl",
+        "dns.cloudflare.apiTokenSecretRef",
+    ] {
+        succeed(dry_run(&server, &with(&at(field, Value::Null))).await);
+    }
+    for nobody in [json!({ "cloudflare": null }), json!({ "route53": {} })] {
+        let object = with(&json!({ "dns": nobody }));
+        let lenient = ["--dry-run=server", "--validate=ignore"];
+        let output = apply(&server, &object, &lenient).await;
+        let line = quoting.line("dns", json!({}), NO_PUBLISHER);
+        assert_eq!(output.stderr, invalid(&[&line]), "{nobody}");
     }
 }
 
@@ -145,8 +179,8 @@ async fn account_and_domain_stay_and_all_else_may_change() {
 
     let named = json!({ "connectorID": ACCOUNT });
     succeed(apply(&server, &with(&named), &[]).await);
-    let output = dry_run(&server, &with(&at("connectorID", &other_account))).await;
-    let line = quoting.line("connectorID", &other_account, OTHER_CONNECTOR);
+    let output = dry_run(&server, &with(&at("connectorID", other_account.as_str()))).await;
+    let line = quoting.line("connectorID", other_account.as_str(), OTHER_CONNECTOR);
     assert_eq!(output.stderr, invalid(&[&line]));
 
     for spec in [
@@ -156,6 +190,9 @@ async fn account_and_domain_stay_and_all_else_may_change() {
         json!({ "enabled": true, "deletionPolicy": "Delete", "beginVerification": false }),
         json!({ "enabled": false, "deletionPolicy": "Retain", "useFedrampLanguage": true }),
         json!({ "apiTokenSecretRef": { "name": "other", "key": "token" } }),
+        json!({ "dns": { "cloudflare": {} } }),
+        json!({ "dns": { "cloudflare": { "zoneID": ACCOUNT, "ttl": 60 } } }),
+        json!({ "dns": { "cloudflare": { "zoneID": other_account, "apiTokenSecretRef": { "name": "dns" } } } }),
         json!({}),
     ] {
         succeed(apply(&server, &with(&spec), &[]).await);
@@ -175,6 +212,7 @@ async fn an_object_that_a_newer_rule_would_refuse_can_still_be_edited() {
     server.apply(&lax.to_string()).await.unwrap();
     let bad = json!({
         "accountID": "mine", "emailDomain": "Example.com.", "apiTokenSecretRef": { "name": "My Token", "key": "a/b" },
+        "dns": { "cloudflare": { "zoneID": "example.com", "ttl": 0 } },
     });
     until("the API server to know no rules", PATIENCE, async || {
         apply(&server, &with(&bad), &[]).await.success().map(drop)
@@ -196,10 +234,12 @@ async fn an_object_that_a_newer_rule_would_refuse_can_still_be_edited() {
     .unwrap();
 
     let known = [
-        ("accountID", "mine", BAD_ACCOUNT),
-        ("emailDomain", "Example.com.", UPPER_CASE),
-        ("apiTokenSecretRef.name", "My Token", BAD_SECRET),
-        ("apiTokenSecretRef.key", "a/b", BAD_KEY),
+        ("accountID", json!("mine"), BAD_ACCOUNT),
+        ("emailDomain", json!("Example.com."), UPPER_CASE),
+        ("apiTokenSecretRef.name", json!("My Token"), BAD_SECRET),
+        ("apiTokenSecretRef.key", json!("a/b"), BAD_KEY),
+        ("dns.cloudflare.zoneID", json!("example.com"), BAD_ZONE),
+        ("dns.cloudflare.ttl", json!(0), BAD_TTL),
     ];
     let known: BTreeSet<_> = known
         .map(|(field, value, message)| format!("Warning: {}", quoting.line(field, value, message)))
@@ -254,12 +294,16 @@ fn with(spec: &Value) -> Value {
 }
 
 /// A spec with one field, given as its path.
-fn at(path: &str, value: &str) -> Value {
-    match path.split_once('.') {
-        Some((parent, "name")) => json!({ parent: { "name": value } }),
-        Some((parent, field)) => json!({ parent: { "name": "token", field: value } }),
-        None => json!({ path: value }),
+fn at(path: &str, value: impl Into<Value>) -> Value {
+    let mut spec = value.into();
+    for field in path.rsplit('.') {
+        spec = match field {
+            // Of a Secret, which has a name.
+            "key" => json!({ "name": "token", "key": spec }),
+            _ => json!({ field: spec }),
+        };
     }
+    spec
 }
 
 /// What kubectl prints for a refused object, given the lines of the API server.
@@ -271,10 +315,10 @@ fn invalid(lines: &[&str]) -> String {
     format!("The SsoConnector \"example\" is invalid: {said}\n")
 }
 
-/// What an API server quotes where a rule of ours refuses a string.
+/// What an API server quotes where a rule of ours refuses a value.
 #[derive(Debug, Clone, Copy)]
 enum Quoting {
-    /// The string, as Go quotes it; for what the tables hold, that is how JSON does. So Kubernetes 1.36.
+    /// The value, as Go writes it; for what the tables hold, that is how JSON does. So Kubernetes 1.36.
     Value,
     /// Its type. So Kubernetes 1.34.
     Type,
@@ -292,10 +336,16 @@ async fn quoting(server: &ControlPlane) -> Quoting {
 
 impl Quoting {
     /// How it refuses the value of a field of the spec.
-    fn line(self, field: &str, value: &str, message: &str) -> String {
-        let quoted = match self {
-            Self::Value => json!(value),
-            Self::Type => json!("string"),
+    fn line(self, field: &str, value: impl Into<Value>, message: &str) -> String {
+        let quoted = match (self, value.into()) {
+            // An object is not quoted.
+            (Self::Value, Value::Object(_)) => {
+                return format!("spec.{field}: Invalid value: {message}");
+            }
+            (Self::Value, value) => value,
+            (Self::Type, Value::Number(_)) => json!("integer"),
+            (Self::Type, Value::Object(_)) => json!("object"),
+            (Self::Type, _) => json!("string"),
         };
         format!("spec.{field}: Invalid value: {quoted}: {message}")
     }

@@ -16,7 +16,9 @@ async fn the_server_stores_what_was_applied_and_a_first_status() {
     let mut full = minimal.clone();
     let rest = json!({
         "adoptionPolicy": "Adopt", "apiTokenSecretRef": { "name": "token", "key": "api-token" }, "beginVerification": true,
-        "connectorID": ACCOUNT, "deletionPolicy": "Retain", "enabled": false, "managementPolicy": "Manage",
+        "connectorID": ACCOUNT, "deletionPolicy": "Retain",
+        "dns": { "cloudflare": { "apiTokenSecretRef": { "name": "dns" }, "ttl": 60, "zoneID": ACCOUNT } },
+        "enabled": false, "managementPolicy": "Manage",
         "onExternalChange": "Hold", "suspend": false, "useFedrampLanguage": false,
     });
     merge(&mut full, &rest);

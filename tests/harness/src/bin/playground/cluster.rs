@@ -3,7 +3,7 @@
 use harness::{Image, Part, PodRunner};
 
 use crate::state::Running;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{ACCOUNT, Surroundings};
 use crate::{Failure, asked_to_end};
 
 /// Where the pages say that the image is.
@@ -41,18 +41,36 @@ async fn stay() -> Result<(), Failure> {
     println!("  step 2, the image is there already; in the checkout:");
     println!("    helm install cloudflare-sso-operator . --namespace cloudflare-sso-system \\");
     println!("      --create-namespace --wait --set image.repository={REPOSITORY} \\");
-    println!("      --set cloudflare.baseURL={base_url} --set poll.unverified=1s");
+    println!("      --set cloudflare.baseURL={base_url} --set poll.unverified=1s \\");
+    println!("      --set dns.lookups=false");
     println!("  step 3, the token to paste:");
     println!("    {}", surroundings.token);
+    let admin = surroundings.simulator.admin_url();
     println!("  step 5, the record is published, with its value, by");
-    println!(
-        "    curl -X PUT {}/txt/example.com -d 'cloudflare_dashboard_sso=…'\n",
-        surroundings.simulator.admin_url()
-    );
+    println!("    curl -X PUT {admin}/txt/example.com -d 'cloudflare_dashboard_sso=…'\n");
+    tell_hands_free(&surroundings);
     println!("`check` and `export` need --cloudflare-base-url {base_url}, too.");
     println!("Pods run as processes of this machine; `kubectl logs` and `exec` do not reach them.");
     println!("It stays until Ctrl-C here, or `make cluster-down` anywhere.");
     std::future::pending::<()>().await;
     drop(pods);
     Ok(())
+}
+
+/// How the operator is made to publish the TXT record.
+fn tell_hands_free(surroundings: &Surroundings) {
+    let admin = surroundings.simulator.admin_url();
+    let zone = format!(r#"{{"account":"{ACCOUNT}","name":"example.com"}}"#);
+    println!("To have the operator publish the record, give the domain a zone in the simulated");
+    println!(
+        "Cloudflare DNS, store the token for DNS, and apply deploy/samples/hands-free.yaml:\n"
+    );
+    println!("    curl {admin}/zones --json '{zone}'");
+    println!("    kubectl create secret generic cloudflare-dns-token --namespace=sso \\");
+    println!(
+        "      --from-literal=api-token={}\n",
+        surroundings.dns_token
+    );
+    println!("What the zone holds, with the ID that the first command prints:\n");
+    println!("    curl {admin}/zones/ZONE_ID/records\n");
 }

@@ -23,8 +23,10 @@ const SIMULATED_DNS_POLL: Duration = Duration::from_secs(1);
 pub(crate) struct Surroundings {
     pub(crate) control_plane: ControlPlane,
     pub(crate) simulator: Simulator,
-    /// An API token that may do everything in [`ACCOUNT`].
+    /// An API token that may do everything about SSO in [`ACCOUNT`].
     pub(crate) token: String,
+    /// Another one, which may edit the account's DNS and nothing else.
+    pub(crate) dns_token: String,
 }
 
 impl Surroundings {
@@ -39,6 +41,10 @@ impl Surroundings {
             .grant(ACCOUNT, Permission::ALL)
             .with_text("play-token");
         let token = simulator.admin().issue_token(request);
+        let request = TokenRequest::new("playground DNS")
+            .grant(ACCOUNT, Permission::DNS)
+            .with_text("play-dns-token");
+        let dns_token = simulator.admin().issue_token(request);
         simulator.admin().add_identity_provider(ACCOUNT);
 
         let control_plane =
@@ -47,6 +53,7 @@ impl Surroundings {
             control_plane,
             simulator,
             token,
+            dns_token,
         })
     }
 
@@ -76,11 +83,12 @@ impl Surroundings {
             .collect();
         format!(
             "  export KUBECONFIG={}\n  export PATH={path}$PATH\n\n\
-             Simulated Cloudflare\n  base URL:   {}\n  admin API:  {}\n  account:    {ACCOUNT}\n  token:      {}",
+             Simulated Cloudflare\n  base URL:   {}\n  admin API:  {}\n  account:    {ACCOUNT}\n  token:      {}\n  DNS token:  {}",
             self.control_plane.kubeconfig().display(),
             self.simulator.base_url(),
             self.simulator.admin_url(),
             self.token,
+            self.dns_token,
         )
     }
 }

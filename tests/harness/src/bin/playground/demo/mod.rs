@@ -1,4 +1,8 @@
-//! `playground demo`: the whole life of one connector, as a user sees it, checked at Cloudflare's end.
+//! `playground demo`: the whole life of a connector, as a user sees it, checked at Cloudflare's end. Twice: with a TXT record that
+//! a person publishes ([`by_hand`]), and with one that the operator publishes ([`hands_free`]).
+
+mod by_hand;
+mod hands_free;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +11,7 @@ use harness::{Operator, OperatorOptions, await_gone, await_object};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::Value;
-use simulator::{Calls, Operation};
+use simulator::{Admin, RecordDraft};
 
 use crate::story::{Rows, Story, show};
 use crate::surroundings::{
@@ -16,14 +20,20 @@ use crate::surroundings::{
 use crate::{Failure, asked_to_end};
 
 const NAMESPACE: &str = "sso-demo";
-const SAMPLE: &str = "deploy/samples/delete-with-the-object.yaml";
-/// The object in the sample, and its domain.
+/// The Secret in the samples whose token may edit SSO connectors.
+const SECRET: &str = "cloudflare-api-token";
+/// The object in the samples, and its domain.
 const NAME: &str = "example-com";
 const DOMAIN: &str = "example.com";
-/// What is scaled so that the story is told within a minute, and where the Lease is: there is no Pod.
-const OPERATOR_FLAGS: [&str; 4] = [
+/// What the domain has in DNS already.
+const SPF: &str = "v=spf1 -all";
+/// What is scaled so that the story is told within a minute; that no name server outside is asked; and where the Lease is, as there
+/// is no Pod.
+const OPERATOR_FLAGS: [&str; 6] = [
     "--poll-unverified",
     "1s",
+    "--dns-lookups",
+    "off",
     "--lease-namespace",
     OPERATOR_NAMESPACE,
 ];
@@ -65,6 +75,8 @@ struct Stage {
     operator: Operator,
     connectors: Api<DynamicObject>,
     surroundings: Surroundings,
+    /// The ID of the domain's zone.
+    zone: String,
 }
 
 impl Stage {
@@ -84,10 +96,14 @@ impl Stage {
         let kind = GroupVersionKind::gvk("cloudflare-sso.dev", "v1alpha1", "SsoConnector");
         let kind = ApiResource::from_gvk_with_plural(&kind, "ssoconnectors");
         let connectors = Api::namespaced_with(control_plane.client(), NAMESPACE, &kind);
+        let admin = surroundings.simulator.admin();
+        let zone = admin.add_zone(ACCOUNT, DOMAIN);
+        admin.create_record(&zone, RecordDraft::txt(DOMAIN, SPF))?;
         Ok(Self {
             operator,
             connectors,
             surroundings,
+            zone,
         })
     }
 
@@ -96,68 +112,35 @@ impl Stage {
             "Run the operator as {OPERATOR_NAMESPACE}/{OPERATOR_ACCOUNT}"
         ));
         self.operator.until_ready(STEP_DEADLINE).await?;
-        self.apply(story).await?;
-        let rows = Rows::follow(&self.surroundings.control_plane, NAMESPACE, NAME)?;
-        self.publish_record(story).await?;
-        self.verify_and_enable(story).await?;
-        self.delete(story).await?;
-        drop(rows);
-        Ok(())
+        self.kubectl(&["create", "namespace", NAMESPACE]).await?;
+        self.play_by_hand(story).await?;
+        story.step("Once more, with nobody touching DNS");
+        self.play_hands_free(story).await
     }
 
-    async fn apply(&self, story: &mut Story) -> Result<(), Failure> {
-        story.step("Put the API token into a Secret");
-        self.kubectl(&["create", "namespace", NAMESPACE]).await?;
-        let value = format!("--from-literal=api-token={}", self.surroundings.token);
-        let secret = [
-            "create",
-            "secret",
-            "generic",
-            "cloudflare-api-token",
-            &value,
-        ];
-        self.kubectl(&[&secret[..], &["--namespace", NAMESPACE]].concat())
-            .await?;
-        story.step(format!("Apply {SAMPLE}"));
-        let path = repository().join(SAMPLE);
-        let path = path.to_str().ok_or("the path of the checkout is no text")?;
-        self.kubectl(&["apply", "--namespace", NAMESPACE, "--filename", path])
+    async fn store_token(&self, secret: &str, token: &str) -> Result<(), Failure> {
+        let value = format!("--from-literal=api-token={token}");
+        let create = ["create", "secret", "generic", secret, &value];
+        self.kubectl(&[&create[..], &["--namespace", NAMESPACE]].concat())
             .await
     }
 
-    async fn publish_record(&self, story: &mut Story) -> Result<(), Failure> {
-        story.step("Wait for the TXT record to publish");
-        let object = self
-            .see("to show a DNS record", |status| {
-                status["dnsRecord"]["value"].is_string()
-            })
+    /// Applies the sample. From then on the object's row is shown, until that is dropped.
+    async fn apply(&self, story: &mut Story, sample: &str) -> Result<Rows, Failure> {
+        story.step(format!("Apply {sample}"));
+        let path = repository().join(sample);
+        let path = path.to_str().ok_or("the path of the checkout is no text")?;
+        self.kubectl(&["apply", "--namespace", NAMESPACE, "--filename", path])
             .await?;
-        let record = &object.data["status"]["dnsRecord"];
-        let field = |name: &str| record[name].as_str().unwrap_or_default().to_owned();
-        let value = field("value");
-        show(&format!(
-            "{}  {}  \"{value}\"",
-            field("name"),
-            field("type")
-        ));
-        story.step("Publish it, as the domain's owner does");
-        self.surroundings
-            .simulator
-            .admin()
-            .publish_txt(DOMAIN, &value);
-        Ok(())
+        Rows::follow(&self.surroundings.control_plane, NAMESPACE, NAME)
     }
 
-    async fn verify_and_enable(&self, story: &mut Story) -> Result<(), Failure> {
-        story.step("Wait until Cloudflare has verified the domain");
-        self.see("to be Verified", |status| condition(status, "Verified"))
-            .await?;
-        story.step("Wait until SSO is enabled");
+    async fn until_enabled(&self) -> Result<(), Failure> {
         self.see("to be Enabled and Ready", |status| {
             condition(status, "Enabled") && condition(status, "Ready")
         })
         .await?;
-        let connectors = self.surroundings.simulator.admin().connectors(ACCOUNT);
+        let connectors = self.admin().connectors(ACCOUNT);
         let [connector] = connectors.as_slice() else {
             return Err(format!("Cloudflare has {} connectors, not one", connectors.len()).into());
         };
@@ -171,29 +154,24 @@ impl Stage {
         Ok(())
     }
 
-    async fn delete(&self, story: &mut Story) -> Result<(), Failure> {
-        story.step("Delete the object, which says deletionPolicy: Delete");
+    async fn delete_object(&self) -> Result<(), Failure> {
         let object = self.connectors.get(NAME).await?;
-        self.kubectl(&[
-            "delete",
-            "sso",
-            NAME,
-            "--namespace",
-            NAMESPACE,
-            "--wait=false",
-        ])
-        .await?;
-        await_gone(&self.connectors, &object, DELETION_DEADLINE).await?;
-        let left = self.surroundings.simulator.admin().connectors(ACCOUNT);
-        if !left.is_empty() {
-            return Err(format!("Cloudflare still has {left:?}").into());
+        let delete = ["delete", "sso", NAME, "--namespace", NAMESPACE];
+        self.kubectl(&[&delete[..], &["--wait=false"]].concat())
+            .await?;
+        Ok(await_gone(&self.connectors, &object, DELETION_DEADLINE).await?)
+    }
+
+    /// What the domain's zone holds.
+    fn show_zone(&self) {
+        show(&format!("The zone {DOMAIN} in Cloudflare DNS:"));
+        for record in self.admin().records(&self.zone) {
+            show(&format!("  {}  TXT  {}", record.name, record.content));
         }
-        let calls = self.surroundings.simulator.calls().committed().mutations();
-        if !was_disabled_then_deleted(&calls) {
-            return Err(format!("Cloudflare did not see PATCH, then DELETE: {calls:?}").into());
-        }
-        show("Cloudflare agrees: disabled first, then deleted");
-        Ok(())
+    }
+
+    fn admin(&self) -> &Admin {
+        self.surroundings.simulator.admin()
     }
 
     async fn stop(&mut self, story: &mut Story) -> Result<(), Failure> {
@@ -261,16 +239,4 @@ fn condition(status: &Value, kind: &str) -> bool {
     conditions
         .iter()
         .any(|condition| condition["type"] == kind && condition["status"] == "True")
-}
-
-/// Whether the last two changes at Cloudflare were a PATCH that disables and a DELETE.
-fn was_disabled_then_deleted(calls: &Calls) -> bool {
-    let [.., patch, delete] = calls.as_slice() else {
-        return false;
-    };
-    let disables = patch
-        .body
-        .as_ref()
-        .is_some_and(|body| body["enabled"] == false);
-    patch.operation == Operation::Update && disables && delete.operation == Operation::Delete
 }
