@@ -62,12 +62,12 @@ impl Scenario {
     /// within a pass, or a list lag no more when it is taken.
     pub(super) const fn kills(self) -> usize {
         match self {
-            Self::WholeLife => 40,
-            Self::Creation(_) => 9,
-            Self::Adoption => 13,
-            Self::Restart => 26,
-            Self::HandsFree => 40,
-            Self::Rotation => 25,
+            Self::WholeLife => 53,
+            Self::Creation(_) => 12,
+            Self::Adoption => 17,
+            Self::Restart => 33,
+            Self::HandsFree => 76,
+            Self::Rotation => 31,
         }
     }
 
