@@ -119,10 +119,10 @@ async fn every_class_on_every_endpoint_in_every_phase_ends_as_if_it_had_not_been
     assert_eq!(operator.get("/readyz").await.unwrap(), "ok\n");
 }
 
-async fn until_struck(fault: &FaultHandle) -> Result<(), String> {
+async fn until_struck(fault: &FaultHandle, times: u32) -> Result<(), String> {
     let struck = harness::until("the fault to strike", PATIENCE, async || {
         let struck = fault.struck();
-        (struck > 0).then_some(()).ok_or(struck)
+        (struck >= times).then_some(()).ok_or(struck)
     });
     struck.await.map_err(|timeout| timeout.to_string())
 }
@@ -179,7 +179,7 @@ impl Course<'_> {
         let mut strikes = None;
         if let Some((operation, fault)) = fault {
             // What was seen just now need not be listed for a while; then the phase lasts until it is.
-            until_struck(&fault).await?;
+            until_struck(&fault, 1).await?;
             ended().await?;
             strikes = Some((operation, fault.struck() as usize));
             fault.remove();

@@ -2,12 +2,14 @@
 //! that; and the two phases of the record's life.
 
 use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
+use harness::Timeout;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 use simulator::{DnsRecord, Operation, Permission, RecordDraft, TokenRequest};
 
+use super::PATIENCE;
 use crate::stage::{NAMESPACE, Stage, condition, connector, current};
 
 /// What others have written at the domain.
@@ -115,35 +117,68 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// The object, if it is there.
-    pub(super) async fn object(&self) -> Option<SsoConnector> {
-        self.stage.objects().get_opt(&self.name).await.unwrap()
-    }
-
-    /// Whether the connector is as the phase wants it.
-    pub(super) fn is_served(&self, phase: Phase) -> bool {
-        let connectors = self.stage.simulator.admin().connectors(&self.account);
+    /// Waits until the connector is as the phase wants it, and the object says that with Cloudflare's connectors all is well.
+    pub(super) async fn until_served(&self, phase: Phase) -> Result<(), Timeout> {
         match phase {
-            Phase::Publish { .. } => connectors.iter().all(|it| it.use_fedramp_language),
-            Phase::Withdraw => connectors.is_empty(),
+            Phase::Publish { .. } => {
+                let awaited = "the connector to be corrected";
+                self.until(awaited, |object| {
+                    let status = object.status.as_ref();
+                    let is_corrected =
+                        status.is_some_and(|it| it.use_fedramp_language == Some(true));
+                    is_corrected && is_well(object)
+                })
+                .await
+            }
+            Phase::Withdraw => {
+                let admin = self.stage.simulator.admin();
+                harness::until("the connector to be gone", PATIENCE, async || {
+                    let objects = self.stage.objects();
+                    let object = objects.get_opt(&self.name).await.unwrap();
+                    let is_gone = admin.connectors(&self.account).is_empty();
+                    let is_well = object.as_ref().is_none_or(is_well);
+                    let is_served = is_gone && is_well;
+                    is_served.then_some(()).ok_or("it is there")
+                })
+                .await
+            }
         }
     }
 
-    /// Whether the object says that with Cloudflare's connectors all is well.
-    pub(super) fn is_well(&self, object: Option<&SsoConnector>) -> bool {
-        object.is_none_or(|object| condition(object, ConditionType::Synced).0 == "True")
+    /// Waits until the phase is at its end.
+    pub(super) async fn until_ended(&self, phase: Phase) -> Result<(), Timeout> {
+        match phase {
+            Phase::Publish { .. } => {
+                let awaited = "the record to be published";
+                self.until(awaited, |object| self.is_published(object))
+                    .await
+            }
+            Phase::Withdraw => {
+                let objects = self.stage.objects();
+                match objects.get_opt(&self.name).await.unwrap() {
+                    Some(object) => harness::await_gone(&objects, &object, PATIENCE).await,
+                    None => Ok(()),
+                }
+            }
+        }
     }
 
-    /// Whether the phase is at its end.
-    pub(super) fn is_ended(&self, phase: Phase, object: Option<&SsoConnector>) -> bool {
-        let (Phase::Publish { .. }, Some(object)) = (phase, object) else {
-            return object.is_none();
-        };
+    fn is_published(&self, object: &SsoConnector) -> bool {
         let published = condition(object, ConditionType::DnsRecordPublished).0 == "True";
         let record = object.status.as_ref().and_then(|it| it.dns_record.as_ref());
         let known = record.and_then(|record| record.record_id.as_deref());
-        let is_ours = |id: &str| self.stage.simulator.admin().record(id).is_some();
-        current(object) && published && known.is_some_and(is_ours)
+        let is_there = |id: &str| self.stage.simulator.admin().record(id).is_some();
+        current(object) && published && known.is_some_and(is_there)
+    }
+
+    async fn until(
+        &self,
+        awaited: &str,
+        predicate: impl Fn(&SsoConnector) -> bool,
+    ) -> Result<(), Timeout> {
+        let objects = self.stage.objects();
+        let found = harness::await_object(&objects, &self.name, awaited, PATIENCE, predicate);
+        found.await.map(drop)
     }
 
     /// What stands at the domain.
@@ -159,4 +194,8 @@ impl<'a> Subject<'a> {
             Found::OthersTouched
         }
     }
+}
+
+fn is_well(object: &SsoConnector) -> bool {
+    condition(object, ConditionType::Synced).0 == "True"
 }
