@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{created, is_without_zone, own, unproved_until};
+use super::created;
+use super::proof::{is_without_zone, own, unproved_until};
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Endpoint};
 use crate::plan::memory::Trouble;

@@ -1,6 +1,7 @@
 //! The definition on a real API server: what it refuses and in which words, what it stores, and what it shows. No operator
 //! runs here.
 
+mod dns_rows;
 mod refusals;
 mod rows;
 mod schema;

@@ -6,10 +6,10 @@ use cloudflare_sso_operator::resource::custom_resource_definition;
 use harness::{ControlPlane, Output, until};
 use serde_json::{Value, json};
 
+use super::dns_rows::{BAD_TTL, BAD_ZONE, NO_PUBLISHER};
 use super::rows::{
-    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, BAD_TTL, BAD_ZONE, NO_PUBLISHER, NOT_ALL_CHECKED,
-    OTHER_ACCOUNT, OTHER_CONNECTOR, OTHER_DOMAIN, UNKNOWN_CHOICES, UPPER_CASE, refused_by_a_rule,
-    refused_by_the_schema,
+    BAD_ACCOUNT, BAD_KEY, BAD_SECRET, NOT_ALL_CHECKED, OTHER_ACCOUNT, OTHER_CONNECTOR,
+    OTHER_DOMAIN, UNKNOWN_CHOICES, UPPER_CASE, refused_by_a_rule, refused_by_the_schema,
 };
 use super::{apply, definition, merge, patch_status, server, stored, succeed};
 use crate::stage::{ACCOUNT, PATIENCE, connector};

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::dns_rows;
 use crate::stage::ACCOUNT;
 
 pub(super) const BAD_ACCOUNT: &str = "must be the 32 lower-case hexadecimal digits that the Cloudflare dashboard shows as Account ID";
@@ -19,10 +20,6 @@ pub(super) const NUMBER: &str = "must end in a top-level domain that is not a nu
 pub(super) const BAD_SECRET: &str = "must be the name of a Secret in this namespace: lower-case letters, digits, and between them hyphens and single dots";
 pub(super) const BAD_KEY: &str = "must be a key of the Secret: letters, digits, hyphens, underscores and dots, but not two dots at the beginning";
 pub(super) const BAD_CONNECTOR: &str = "must be the 32 lower-case hexadecimal digits that the Cloudflare API shows as the connector's id";
-pub(super) const BAD_ZONE: &str =
-    "must be the 32 lower-case hexadecimal digits that the Cloudflare dashboard shows as Zone ID";
-pub(super) const BAD_TTL: &str = "must be 1, which leaves it to Cloudflare, or 60 to 86400 seconds (from 30 in Enterprise zones)";
-pub(super) const NO_PUBLISHER: &str = "must say by whom the TXT record is published: add cloudflare, or remove dns to publish it by hand";
 pub(super) const OTHER_CONNECTOR: &str = "is immutable while it is there: to bind another connector, delete this object and apply a new one";
 pub(super) const OTHER_ACCOUNT: &str =
     "is immutable: to move the domain to another account, delete this object and apply a new one";
@@ -109,15 +106,6 @@ pub(super) fn refused_by_a_rule() -> Vec<(&'static str, Value, &'static str)> {
         ],
     );
     field(
-        "dns.cloudflare.zoneID",
-        BAD_ZONE,
-        &["", "example.com", &ACCOUNT.to_uppercase(), &ACCOUNT[1..]],
-    );
-    let dns_secret = "dns.cloudflare.apiTokenSecretRef.name";
-    field(dns_secret, BAD_SECRET, &["", "Token", "team/token"]);
-    let dns_key = "dns.cloudflare.apiTokenSecretRef.key";
-    field(dns_key, BAD_KEY, &["", "..", "a/b"]);
-    field(
         "apiTokenSecretRef.name",
         BAD_SECRET,
         &[
@@ -136,10 +124,7 @@ pub(super) fn refused_by_a_rule() -> Vec<(&'static str, Value, &'static str)> {
         BAD_KEY,
         &["", ".", "..", "..token", "a/b", "a b", "schlüssel"],
     );
-    for ttl in [0, 2, 29, 86_401, -1] {
-        rows.push(("dns.cloudflare.ttl", json!(ttl), BAD_TTL));
-    }
-    rows.push(("dns", json!({}), NO_PUBLISHER));
+    rows.extend(dns_rows::refused_by_a_rule());
     rows
 }
 
@@ -147,7 +132,7 @@ pub(super) fn refused_by_a_rule() -> Vec<(&'static str, Value, &'static str)> {
 pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
     let long = "a".repeat(254);
     let long_domain = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "a".repeat(62));
-    vec![
+    let mut rows = vec![
         (
             json!({ "accountID": "0".repeat(65) }),
             vec!["spec.accountID: Too long: may not be more than 64 bytes"],
@@ -155,32 +140,6 @@ pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
         (
             json!({ "connectorID": "0".repeat(65) }),
             vec!["spec.connectorID: Too long: may not be more than 64 bytes"],
-        ),
-        (
-            json!({ "dns": { "cloudflare": { "zoneID": "0".repeat(65) } } }),
-            vec!["spec.dns.cloudflare.zoneID: Too long: may not be more than 64 bytes"],
-        ),
-        (
-            json!({ "dns": { "cloudflare": { "ttl": "1h" } } }),
-            vec![
-                r#"spec.dns.cloudflare.ttl: Invalid value: "string": spec.dns.cloudflare.ttl in body must be of type integer: "string""#,
-            ],
-        ),
-        (
-            json!({ "dns": { "cloudflare": { "apiTokenSecretRef": { "key": "token" } } } }),
-            vec!["spec.dns.cloudflare.apiTokenSecretRef.name: Required value"],
-        ),
-        (
-            json!({ "dns": { "cloudflare": true } }),
-            vec![
-                r#"spec.dns.cloudflare: Invalid value: "boolean": spec.dns.cloudflare in body must be of type object: "boolean""#,
-            ],
-        ),
-        (
-            json!({ "dns": "cloudflare" }),
-            vec![
-                r#"spec.dns: Invalid value: "string": spec.dns in body must be of type object: "string""#,
-            ],
         ),
         (
             json!({ "suspend": "yes" }),
@@ -247,7 +206,9 @@ pub(super) fn refused_by_the_schema() -> Vec<(Value, Vec<&'static str>)> {
                 r#"spec.apiTokenSecretRef: Invalid value: "string": spec.apiTokenSecretRef in body must be of type object: "string""#,
             ],
         ),
-    ]
+    ];
+    rows.extend(dns_rows::refused_by_the_schema());
+    rows
 }
 
 /// Choices that a field does not know: the field, the value, and what it knows.
