@@ -86,8 +86,8 @@ async fn a_held_call_breaks_or_goes_on() {
         for when in [When::BeforeCommit, When::AfterCommit] {
             for goes_on in [false, true] {
                 let id = scene.existing();
-                let delay = Fault::new(Injected::Hold { when }).on(operation(endpoint));
-                let held = admin.push_fault(delay);
+                let fault = Fault::new(Injected::Hold { when }).on(operation(endpoint));
+                let held = admin.push_fault(fault);
                 let (outcome, ()) = tokio::join!(scene.call(endpoint, &id), async {
                     held.arrived(Duration::from_mins(1)).await.unwrap();
                     if goes_on {

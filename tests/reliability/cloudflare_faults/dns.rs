@@ -216,14 +216,16 @@ impl Course<'_> {
             let is_spared = stays && operation == Operation::DeleteRecord;
             let expected = if is_spared { 0 } else { phase.takes(operation) };
             let lost = usize::from(loses && operation == Operation::DeleteRecord);
-            let least = match self.class.takes_effect() {
-                true => lost,
-                false => lost + struck(operation),
+            let least = if self.class.takes_effect() {
+                lost
+            } else {
+                lost + struck(operation)
             };
             // Perhaps sent again before the first one has taken effect.
-            let most = match self.class.takes_effect_late() {
-                true => lost + struck(operation) + 1,
-                false => least,
+            let most = if self.class.takes_effect_late() {
+                lost + struck(operation) + 1
+            } else {
+                least
             };
             let is_right = (least..=most).contains(&vain);
             if done != expected || !is_right {

@@ -151,7 +151,7 @@ fn is_justified(row: &Account, post: Step, list: Step, grace: Duration) -> Resul
         .map(|sent| sent.at.duration_since(restarted))
         .collect();
     match lists[..] {
-        [_, .., last] if last >= grace => Ok(()),
+        [_, .., newest] if newest >= grace => Ok(()),
         _ => Err(format!("the second POST rests on lists after {lists:?}")),
     }
 }
