@@ -77,9 +77,11 @@ impl Publishing {
             .take_if(|trouble| trouble.failure.endpoint == endpoint);
     }
 
-    /// A call has failed. That there is the same record already is no refusal of it: the zone will show it, perhaps later.
+    /// A call has failed. That there is the same record already is no refusal of it: the zone will show it, perhaps later. And
+    /// that a zone cannot be found in which there were records is not believed at once.
     pub fn failed(&mut self, mut failure: Failure, edition: Edition, now: Moment) {
-        if failure.is_duplicate_record() {
+        let is_zone_missed = failure.endpoint == Endpoint::ListRecords && failure.has_no_route();
+        if failure.is_duplicate_record() || is_zone_missed {
             failure.class = Class::Unavailable;
         }
         self.trouble = Some(Trouble::after(self.trouble.take(), failure, edition, now));

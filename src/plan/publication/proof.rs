@@ -47,9 +47,11 @@ pub(super) fn unproved_until(world: &World<'_>, seen: &RecordsSeen) -> Option<Mo
     seen.gap.map(|_| seen.at + world.timing.poll_unverified)
 }
 
-/// Whether a list of records has shown that there is no such zone.
-pub(super) fn is_without_zone(trouble: &Trouble) -> bool {
+/// Whether lists of records have shown that there is no such zone. One answer may be a mistake on the way, and what is
+/// forgotten on it would be left behind.
+pub(super) fn is_without_zone(world: &World<'_>, trouble: &Trouble) -> bool {
     let failure = &trouble.failure;
     failure.endpoint == Endpoint::ListRecords
         && (failure.class == Class::Gone || failure.has_no_route())
+        && trouble.last.since(trouble.since) >= world.timing.absence_confirmation
 }

@@ -89,7 +89,7 @@ impl Scene<'_> {
     /// The zone has gone, and our record with it.
     fn without_zone(&self) -> Option<Step> {
         let trouble = self.world.memory.publishing.trouble.as_ref()?;
-        if !is_without_zone(trouble) {
+        if !is_without_zone(self.world, trouble) {
             return None;
         }
         if self.record.placement.is_some() {

@@ -52,7 +52,7 @@ pub(in crate::plan) fn plan(world: &World<'_>) -> Plan {
 fn remove(world: &World<'_>, placement: &Placement) -> Plan {
     let publishing = &world.memory.publishing;
     if let Some(trouble) = publishing.trouble.as_ref().filter(|it| hinders(it)) {
-        if is_without_zone(trouble) {
+        if is_without_zone(world, trouble) {
             return Plan::Release;
         }
         if let Some(due) = pace::next_try(world, trouble).filter(|due| *due > world.now) {

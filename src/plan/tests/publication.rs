@@ -417,8 +417,18 @@ fn a_zone_that_has_gone_is_looked_for_again() {
         let edition = scene.desired.edition();
         scene.record.placement = placed(Some("r1"));
         let publishing = &mut scene.memory.publishing;
-        publishing.failed(gone, edition, at(NOW - 0.5));
+        publishing.failed(gone.clone(), edition, at(NOW - 60.5));
     });
+    let mut once = scene.clone();
+    once.pass(&cloudflare(&[]));
+    assert_eq!(
+        once.record.placement,
+        placed(Some("r1")),
+        "one answer is no proof"
+    );
+    let edition = scene.desired.edition();
+    let publishing = &mut scene.memory.publishing;
+    publishing.failed(gone, edition, at(NOW - 0.5));
     let plan = scene.pass(&cloudflare(&[]));
     assert_eq!(scene.record.placement, None);
     assert_eq!(reason(&plan), Some(Reason::ZoneNotFound));

@@ -165,9 +165,19 @@ fn a_zone_that_has_gone_took_the_record_along() {
         codes: vec![7003, 7000],
         ..failure(Class::Rejected, Endpoint::ListRecords)
     };
-    let scene = deleted().with(|scene| {
-        let edition = scene.desired.edition();
-        scene.memory.publishing.failed(gone, edition, at(NOW - 0.5));
-    });
-    assert_eq!(scene.plan(), Plan::Release);
+    let failing = |first| {
+        deleted().with(|scene| {
+            for second in [first, NOW - 0.5] {
+                let edition = scene.desired.edition();
+                let publishing = &mut scene.memory.publishing;
+                publishing.failed(gone.clone(), edition, at(second));
+            }
+        })
+    };
+    assert_ne!(
+        failing(NOW - 1.5).plan(),
+        Plan::Release,
+        "one answer is no proof"
+    );
+    assert_eq!(failing(NOW - 60.5).plan(), Plan::Release);
 }

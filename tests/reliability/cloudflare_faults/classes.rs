@@ -79,11 +79,6 @@ impl FaultClass {
         self.says == Says::Nonsense && operation == Operation::Delete
     }
 
-    /// Whether Cloudflare says that it knows no way to what the path names, as it does of a zone that is not there.
-    pub(super) fn says_that_there_is_no_route(&self) -> bool {
-        self.name == "404-7003"
-    }
-
     /// What stands in the object's conditions while the fault lasts on calls of this operation; nothing if the object goes
     /// on all the same, or waits for proof.
     pub(super) fn shows(&self, operation: Operation) -> Option<(ConditionType, &'static str)> {
