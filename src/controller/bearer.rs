@@ -120,6 +120,11 @@ impl Bearer {
         self.withdraw(context);
     }
 
+    /// Another hand of the same pass holds the same token: who waits there keeps the one place of both.
+    pub(super) fn waits_with(&mut self, other: &Self) {
+        self.waits |= other.waits && other.fingerprint == self.fingerprint;
+    }
+
     /// The pass is over. Who did not need its turn does not keep a place.
     pub(super) fn leaves(&mut self, context: &Context) {
         self.withdraw(context);
@@ -130,5 +135,43 @@ impl Bearer {
 
     fn permission(&self, right: Right) -> Permission {
         (self.account.clone(), self.fingerprint, right)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::{Past, Source};
+    use crate::cloudflare::FingerprintKey;
+
+    #[test]
+    fn a_place_is_kept_for_both_hands_that_hold_one_token() {
+        let key = FingerprintKey::random();
+        let holding = |token: &[u8], waits| {
+            let token = ApiToken::parse(token).unwrap();
+            Bearer {
+                fingerprint: token.fingerprint(&key),
+                token,
+                caller: Caller {
+                    namespace: "team".to_owned(),
+                    source: Source::Default,
+                    past: Past::Bound,
+                },
+                account: "0".repeat(32).parse().unwrap(),
+                uid: "uid".to_owned(),
+                admitted: false,
+                waits,
+                stake: None,
+            }
+        };
+        for (other, waits) in [
+            (holding(b"one", true), true),
+            (holding(b"one", false), false),
+            (holding(b"another", true), false),
+        ] {
+            let mut bearer = holding(b"one", false);
+            bearer.waits_with(&other);
+            assert_eq!(bearer.waits, waits);
+        }
     }
 }

@@ -342,6 +342,10 @@ impl<'a> Pass<'a> {
 
     /// Lays the tokens down.
     fn leave(&mut self) {
+        if let (Some(publisher), Some(bearer)) = (&mut self.publisher, &mut self.bearer) {
+            bearer.waits_with(publisher);
+            publisher.waits_with(bearer);
+        }
         for bearer in [&mut self.publisher, &mut self.bearer]
             .into_iter()
             .flatten()

@@ -22,6 +22,8 @@ pub struct Publishing {
     pub placed_since: Option<Moment>,
     /// When the last call ended that may have changed a record: what was seen before does not count any more.
     pub acted_at: Option<Moment>,
+    /// Since when every list of records has said that there is no such zone.
+    pub zone_missing_since: Option<Moment>,
     /// The failures since the last success.
     pub trouble: Option<Trouble>,
 }
@@ -73,6 +75,9 @@ impl Publishing {
 
     /// A call has worked. What failed at another endpoint may fail again.
     pub fn succeeded(&mut self, endpoint: Endpoint) {
+        if endpoint == Endpoint::ListRecords {
+            self.zone_missing_since = None;
+        }
         self.trouble
             .take_if(|trouble| trouble.failure.endpoint == endpoint);
     }
@@ -80,8 +85,15 @@ impl Publishing {
     /// A call has failed. That there is the same record already is no refusal of it: the zone will show it, perhaps later. And
     /// that a zone cannot be found in which there were records is not believed at once.
     pub fn failed(&mut self, mut failure: Failure, edition: Edition, now: Moment) {
-        let is_zone_missed = failure.endpoint == Endpoint::ListRecords && failure.has_no_route();
-        if failure.is_duplicate_record() || is_zone_missed {
+        if failure.endpoint == Endpoint::ListRecords {
+            let is_missing = failure.class == Class::Gone || failure.has_no_route();
+            let since = self.zone_missing_since.unwrap_or(now);
+            self.zone_missing_since = is_missing.then_some(since);
+            if is_missing {
+                failure.class = Class::Unavailable;
+            }
+        }
+        if failure.is_duplicate_record() {
             failure.class = Class::Unavailable;
         }
         self.trouble = Some(Trouble::after(self.trouble.take(), failure, edition, now));

@@ -4,7 +4,7 @@
 use super::comment;
 use super::memory::RecordsSeen;
 use crate::clock::Moment;
-use crate::cloudflare::{Class, Endpoint, TxtRecord};
+use crate::cloudflare::TxtRecord;
 use crate::plan::World;
 use crate::plan::memory::Trouble;
 use crate::plan::world::Record;
@@ -50,8 +50,6 @@ pub(super) fn unproved_until(world: &World<'_>, seen: &RecordsSeen) -> Option<Mo
 /// Whether lists of records have shown that there is no such zone. One answer may be a mistake on the way, and what is
 /// forgotten on it would be left behind.
 pub(super) fn is_without_zone(world: &World<'_>, trouble: &Trouble) -> bool {
-    let failure = &trouble.failure;
-    failure.endpoint == Endpoint::ListRecords
-        && (failure.class == Class::Gone || failure.has_no_route())
-        && trouble.last.since(trouble.since) >= world.timing.absence_confirmation
+    let missing = world.memory.publishing.zone_missing_since;
+    missing.is_some_and(|since| trouble.last.since(since) >= world.timing.absence_confirmation)
 }

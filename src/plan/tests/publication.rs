@@ -1,6 +1,7 @@
 //! How the TXT record is published, and what is never touched.
 
 use super::*;
+use crate::plan::Publishing;
 use crate::plan::verdict::Mirror;
 use crate::resource::{DnsRecord, Progress, RecordType, SsoConnectorStatus};
 
@@ -426,6 +427,17 @@ fn a_zone_that_has_gone_is_looked_for_again() {
         placed(Some("r1")),
         "one answer is no proof"
     );
+    // Neither is one at the end of other failures.
+    let mut mixed = scene.clone();
+    mixed.memory.publishing = Publishing::default();
+    let other = failure(Class::Unavailable, Endpoint::ListRecords);
+    for (second, failure) in [(NOW - 90.0, other), (NOW - 0.5, gone.clone())] {
+        let edition = mixed.desired.edition();
+        let publishing = &mut mixed.memory.publishing;
+        publishing.failed(failure, edition, at(second));
+    }
+    mixed.pass(&cloudflare(&[]));
+    assert_eq!(mixed.record.placement, placed(Some("r1")));
     let edition = scene.desired.edition();
     let publishing = &mut scene.memory.publishing;
     publishing.failed(gone, edition, at(NOW - 0.5));
