@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{Clock, Moment};
-use crate::cloudflare::{Answer, Completeness, Failure, Fingerprint, Listing};
+use crate::cloudflare::{Answer, Failure, Fingerprint, Listing};
 use crate::identity::AccountId;
 use crate::plan::Snapshot;
 
@@ -135,14 +135,10 @@ impl Account {
 }
 
 fn snapshot(begun: Moment, answer: Answer<Listing>) -> Snapshot {
-    let gap = match answer.value.complete {
-        Completeness::Complete => None,
-        Completeness::Incomplete(why) => Some(why),
-    };
     Snapshot {
         begun,
         date: answer.date,
         connectors: answer.value.items,
-        gap,
+        gap: answer.value.complete.gap(),
     }
 }

@@ -6,8 +6,7 @@ use super::offers::{Offers, Outlook, Permission, Right};
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Failure, Fingerprint};
 use crate::identity::{AccountId, EmailDomain};
-use crate::plan::{Credentials, Publisher, Timing};
-use crate::resource::Reason;
+use crate::plan::{Credentials, Publisher, Timing, Unusable};
 
 /// Every token in use.
 #[derive(Debug)]
@@ -47,11 +46,7 @@ impl Tokens {
             Outlook::Open | Outlook::Again => {}
             Outlook::NotBefore(opens) => return Err(*opens),
             Outlook::Refused(problem) => {
-                return Ok(Credentials::Unusable {
-                    reason: Reason::Unauthorized,
-                    problem: problem.clone(),
-                    remedy: None,
-                });
+                return Ok(Credentials::Unusable(Unusable::refused(problem.clone())));
             }
         }
         if let Some(pause) = self.limiter.pause_of(token, now) {
@@ -78,11 +73,7 @@ impl Tokens {
         match self.offers.outlook(&permission, caller, timing, now) {
             Outlook::NotBefore(opens) => return Publisher::Waits(opens),
             Outlook::Refused(problem) => {
-                return Publisher::Unusable {
-                    reason: Reason::Unauthorized,
-                    problem,
-                    remedy: None,
-                };
+                return Publisher::Unusable(Unusable::refused(problem));
             }
             Outlook::Open | Outlook::Again => {}
         }

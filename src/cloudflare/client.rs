@@ -13,7 +13,7 @@ use super::dns_record::{NewTxtRecord, TxtRecord};
 use super::envelope::Envelope;
 use super::exchange::{Content, Request, exchange};
 use super::failure::{Endpoint, Failure};
-use super::listing::{Collector, Completeness, Item, Listing, Next};
+use super::listing::{Collector, Item, Listing, Next};
 use super::token::ApiToken;
 use super::verdict::judge;
 use super::zone::Zone;
@@ -235,9 +235,9 @@ impl Client {
         let url = format!("{}/zones", self.base_url);
         let query = format!("name={name}&per_page=50");
         let answer: Answer<Listing<Zone>> = self.list(endpoint, token, &url, &query).await?;
-        match answer.value.complete {
-            Completeness::Complete => Ok(answer.map(|listing| listing.items)),
-            Completeness::Incomplete(why) => Err(Failure::incomplete(endpoint, why)),
+        match answer.value.complete.gap() {
+            None => Ok(answer.map(|listing| listing.items)),
+            Some(why) => Err(Failure::incomplete(endpoint, why)),
         }
     }
 

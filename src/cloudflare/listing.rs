@@ -66,6 +66,17 @@ pub enum Completeness {
     Incomplete(&'static str),
 }
 
+impl Completeness {
+    /// Why something may be missing, if it may.
+    #[must_use]
+    pub const fn gap(self) -> Option<&'static str> {
+        match self {
+            Self::Complete => None,
+            Self::Incomplete(why) => Some(why),
+        }
+    }
+}
+
 /// What the caller has to fetch next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {

@@ -9,8 +9,14 @@ use super::Context;
 use crate::cloudflare::ApiToken;
 use crate::default_token::DefaultToken;
 use crate::kubernetes::{KubernetesFailure, within};
-use crate::plan::Desired;
+use crate::plan::{Desired, Unusable};
 use crate::resource::{ApiTokenSecretRef, DEFAULT_SECRET_KEY};
+
+/// Where an object names its token.
+pub(super) const TOKEN_FIELD: &str = "spec.apiTokenSecretRef";
+
+/// Where it may name another one for DNS.
+pub(super) const DNS_TOKEN_FIELD: &str = "spec.dns.cloudflare.apiTokenSecretRef";
 
 /// What reading the token came to.
 #[derive(Debug)]
@@ -18,19 +24,27 @@ pub(super) enum Reading {
     /// A token.
     Token(ApiToken),
     /// There is none because the Secret is not there.
-    Absent {
-        /// What is wrong.
-        problem: String,
-        /// What to do about it.
-        remedy: String,
-    },
+    Absent(Unusable),
     /// There is no reference, or what it names is not a token.
-    Unusable {
-        /// What is wrong.
-        problem: String,
-        /// What to do about it.
-        remedy: String,
-    },
+    Unusable(Unusable),
+}
+
+impl Reading {
+    /// The token; for one whose Secret is not there, the one that stands in for it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn token_or(self, stand_in: Option<&ApiToken>) -> Result<ApiToken, Unusable> {
+        match (self, stand_in) {
+            (Self::Token(token), _) => Ok(token),
+            (Self::Absent(_), Some(token)) => Ok(token.clone()),
+            (Self::Absent(unusable) | Self::Unusable(unusable), _) => Err(unusable),
+        }
+    }
+
+    fn unusable(problem: String, remedy: String) -> Self {
+        Self::Unusable(Unusable::unavailable(problem, remedy))
+    }
 }
 
 /// Reads the token that the object names, or the default token if it names none.
@@ -43,7 +57,7 @@ pub(super) async fn read(
     desired: &Desired,
 ) -> Result<Reading, KubernetesFailure> {
     match &desired.api_token {
-        Some(reference) => read_secret(&context.client, namespace, reference).await,
+        Some(reference) => read_secret(&context.client, namespace, reference, TOKEN_FIELD).await,
         None => Ok(read_default(context.default_token.as_ref(), namespace, desired).await),
     }
 }
@@ -57,25 +71,24 @@ async fn read_default(
     let is_granted =
         |token: &&DefaultToken| token.is_granted(namespace, &desired.account, &desired.domain);
     let Some(token) = default.filter(is_granted) else {
-        return Reading::Unusable {
-            problem: "There is no API token for this object.".to_owned(),
-            remedy: "Set spec.apiTokenSecretRef to a Secret of this namespace.".to_owned(),
-        };
+        return Reading::unusable(
+            "There is no API token for this object.".to_owned(),
+            "Set spec.apiTokenSecretRef to a Secret of this namespace.".to_owned(),
+        );
     };
     match token.read().await {
         Ok(token) => Reading::Token(token),
-        Err(cause) => Reading::Unusable {
-            problem: format!(
+        Err(cause) => Reading::unusable(
+            format!(
                 "The operator's default token, which this object may use, is not there: {cause}."
             ),
-            remedy:
-                "Correct that file, or set spec.apiTokenSecretRef to a Secret of this namespace."
-                    .to_owned(),
-        },
+            "Correct that file, or set spec.apiTokenSecretRef to a Secret of this namespace."
+                .to_owned(),
+        ),
     }
 }
 
-/// Reads the token that the reference names.
+/// Reads the token that the reference in this field of the spec names.
 ///
 /// # Errors
 /// If the API server cannot be asked.
@@ -83,38 +96,37 @@ pub(super) async fn read_secret(
     client: &Client,
     namespace: &str,
     reference: &ApiTokenSecretRef,
+    field: &str,
 ) -> Result<Reading, KubernetesFailure> {
-    let unusable = |problem: String, remedy: String| Ok(Reading::Unusable { problem, remedy });
     let ApiTokenSecretRef { name, key } = reference;
     let key = key.as_deref().unwrap_or(DEFAULT_SECRET_KEY);
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = match within(secrets.get_opt(name)).await {
         Err(failure) if failure.is_forbidden() => {
-            return unusable(
+            return Ok(Reading::unusable(
                 format!("The operator may not read Secret {name} in namespace {namespace}."),
                 "Grant its ServiceAccount the verb get on secrets there.".to_owned(),
-            );
+            ));
         }
         other => other?,
     };
     let Some(secret) = secret else {
-        return Ok(Reading::Absent {
-            problem: format!("Secret {name} does not exist in namespace {namespace}."),
-            remedy: format!("Create it with an API token in the key {key}."),
-        });
+        return Ok(Reading::Absent(Unusable::unavailable(
+            format!("Secret {name} does not exist in namespace {namespace}."),
+            format!("Create it with an API token in the key {key}."),
+        )));
     };
     let Some(value) = secret.data.as_ref().and_then(|data| data.get(key)) else {
-        return unusable(
+        return Ok(Reading::unusable(
             format!("Secret {name} has no key {key}."),
-            "Put the API token there, or name another key in spec.apiTokenSecretRef.key."
-                .to_owned(),
-        );
+            format!("Put the API token there, or name another key in {field}.key."),
+        ));
     };
     match ApiToken::parse(&value.0) {
         Ok(token) => Ok(Reading::Token(token)),
-        Err(invalid) => unusable(
+        Err(invalid) => Ok(Reading::unusable(
             format!("The key {key} of Secret {name} does not hold an API token: {invalid}."),
             "Put one there.".to_owned(),
-        ),
+        )),
     }
 }

@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use tracing::{debug, warn};
 
 use super::bearer::{Bearer, Refrain};
-use super::credentials::{self, Reading};
+use super::credentials;
 use super::pass::{Interrupt, Pass};
 use crate::account::{Caller, Lane, Past, Right, Source};
 use crate::clock::Moment;
@@ -16,26 +16,19 @@ use crate::cloudflare::{
 };
 use crate::identity::ConnectorId;
 use crate::plan::{Act, Credentials, Deletion, Sighting, Snapshot, Trouble};
-use crate::resource::{ApiTokenSecretRef, Reason};
+use crate::resource::ApiTokenSecretRef;
 
 impl Pass<'_> {
     /// Reads the token, and what it is good for.
     pub(super) async fn read_credentials(&mut self) -> Result<(), Interrupt> {
         let namespace = self.object.namespace().unwrap_or_default();
         let reading = credentials::read(self.context, &namespace, &self.desired).await?;
-        let token = match (reading, &self.entry.token) {
-            (Reading::Token(token), _) => token,
-            (Reading::Absent { .. }, Some((found, worked)))
-                if self.desired.may_clean_up_with(found) =>
-            {
-                worked.clone()
-            }
-            (Reading::Absent { problem, remedy } | Reading::Unusable { problem, remedy }, _) => {
-                self.observed.credentials = Credentials::Unusable {
-                    reason: Reason::CredentialsUnavailable,
-                    problem,
-                    remedy: Some(remedy),
-                };
+        let worked = self.entry.token.as_ref();
+        let stand_in = worked.filter(|(found, _)| self.desired.may_clean_up_with(found));
+        let token = match reading.token_or(stand_in.map(|(_, token)| token)) {
+            Ok(token) => token,
+            Err(unusable) => {
+                self.observed.credentials = Credentials::Unusable(unusable);
                 return Ok(());
             }
         };

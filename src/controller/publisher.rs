@@ -4,19 +4,17 @@
 //! so and goes on without.
 
 use super::bearer::Refrain;
-use super::credentials::{self, Reading};
+use super::credentials::{self, DNS_TOKEN_FIELD, TOKEN_FIELD};
 use super::objects::Name;
 use super::pass::{Interrupt, Pass};
 use crate::account::{Caller, Past, Right};
 use crate::clock::Moment;
 use crate::cloudflare::{
-    Activation, Answer, ApiToken, Class, Completeness, Endpoint, Failure, Listing, NewTxtRecord,
-    Zone,
+    Activation, Answer, ApiToken, Class, Endpoint, Failure, Listing, NewTxtRecord, Zone,
 };
 use crate::dns::Asked;
 use crate::identity::{RecordId, ZoneId};
-use crate::plan::{NoZone, Publisher, RecordsSeen, Search, Txt, choose};
-use crate::resource::Reason;
+use crate::plan::{NoZone, Publisher, RecordsSeen, Search, Txt, Unusable, choose};
 use kube::ResourceExt as _;
 
 impl Pass<'_> {
@@ -25,31 +23,26 @@ impl Pass<'_> {
         let publication = self.desired.publication.as_ref();
         let found = publication.and_then(|publication| publication.api_token.clone());
         let Some(found) = found else {
-            self.observed.publisher = Publisher::Unusable {
-                reason: Reason::CredentialsUnavailable,
-                problem: "The operator's default token is not for DNS.".to_owned(),
-                remedy: Some(
-                    "Set spec.dns.cloudflare.apiTokenSecretRef to a Secret of this namespace."
-                        .to_owned(),
-                ),
-            };
+            self.observed.publisher = Publisher::Unusable(Unusable::unavailable(
+                "The operator's default token is not for DNS.".to_owned(),
+                format!("Set {DNS_TOKEN_FIELD} to a Secret of this namespace."),
+            ));
             return Ok(());
         };
         let namespace = self.object.namespace().unwrap_or_default();
-        let reading = credentials::read_secret(&self.context.client, &namespace, &found).await?;
-        let token = match (reading, &self.entry.publisher_token) {
-            (Reading::Token(token), _) => token,
-            (Reading::Absent { .. }, Some((known, worked)))
-                if self.desired.may_unpublish_with(known) =>
-            {
-                worked.clone()
-            }
-            (Reading::Absent { problem, remedy } | Reading::Unusable { problem, remedy }, _) => {
-                self.observed.publisher = Publisher::Unusable {
-                    reason: Reason::CredentialsUnavailable,
-                    problem,
-                    remedy: Some(remedy),
-                };
+        let field = if self.desired.api_token.as_ref() == Some(&found) {
+            TOKEN_FIELD
+        } else {
+            DNS_TOKEN_FIELD
+        };
+        let client = &self.context.client;
+        let reading = credentials::read_secret(client, &namespace, &found, field).await?;
+        let worked = self.entry.publisher_token.as_ref();
+        let stand_in = worked.filter(|(known, _)| self.desired.may_unpublish_with(known));
+        let token = match reading.token_or(stand_in.map(|(_, token)| token)) {
+            Ok(token) => token,
+            Err(unusable) => {
+                self.observed.publisher = Publisher::Unusable(unusable);
                 return Ok(());
             }
         };
@@ -173,16 +166,13 @@ impl Pass<'_> {
             zone,
             at,
             records: items,
-            gap: match complete {
-                Completeness::Complete => None,
-                Completeness::Incomplete(why) => Some(why),
-            },
+            gap: complete.gap(),
         });
     }
 
     /// Creates the TXT record.
     pub(super) async fn create_record(&mut self, zone: ZoneId, record: NewTxtRecord) {
-        let Some(token) = self.publisher.as_ref().map(|bearer| bearer.token.clone()) else {
+        let Some(token) = self.publisher_token() else {
             return;
         };
         let started = self.context.clock.now();
@@ -201,7 +191,7 @@ impl Pass<'_> {
 
     /// Deletes the TXT record.
     pub(super) async fn delete_record(&mut self, zone: ZoneId, record: RecordId) {
-        let Some(token) = self.publisher.as_ref().map(|bearer| bearer.token.clone()) else {
+        let Some(token) = self.publisher_token() else {
             return;
         };
         let started = self.context.clock.now();
@@ -259,9 +249,14 @@ impl Pass<'_> {
 
     /// The token, if it is this pass's turn to use it.
     fn take_publisher(&mut self) -> Option<ApiToken> {
-        if !self.take_turn_to_publish() {
-            return None;
+        if self.take_turn_to_publish() {
+            self.publisher_token()
+        } else {
+            None
         }
+    }
+
+    fn publisher_token(&self) -> Option<ApiToken> {
         self.publisher.as_ref().map(|bearer| bearer.token.clone())
     }
 

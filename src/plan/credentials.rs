@@ -2,7 +2,7 @@
 //! the call that would change something.
 
 use super::verdict::{Finding, Outcome, Synced, Verdict};
-use super::world::{Credentials, Namespace};
+use super::world::{Credentials, Namespace, Unusable};
 use super::{Act, Look, Plan, Then, World, messages, pace};
 use crate::resource::Reason;
 
@@ -15,11 +15,11 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
             not_before: world.now,
         })),
         Credentials::Paused(pause) => Some(pace::paused(world, *pause)),
-        Credentials::Unusable {
+        Credentials::Unusable(Unusable {
             reason,
             problem,
             remedy,
-        } => {
+        }) => {
             let verdict = Verdict::undecided(world.record.clone(), None);
             Some(stalled(world, verdict, *reason, problem, remedy.as_deref()))
         }

@@ -67,7 +67,7 @@ pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Said, Synced, Verdict};
 pub use world::{
     Access, Begun, Claim, Credentials, Definition, Namespace, Observed, Pause, Placement,
-    Publisher, Record, Rival, Sighting, Snapshot, Standing, Txt, World,
+    Publisher, Record, Rival, Sighting, Snapshot, Standing, Txt, Unusable, World,
 };
 
 /// What to do next for one object.

@@ -130,38 +130,19 @@ impl Verdict {
     /// The connector was seen, and this is what is to be said of it.
     pub(super) fn decided(record: Record, connector: &Connector, ready: Finding) -> Self {
         let mirror = Mirror::Shown(Box::new(connector.clone()));
-        Self {
-            record,
-            mirror,
-            outcome: Outcome::decided(ready, Synced::Succeeded),
-            notice: None,
-            txt: Said::Kept,
-            published: Said::Kept,
-        }
+        Self::new(record, mirror, Outcome::decided(ready, Synced::Succeeded))
     }
 
     /// Nothing new was seen of the connector.
     pub(super) fn noted(record: Record, ready: Finding) -> Self {
-        Self {
-            record,
-            mirror: Mirror::Kept,
-            outcome: Outcome::decided(ready, Synced::Succeeded),
-            notice: None,
-            txt: Said::Kept,
-            published: Said::Kept,
-        }
+        let outcome = Outcome::decided(ready, Synced::Succeeded);
+        Self::new(record, Mirror::Kept, outcome)
     }
 
     /// Only a person can help.
     pub(super) fn stalled(record: &Record, ready: Finding) -> Self {
-        Self {
-            record: record.clone(),
-            mirror: Mirror::Kept,
-            outcome: Outcome::decided(ready, Synced::Failed),
-            notice: None,
-            txt: Said::Kept,
-            published: Said::Kept,
-        }
+        let outcome = Outcome::decided(ready, Synced::Failed);
+        Self::new(record.clone(), Mirror::Kept, outcome)
     }
 
     /// The connector does not exist any more.
@@ -170,22 +151,19 @@ impl Verdict {
             Progress::Stalled => Synced::Failed,
             Progress::Reconciling | Progress::Resting => Synced::Succeeded,
         };
-        Self {
-            record,
-            mirror: Mirror::Cleared,
-            outcome: Outcome::decided(ready, synced),
-            notice: None,
-            txt: Said::Kept,
-            published: Said::Kept,
-        }
+        Self::new(record, Mirror::Cleared, Outcome::decided(ready, synced))
     }
 
     /// Nothing can be said yet; perhaps something went wrong that will pass.
     pub(super) fn undecided(record: Record, trouble: Option<Finding>) -> Self {
+        Self::new(record, Mirror::Kept, Outcome::Undecided { trouble })
+    }
+
+    const fn new(record: Record, mirror: Mirror, outcome: Outcome) -> Self {
         Self {
             record,
-            mirror: Mirror::Kept,
-            outcome: Outcome::Undecided { trouble },
+            mirror,
+            outcome,
             notice: None,
             txt: Said::Kept,
             published: Said::Kept,

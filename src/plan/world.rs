@@ -170,14 +170,14 @@ impl Observed {
         match (&self.credentials, &self.listing) {
             (Credentials::Unread, _) => None,
             (
-                Credentials::Unusable {
+                Credentials::Unusable(Unusable {
                     reason: Reason::Unauthorized,
                     ..
-                },
+                }),
                 _,
             ) => Some(Access::Refused),
             // A Secret may come later than the object.
-            (Credentials::Unusable { .. }, _) | (_, None) => Some(Access::Untried),
+            (Credentials::Unusable(_), _) | (_, None) => Some(Access::Untried),
             (_, Some(_)) => Some(Access::Listed),
         }
     }
@@ -227,14 +227,40 @@ pub enum Credentials {
     /// There is a token, and Cloudflare has asked that it rest.
     Paused(Pause),
     /// There is no token, or Cloudflare refused it lately.
-    Unusable {
-        /// `CredentialsUnavailable` or `Unauthorized`.
-        reason: Reason,
-        /// What is wrong, for people.
-        problem: String,
-        /// What to do about it, if that is not what is wrong already.
-        remedy: Option<String>,
-    },
+    Unusable(Unusable),
+}
+
+/// Why no call can be made with a token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Unusable {
+    /// `CredentialsUnavailable` or `Unauthorized`.
+    pub reason: Reason,
+    /// What is wrong, for people.
+    pub problem: String,
+    /// What to do about it, if that is not what is wrong already.
+    pub remedy: Option<String>,
+}
+
+impl Unusable {
+    /// There is no token.
+    #[must_use]
+    pub fn unavailable(problem: String, remedy: String) -> Self {
+        Self {
+            reason: Reason::CredentialsUnavailable,
+            problem,
+            remedy: Some(remedy),
+        }
+    }
+
+    /// Cloudflare refused the token lately.
+    #[must_use]
+    pub const fn refused(problem: String) -> Self {
+        Self {
+            reason: Reason::Unauthorized,
+            problem,
+            remedy: None,
+        }
+    }
 }
 
 /// The state of the API token that publishes the TXT record, which may be the same as the other one.
@@ -250,14 +276,7 @@ pub enum Publisher {
     /// There is a token, and Cloudflare has asked that it rest.
     Paused(Pause),
     /// There is no token, or Cloudflare refused it lately for this.
-    Unusable {
-        /// `CredentialsUnavailable` or `Unauthorized`.
-        reason: Reason,
-        /// What is wrong, for people.
-        problem: String,
-        /// What to do about it, if that is not what is wrong already.
-        remedy: Option<String>,
-    },
+    Unusable(Unusable),
 }
 
 /// What DNS shows at the domain.

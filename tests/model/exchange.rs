@@ -3,7 +3,7 @@
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{Class, Connector, Creation, Endpoint, Failure};
 use cloudflare_sso_operator::identity::ConnectorId;
-use cloudflare_sso_operator::plan::{Act, Credentials, Deletion, Sighting, Snapshot};
+use cloudflare_sso_operator::plan::{Act, Credentials, Deletion, Sighting, Snapshot, Unusable};
 use cloudflare_sso_operator::resource::Reason;
 
 use crate::axis::date;
@@ -19,10 +19,12 @@ impl Universe {
     pub fn read_credentials(&mut self, seat: Seat, pass: &mut Pass) {
         let secret = self.secrets[seat.name];
         let kept = pass.copy.stored.desired.terminating && self.entry(seat).token_worked;
-        let unusable = |reason| Credentials::Unusable {
-            reason,
-            problem: "There is no usable token.".to_owned(),
-            remedy: None,
+        let unusable = |reason| {
+            Credentials::Unusable(Unusable {
+                reason,
+                problem: "There is no usable token.".to_owned(),
+                remedy: None,
+            })
         };
         pass.credentials = match secret {
             Secret::Absent if !kept => unusable(Reason::CredentialsUnavailable),

@@ -13,7 +13,9 @@ use simulator::{
 use crate::hands_free::{
     DOMAIN, codes, dns_record, others_are_untouched, patient, put_txt, with_zone,
 };
-use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, condition, connector_id, quick_knobs};
+use crate::stage::{
+    ACCOUNT, PATIENCE, SECRET, Stage, code, condition, connector_id, current, quick_knobs,
+};
 
 const OTHER_ACCOUNT: &str = "b1f5c0e2a3d44f6f8a7e6d5c4b3a2910";
 
@@ -32,7 +34,8 @@ fn is_refused(reason: &'static str) -> impl Fn(&SsoConnector) -> bool {
     move |object| {
         let published = condition(object, ConditionType::DnsRecordPublished);
         let ready = condition(object, ConditionType::Ready);
-        (published.0.as_str(), published.1.as_str()) == ("False", reason) && ready.1 == reason
+        let said = (published.0.as_str(), published.1.as_str(), ready.1.as_str());
+        current(object) && said == ("False", reason, reason)
     }
 }
 
@@ -107,8 +110,20 @@ async fn a_token_without_the_right_is_named_with_it_and_a_better_one_is_used() {
     assert!(message.contains("Zone Read and DNS Edit"), "{message}");
     assert_eq!(condition(&object, ConditionType::Synced).0, "True");
 
+    // A key that is not there is sought in the field that names it.
+    let reference = json!({ "name": SECRET, "key": "dns" });
+    let fields = json!({ "dns": { "cloudflare": { "apiTokenSecretRef": reference } } });
+    stage.patch_spec("example", fields).await;
+    let object = stage
+        .until("example", "no key", is_refused("CredentialsUnavailable"))
+        .await;
+    let (_, _, message) = condition(&object, ConditionType::Ready);
+    let field = "spec.dns.cloudflare.apiTokenSecretRef.key";
+    assert!(message.contains(field), "{message}");
+
     // A Secret of its own, that is not there yet; then it may only read, and at last write.
-    let fields = json!({ "dns": { "cloudflare": { "apiTokenSecretRef": { "name": "dns" } } } });
+    let reference = json!({ "name": "dns", "key": null });
+    let fields = json!({ "dns": { "cloudflare": { "apiTokenSecretRef": reference } } });
     stage.patch_spec("example", fields).await;
     stage
         .until("example", "no Secret", is_refused("CredentialsUnavailable"))

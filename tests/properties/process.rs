@@ -16,10 +16,10 @@ use cloudflare_sso_operator::cloudflare::{
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
     Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory,
-    Namespace, Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Txt, Verdict, World,
-    plan,
+    Namespace, Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Txt, Unusable,
+    Verdict, World, plan,
 };
-use cloudflare_sso_operator::resource::{ManagementPolicy, Reason, SsoConnector};
+use cloudflare_sso_operator::resource::{ManagementPolicy, SsoConnector};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::cloudflare::{Cloudflare, Creator, DOMAIN, Item, No};
@@ -302,11 +302,10 @@ impl Model {
         let there = self.kubernetes(|model| model.secret)?;
         let kept = pass.desired.terminating && self.process.entry.token_worked;
         if !there && !kept {
-            pass.observed.credentials = Credentials::Unusable {
-                reason: Reason::CredentialsUnavailable,
-                problem: "There is no Secret.".to_owned(),
-                remedy: None,
-            };
+            pass.observed.credentials = Credentials::Unusable(Unusable::unavailable(
+                "There is no Secret.".to_owned(),
+                "Create it.".to_owned(),
+            ));
             return Ok(());
         }
         self.judge_token(pass)

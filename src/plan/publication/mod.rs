@@ -13,7 +13,7 @@ mod withdrawal;
 mod zone;
 
 use super::verdict::{Finding, Said};
-use super::world::{Placement, Publisher, Record};
+use super::world::{Placement, Publisher, Record, Unusable};
 use super::{Act, Look, World, messages, verification};
 use crate::clock::Moment;
 use crate::cloudflare::Connector;
@@ -129,11 +129,11 @@ fn kept_waiting(world: &World<'_>) -> Option<Step> {
             let again = world.now + timing.poll_unverified;
             Some(Step::rest(pause.until.min(again), said))
         }
-        Publisher::Unusable {
+        Publisher::Unusable(Unusable {
             reason,
             problem,
             remedy,
-        } => {
+        }) => {
             let message = match remedy {
                 Some(remedy) => messages::dns::no_token(problem, remedy),
                 None => messages::dns::refused_token(problem, &world.desired.domain),

@@ -9,7 +9,7 @@ use crate::clock::Moment;
 use crate::cloudflare::{Class, Endpoint};
 use crate::plan::memory::Trouble;
 use crate::plan::verdict::{Finding, Synced, Verdict};
-use crate::plan::world::{Namespace, Placement, Publisher};
+use crate::plan::world::{Namespace, Placement, Publisher, Unusable};
 use crate::plan::{Act, Look, Plan, World, messages, pace};
 use crate::resource::Reason;
 
@@ -31,11 +31,11 @@ pub(in crate::plan) fn plan(world: &World<'_>) -> Plan {
             world,
             pause.until.min(world.now + world.timing.poll_unverified),
         ),
-        Publisher::Unusable {
+        Publisher::Unusable(Unusable {
             reason,
             problem,
             remedy: _,
-        } => match world.observed.namespace {
+        }) => match world.observed.namespace {
             Namespace::Unread => Plan::Look(Look::Namespace),
             namespace => {
                 let message = messages::dns::withdrawal_impossible(problem, namespace);

@@ -202,11 +202,9 @@ fn what_is_not_sent_for_lack_of_a_right_is_not_announced_and_needs_no_further_lo
 
 #[test]
 fn a_refusal_says_where_a_better_token_goes_and_what_it_needs() {
-    let refused = Credentials::Unusable {
-        reason: Reason::Unauthorized,
-        problem: "Cloudflare refused the API token (HTTP 401)".to_owned(),
-        remedy: None,
-    };
+    let refused = Credentials::Unusable(Unusable::refused(
+        "Cloudflare refused the API token (HTTP 401)".to_owned(),
+    ));
     let scene = Scene::new().with(|scene| {
         scene.observed.credentials = refused;
         scene.desired.api_token = Some(ApiTokenSecretRef {

@@ -35,8 +35,8 @@ use super::enforcement::change;
 use super::{
     Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory,
     Namespace, NoZone, Outcome, PairMemory, Pause, Placement, Plan, Publication, Publisher, Record,
-    RecordsSeen, Said, Search, Sighting, Snapshot, Standing, Then, Timing, Txt, Verdict, World,
-    plan,
+    RecordsSeen, Said, Search, Sighting, Snapshot, Standing, Then, Timing, Txt, Unusable, Verdict,
+    World, plan,
 };
 use crate::clock::Moment;
 use crate::cloudflare::{
@@ -152,11 +152,11 @@ fn failure(class: Class, endpoint: Endpoint) -> Failure {
 }
 
 fn unusable(reason: Reason) -> Credentials {
-    Credentials::Unusable {
+    Credentials::Unusable(Unusable {
         reason,
         problem: "Secret sso/token does not exist.".to_owned(),
         remedy: Some("Create it.".to_owned()),
-    }
+    })
 }
 
 fn read_only() -> Credentials {

@@ -296,29 +296,23 @@ fn without_a_zone_or_a_token_a_person_is_asked_and_may_publish_by_hand() {
     };
     let plan = scene().pass(&nowhere);
     assert_eq!(reason(&plan), Some(Reason::ZoneNotFound));
-    let refused = |problem: &str, reason, remedy: Option<&str>| Publisher::Unusable {
-        reason,
-        problem: problem.to_owned(),
-        remedy: remedy.map(str::to_owned),
-    };
-    for (publisher, expected, part) in [
+    for (unusable, expected, part) in [
         (
-            refused("Cloudflare refused it", Reason::Unauthorized, None),
+            Unusable::refused("Cloudflare refused it".to_owned()),
             Reason::Unauthorized,
             "Zone Read and DNS Edit",
         ),
         (
-            refused(
-                "Secret dns does not exist.",
-                Reason::CredentialsUnavailable,
-                Some("Create it."),
+            Unusable::unavailable(
+                "Secret dns does not exist.".to_owned(),
+                "Create it.".to_owned(),
             ),
             Reason::CredentialsUnavailable,
             "Create it.",
         ),
     ] {
         let plan = scene()
-            .with(|scene| scene.observed.publisher = publisher)
+            .with(|scene| scene.observed.publisher = Publisher::Unusable(unusable))
             .plan();
         assert_eq!(reason(&plan), Some(expected));
         assert_eq!((said(&plan).0, said(&plan).1), (Truth::False, expected));

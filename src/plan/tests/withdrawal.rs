@@ -91,11 +91,11 @@ fn it_stays_under_every_other_way_out() {
 fn without_a_token_the_object_stays_and_says_how_it_can_go() {
     let scene = deleted().with(|scene| {
         scene.observed.namespace = Namespace::Stays;
-        scene.observed.publisher = Publisher::Unusable {
+        scene.observed.publisher = Publisher::Unusable(Unusable {
             reason: Reason::CredentialsUnavailable,
             problem: "Secret dns does not exist.".to_owned(),
             remedy: None,
-        };
+        });
     });
     let plan = scene.plan();
     assert_eq!(reason(&plan), Some(Reason::CredentialsUnavailable));

@@ -10,11 +10,11 @@ use cloudflare_sso_operator::dns::Sight;
 use cloudflare_sso_operator::identity::{ConnectorId, EmailDomain};
 use cloudflare_sso_operator::plan::{
     Act, Activity, Claim, Credentials, Definition, Desired, Look, Memory, Namespace, Observed,
-    PairMemory, Plan, Publisher, Record, Sighting, Snapshot, Then, Timing, Txt, Verdict, World,
-    plan,
+    PairMemory, Plan, Publisher, Record, Sighting, Snapshot, Then, Timing, Txt, Unusable, Verdict,
+    World, plan,
 };
 use cloudflare_sso_operator::resource::{
-    FINALIZER, ManagementPolicy, Reason, SsoConnector, SsoConnectorStatus,
+    FINALIZER, ManagementPolicy, SsoConnector, SsoConnectorStatus,
 };
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
@@ -151,11 +151,10 @@ impl Life {
             Look::Txt { .. } => observed.txt = Txt::Seen(Sight::Nothing),
             // What is published is the business of another target.
             Look::Publisher => {
-                observed.publisher = Publisher::Unusable {
-                    reason: Reason::CredentialsUnavailable,
-                    problem: "There is no token.".to_owned(),
-                    remedy: Some("Add one.".to_owned()),
-                }
+                observed.publisher = Publisher::Unusable(Unusable::unavailable(
+                    "There is no token.".to_owned(),
+                    "Add one.".to_owned(),
+                ));
             }
             Look::Zone | Look::Records(_) => panic!("looked at without a token"),
         }
