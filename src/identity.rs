@@ -4,6 +4,7 @@
 //! An ID may come from a flag, from a spec, from a stored status or from an answer of Cloudflare. Wherever it comes from,
 //! it parses here before it may stand in a URL.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -117,6 +118,9 @@ fn is_32_hexadecimal_digits(text: &str) -> bool {
     text.len() == 32 && text.bytes().all(hexadecimal)
 }
 
+/// The most labels of a zone that is searched for; a domain has up to 127, and each name costs a call.
+pub const SEARCHED_LABELS: usize = 8;
+
 /// An e-mail domain as lower-case A-labels without a final dot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmailDomain(String);
@@ -127,29 +131,30 @@ impl EmailDomain {
     /// # Errors
     /// If no object can name it.
     pub fn from_reported(reported: &str) -> Result<Self, InvalidName> {
-        let name = reported.strip_suffix('.').unwrap_or(reported);
-        if name.is_ascii() {
-            return name.to_ascii_lowercase().parse();
-        }
-        idna::domain_to_ascii(name)
-            .map_err(|_| InvalidName::EmailDomain)?
-            .parse()
+        in_ascii(reported).ok_or(InvalidName::EmailDomain)?.parse()
     }
 
     /// The names of which each may be the zone that the domain's records are in, the longest first: the domain itself and
     /// what is left when its first labels go, down to two labels. A top-level domain is nobody's zone at Cloudflare.
-    pub fn enclosing_names(&self) -> impl Iterator<Item = &str> {
+    fn enclosing_names(&self) -> impl Iterator<Item = &str> {
         std::iter::successors(Some(self.as_str()), |name| {
             let (_, rest) = name.split_once('.')?;
             rest.contains('.').then_some(rest)
         })
     }
 
+    /// The enclosing names of at most [`SEARCHED_LABELS`] labels, of which a search for the zone asks Cloudflare one by one.
+    pub fn searched_names(&self) -> impl Iterator<Item = &str> {
+        self.enclosing_names()
+            .filter(|name| name.split('.').count() <= SEARCHED_LABELS)
+    }
+
     /// Whether the domain's records are in a zone of that name, however Cloudflare spells it, or below a cut in it.
     #[must_use]
     pub fn is_within(&self, zone: &str) -> bool {
-        let zone = zone.strip_suffix('.').unwrap_or(zone).to_ascii_lowercase();
-        self.enclosing_names().any(|name| name == zone)
+        let zone = in_ascii(zone);
+        self.enclosing_names()
+            .any(|name| Some(name) == zone.as_deref())
     }
 
     /// Whether a name that Cloudflare reports is this domain: case and one final dot do not count, and a name in
@@ -158,12 +163,22 @@ impl EmailDomain {
     /// How Cloudflare normalises domains is not documented, so the comparison accepts every spelling of one name.
     #[must_use]
     pub fn is_named(&self, reported: &str) -> bool {
-        let name = reported.strip_suffix('.').unwrap_or(reported);
-        if name.is_ascii() {
-            return name.eq_ignore_ascii_case(&self.0);
-        }
-        idna::domain_to_ascii(name).is_ok_and(|ascii| ascii == self.0)
+        in_ascii(reported).is_some_and(|name| name == self.0)
     }
+}
+
+/// A name as an [`EmailDomain`] would spell it, which it need not be; `None` if it is no name in any script.
+pub(crate) fn in_ascii(reported: &str) -> Option<Cow<'_, str>> {
+    let name = reported.strip_suffix('.').unwrap_or(reported);
+    if !name.is_ascii() {
+        return idna::domain_to_ascii(name).ok().map(Cow::Owned);
+    }
+    let is_lower_case = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    Some(if is_lower_case {
+        Cow::Borrowed(name)
+    } else {
+        Cow::Owned(name.to_ascii_lowercase())
+    })
 }
 
 impl FromStr for EmailDomain {
@@ -301,6 +316,29 @@ mod tests {
         ] {
             assert!(bad.parse::<EmailDomain>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_zone_is_searched_for_above_the_domain_and_not_by_every_one_of_its_labels() {
+        let searched = |domain: &str| {
+            let domain: EmailDomain = domain.parse().unwrap();
+            domain
+                .searched_names()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            searched("a.b.example.com"),
+            ["a.b.example.com", "b.example.com", "example.com"]
+        );
+        let deep = searched(&format!("{}example.com", "x.".repeat(100)));
+        assert_eq!(deep.len(), SEARCHED_LABELS - 1);
+        assert_eq!(deep.last().map(String::as_str), Some("example.com"));
+        let domain: EmailDomain = "mail.xn--bcher-kva.example".parse().unwrap();
+        for zone in ["bücher.example", "XN--BCHER-KVA.example."] {
+            assert!(domain.is_within(zone), "{zone}");
+        }
+        assert!(!domain.is_within("example"));
     }
 
     #[test]

@@ -69,6 +69,13 @@ impl NewTxtRecord {
             comment,
         }
     }
+
+    /// Whether a record can be what Cloudflare has made of this one: it says the same, and nobody has noted something else
+    /// beside it. Comments may be cut or dropped.
+    #[must_use]
+    pub fn may_have_become(&self, record: &TxtRecord) -> bool {
+        record.text == Some(unquoted(&self.content)) && self.comment.starts_with(&record.comment)
+    }
 }
 
 impl TxtRecord {

@@ -230,7 +230,9 @@ impl Pass<'_> {
                 let result = cloudflare.begin_verification(&token, &account, &id).await;
                 let refused = result.as_ref().is_err_and(Failure::is_definite);
                 self.entry.memory.refused_begin = refused.then_some((begun, before));
-                self.entry.memory.begun_with = Some(self.observed.txt.clone());
+                if !refused {
+                    self.entry.memory.begun_with = Some(self.observed.txt.clone());
+                }
                 (Endpoint::BeginVerification, result.map(|_| ()))
             }
             Act::Update { id, changes } => {

@@ -20,10 +20,10 @@ use crate::clock::Moment;
 use crate::definition::Shift;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
-    Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
-    plan,
+    Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Said, Then, Verdict,
+    World, plan,
 };
-use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
+use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus, Truth};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -257,7 +257,7 @@ impl<'a> Pass<'a> {
                 };
             }
             Look::Definition => self.observed.definition = self.store().definition().await?,
-            Look::Publisher => self.read_publisher_token().await?,
+            Look::Publisher => self.read_publisher_token().await,
             Look::Zone => self.find_zone().await,
             Look::Records(zone) => self.list_records(zone).await,
             Look::Txt { not_before } => self.look_up(not_before),
@@ -309,7 +309,7 @@ impl<'a> Pass<'a> {
             return Ok(None);
         }
         let before = self.object.status.clone().unwrap_or_default();
-        if let Some(end) = self.publish(&before, verdict, guard, acts).await? {
+        if let Some(end) = self.write_status(&before, verdict, guard, acts).await? {
             return Ok(Some(end));
         }
         let end = match then {
@@ -321,6 +321,9 @@ impl<'a> Pass<'a> {
             Then::Rest(span) => {
                 if verdict.ends_trouble() {
                     self.entry.memory.settled();
+                }
+                if matches!(verdict.published, Said::Now(Truth::True, _)) {
+                    self.entry.memory.publishing.settled();
                 }
                 if verdict.gives_way() {
                     let uid = &self.desired.uid;
@@ -363,7 +366,7 @@ impl<'a> Pass<'a> {
     }
 
     /// Writes the status if it says something new.
-    async fn publish(
+    async fn write_status(
         &mut self,
         before: &SsoConnectorStatus,
         verdict: &Verdict,

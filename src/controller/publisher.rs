@@ -6,20 +6,21 @@
 use super::bearer::Refrain;
 use super::credentials::{self, DNS_TOKEN_FIELD, TOKEN_FIELD};
 use super::objects::Name;
-use super::pass::{Interrupt, Pass};
+use super::pass::Pass;
 use crate::account::{Caller, Past, Right};
 use crate::clock::Moment;
 use crate::cloudflare::{
     Activation, Answer, ApiToken, Class, Endpoint, Failure, Listing, NewTxtRecord, Zone,
 };
-use crate::dns::Asked;
+use crate::dns::{Asked, Sight};
 use crate::identity::{RecordId, ZoneId};
-use crate::plan::{NoZone, Publisher, RecordsSeen, Search, Txt, Unusable, choose};
+use crate::plan::{NoZone, Posted, Publisher, RecordsSeen, Search, Txt, Unusable, choose};
 use kube::ResourceExt as _;
+use tracing::warn;
 
 impl Pass<'_> {
     /// Reads the token that publishes the TXT record.
-    pub(super) async fn read_publisher_token(&mut self) -> Result<(), Interrupt> {
+    pub(super) async fn read_publisher_token(&mut self) {
         let publication = self.desired.publication.as_ref();
         let found = publication.and_then(|publication| publication.api_token.clone());
         let Some(found) = found else {
@@ -27,7 +28,7 @@ impl Pass<'_> {
                 "The operator's default token is not for DNS.".to_owned(),
                 format!("Set {DNS_TOKEN_FIELD} to a Secret of this namespace."),
             ));
-            return Ok(());
+            return;
         };
         let namespace = self.object.namespace().unwrap_or_default();
         let field = if self.desired.api_token.as_ref() == Some(&found) {
@@ -36,14 +37,22 @@ impl Pass<'_> {
             DNS_TOKEN_FIELD
         };
         let client = &self.context.client;
-        let reading = credentials::read_secret(client, &namespace, &found, field).await?;
+        let reading = match credentials::read_secret(client, &namespace, &found, field).await {
+            Ok(reading) => reading,
+            Err(cause) => {
+                warn!(namespace, secret = found.name, %cause, "cannot read the token for DNS");
+                let again = self.context.clock.now() + self.context.timing.secret_retry;
+                self.observed.publisher = Publisher::Waits(again);
+                return;
+            }
+        };
         let worked = self.entry.publisher_token.as_ref();
         let stand_in = worked.filter(|(known, _)| self.desired.may_unpublish_with(known));
         let token = match reading.token_or(stand_in.map(|(_, token)| token)) {
             Ok(token) => token,
             Err(unusable) => {
                 self.observed.publisher = Publisher::Unusable(unusable);
-                return Ok(());
+                return;
             }
         };
         let caller = Caller {
@@ -58,7 +67,6 @@ impl Pass<'_> {
         }
         self.publisher = Some(bearer);
         self.judge_publisher();
-        Ok(())
     }
 
     fn judge_publisher(&mut self) {
@@ -84,23 +92,23 @@ impl Pass<'_> {
         };
         if let Some(result) = result {
             let search = Search { named, at, result };
-            self.entry.memory.publishing.search = Some(search);
+            self.entry.memory.publishing.found(search);
         }
     }
 
     /// Whether the zone is one of the domain; `None` if that could not be found out.
     async fn confirm_zone(&mut self, id: ZoneId) -> Option<Result<ZoneId, NoZone>> {
-        let token = self.take_publisher()?;
+        let token = self.token_in_turn()?;
         let started = self.context.clock.now();
         let answer = self.context.cloudflare.get_zone(&token, &id).await;
         match answer {
             Err(failure) if failure.class == Class::Gone || failure.has_no_route() => {
                 self.count(Endpoint::GetZone, Some(&failure), started);
-                self.published_call_worked(Endpoint::GetZone);
+                self.note_success_in_dns(Endpoint::GetZone);
                 Some(Err(NoZone::NamedNotFound))
             }
             other => {
-                let zone = self.published_call(Endpoint::GetZone, started, other)?;
+                let zone = self.note_answer_of_dns(Endpoint::GetZone, started, other)?;
                 Some(if !self.desired.domain.is_within(&zone.name) {
                     Err(NoZone::NamedForAnother)
                 } else if zone.activation == Activation::Inactive {
@@ -112,14 +120,14 @@ impl Pass<'_> {
         }
     }
 
-    /// Asks for one name after the other. A name that the token may not ask for is none of its zones; only if it may ask for
-    /// no name at all it lacks a right. `None` if that could not be found out.
+    /// Asks for one name after the other. A name that the token may not ask for is none of its zones, unless no other name
+    /// turns out to be one. `None` if that could not be found out.
     async fn search_zone(&mut self) -> Option<Result<ZoneId, NoZone>> {
         let domain = self.desired.domain.clone();
         let mut result = Err(NoZone::NotFound);
         let mut refusal = None;
-        for name in domain.enclosing_names() {
-            let token = self.take_publisher()?;
+        for name in domain.searched_names() {
+            let token = self.token_in_turn()?;
             let started = self.context.clock.now();
             let answer = self.context.cloudflare.list_zones(&token, name).await;
             let zones: Vec<Zone> = match answer {
@@ -128,7 +136,7 @@ impl Pass<'_> {
                     refusal = Some(failure);
                     continue;
                 }
-                other => self.published_call(Endpoint::ListZones, started, other)?,
+                other => self.note_answer_of_dns(Endpoint::ListZones, started, other)?,
             };
             match choose(&zones, name, &self.desired.account) {
                 Err(NoZone::NotFound) => {}
@@ -138,7 +146,7 @@ impl Pass<'_> {
         }
         match (result, refusal) {
             (Err(NoZone::NotFound), Some(failure)) => {
-                self.note_publisher_failure(failure);
+                self.note_failure_in_dns(failure);
                 None
             }
             (result, _) => Some(result),
@@ -147,7 +155,7 @@ impl Pass<'_> {
 
     /// Lists the TXT records at the domain.
     pub(super) async fn list_records(&mut self, zone: ZoneId) {
-        let Some(token) = self.take_publisher() else {
+        let Some(token) = self.token_in_turn() else {
             return;
         };
         let at = self.context.clock.now();
@@ -158,7 +166,7 @@ impl Pass<'_> {
             .list_txt_records(&token, &zone, domain)
             .await;
         let Some(Listing { items, complete }) =
-            self.published_call(Endpoint::ListRecords, at, answer)
+            self.note_answer_of_dns(Endpoint::ListRecords, at, answer)
         else {
             return;
         };
@@ -181,12 +189,10 @@ impl Pass<'_> {
             .cloudflare
             .create_txt_record(&token, &zone, &record)
             .await;
-        let created = self
-            .published_call(Endpoint::CreateRecord, started, answer)
-            .flatten()
-            .map(|created| created.id);
+        let outcome = Posted::read(&self.desired.domain, &record, &answer);
+        self.note_answer_of_dns(Endpoint::CreateRecord, started, answer);
         let now = self.context.clock.now();
-        self.entry.memory.publishing.posted(&zone, created, now);
+        self.entry.memory.publishing.posted(&zone, outcome, now);
     }
 
     /// Deletes the TXT record.
@@ -207,7 +213,7 @@ impl Pass<'_> {
             }),
             other => other,
         };
-        let gone = self.published_call(Endpoint::DeleteRecord, started, answer);
+        let gone = self.note_answer_of_dns(Endpoint::DeleteRecord, started, answer);
         let now = self.context.clock.now();
         let gone = gone.map(|()| record);
         self.entry.memory.publishing.deleted(gone, now);
@@ -227,6 +233,10 @@ impl Pass<'_> {
             Asked::Known(_, sight) | Asked::UnderWay(Some((_, sight))) => Txt::Seen(sight),
             Asked::UnderWay(None) => Txt::Unknown,
         };
+        if matches!(&self.observed.txt, Txt::Seen(sight) if !matches!(sight, Sight::Failed(_))) {
+            let first = &mut self.entry.memory.first_txt;
+            first.get_or_insert_with(|| self.observed.txt.clone());
+        }
     }
 
     /// Whether it is this pass's turn to make a call with the token. If not, the plan is told why.
@@ -248,7 +258,7 @@ impl Pass<'_> {
     }
 
     /// The token, if it is this pass's turn to use it.
-    fn take_publisher(&mut self) -> Option<ApiToken> {
+    fn token_in_turn(&mut self) -> Option<ApiToken> {
         if self.take_turn_to_publish() {
             self.publisher_token()
         } else {
@@ -261,7 +271,7 @@ impl Pass<'_> {
     }
 
     /// Takes note of what came back; what it says, if it worked.
-    fn published_call<T>(
+    fn note_answer_of_dns<T>(
         &mut self,
         endpoint: Endpoint,
         started: Moment,
@@ -270,17 +280,17 @@ impl Pass<'_> {
         self.count(endpoint, answer.as_ref().err(), started);
         match answer {
             Ok(answer) => {
-                self.published_call_worked(endpoint);
+                self.note_success_in_dns(endpoint);
                 Some(answer.value)
             }
             Err(failure) => {
-                self.note_publisher_failure(failure);
+                self.note_failure_in_dns(failure);
                 None
             }
         }
     }
 
-    fn published_call_worked(&mut self, endpoint: Endpoint) {
+    fn note_success_in_dns(&mut self, endpoint: Endpoint) {
         self.entry.memory.publishing.succeeded(endpoint);
         let Some(bearer) = &self.publisher else {
             return;
@@ -292,8 +302,8 @@ impl Pass<'_> {
         self.entry.publisher_token = found.map(|found| (found, bearer.token.clone()));
     }
 
-    fn note_publisher_failure(&mut self, failure: Failure) {
-        let before = self.entry.memory.publishing.trouble.as_ref();
+    fn note_failure_in_dns(&mut self, failure: Failure) {
+        let before = self.entry.memory.publishing.trouble(failure.endpoint);
         self.log_failure(&failure, before);
         let right = Right::Publish(self.desired.domain.clone());
         if let Some(bearer) = &mut self.publisher {

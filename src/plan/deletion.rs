@@ -18,12 +18,20 @@ use crate::cloudflare::Connector;
 use crate::identity::ConnectorId;
 use crate::resource::Reason;
 
-pub(super) fn plan(world: &World<'_>) -> Plan {
-    if let Some(id) = &world.record.connector
-        && world.memory.deletion == Some(Deletion::Confirmed(id.clone()))
-    {
-        return publication::withdraw(world);
+/// Whether there is certainly no connector any more.
+pub(super) fn is_done(world: &World<'_>) -> bool {
+    match &world.record.connector {
+        Some(id) => world.memory.deletion == Some(Deletion::Confirmed(id.clone())),
+        None => !ownership::holds(world.record, world.pair),
     }
+}
+
+/// Only the TXT record is left to be removed. That needs neither the token for the connector nor its account.
+pub(super) fn withdrawal(world: &World<'_>) -> Option<Plan> {
+    (world.desired.terminating && is_done(world)).then(|| publication::withdraw(world))
+}
+
+pub(super) fn plan(world: &World<'_>) -> Plan {
     let seen = world.memory.deletion_seen.unwrap_or(world.now);
     let patience = seen + world.timing.heir_wait;
     if patience > world.now && ownership::heir(world) == Heir::Untried {

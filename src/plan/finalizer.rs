@@ -4,7 +4,7 @@
 use super::desired::Activity;
 use super::ownership::{self, Heir};
 use super::world::Definition;
-use super::{Look, Plan, World, deletion};
+use super::{Look, Plan, World, deletion, publication};
 
 pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     let desired = world.desired;
@@ -29,15 +29,15 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
     }
 }
 
-/// There is no connector to take down.
+/// There is no connector to take down, and no TXT record of ours.
 fn nothing_is_held(world: &World<'_>) -> bool {
-    !ownership::holds(world.record, world.pair)
+    !ownership::holds(world.record, world.pair) && !publication::is_placed(world)
 }
 
 /// The connector is another object's, or becomes another object's. That rests on what the API server says now: an heir that
 /// goes at the same time is none. And no heir is left with what is gone already.
 fn belongs_to_another(world: &World<'_>) -> bool {
-    let is_left = || deletion::unknown_until(world).is_none();
+    let is_left = || !deletion::is_done(world) && deletion::unknown_until(world).is_none();
     ownership::owner_elsewhere(world).is_some()
         || (ownership::heir(world) == Heir::Ready && is_left())
 }

@@ -41,6 +41,8 @@ pub struct Memory {
     pub trouble: Option<Trouble>,
     /// What DNS showed when this process last began the verification.
     pub begun_with: Option<Txt>,
+    /// What DNS showed when this process first knew of it.
+    pub first_txt: Option<Txt>,
     /// What is remembered of the publication of the TXT record.
     pub publishing: Publishing,
 }

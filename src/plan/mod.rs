@@ -62,12 +62,12 @@ use crate::resource::ManagementPolicy;
 pub use desired::{Activity, Desired, Edition, Publication, Unreadable};
 pub use memory::{Deletion, Difference, Memory, Trouble, Update};
 pub use pair::{Attempt, Holder, Known, Origin, PairMemory};
-pub use publication::{NoZone, Publishing, RecordsSeen, Search, choose};
+pub use publication::{NoZone, Posted, Publishing, RecordsSeen, Search, choose};
 pub use timing::{Timing, UnsafeTiming, duration};
 pub use verdict::{Finding, Outcome, Said, Synced, Verdict};
 pub use world::{
     Access, Begun, Claim, Credentials, Definition, Namespace, Observed, Pause, Placement,
-    Publisher, Record, Rival, Sighting, Snapshot, Standing, Txt, Unusable, World,
+    Publisher, Record, Rival, Sighting, Snapshot, Standing, Told, Txt, Unusable, World,
 };
 
 /// What to do next for one object.
@@ -242,6 +242,7 @@ impl Act {
 pub fn plan(world: &World<'_>) -> Plan {
     let next = finalizer::plan(world)
         .or_else(|| suspension::plan(world))
+        .or_else(|| deletion::withdrawal(world))
         .or_else(|| pace::plan(world))
         .or_else(|| credentials::plan(world))
         .or_else(|| ownership::plan(world))

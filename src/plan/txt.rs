@@ -37,15 +37,39 @@ pub(super) fn said(world: &World<'_>, connector: &Connector) -> Said {
     }
 }
 
-/// Whether the record can be seen, and could not when this process last began the verification. So what DNS shows may hasten
-/// a beginning once, and another one only after the record has been away.
-pub(super) fn has_appeared(world: &World<'_>, connector: &Connector) -> bool {
-    let Some(code) = connector.code() else {
-        return false;
+/// Whether the record has come to be seen since the verification was last begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Appearance {
+    /// It cannot be seen, or could be seen before: a beginning is hastened once, and another one only after the record has
+    /// been away.
+    No,
+    /// It can be seen, and could not be seen before.
+    Yes,
+    /// It can be seen, and this process has not known it otherwise, nor begun the verification.
+    Perhaps,
+}
+
+pub(super) fn appearance(world: &World<'_>, connector: &Connector) -> Appearance {
+    let code = connector.code();
+    let shows = |txt: &Txt| {
+        let sight = match txt {
+            Txt::Seen(sight) => Some(sight),
+            Txt::Unasked | Txt::Off | Txt::Unknown => None,
+        };
+        let code = code.as_ref();
+        sight
+            .zip(code)
+            .is_some_and(|(sight, code)| sight.shows(code))
     };
-    let shows = |txt: &Txt| matches!(txt, Txt::Seen(sight) if sight.shows(&code));
-    let before = world.memory.begun_with.as_ref();
-    shows(&world.observed.txt) && !before.is_some_and(shows)
+    if !shows(&world.observed.txt) {
+        return Appearance::No;
+    }
+    match (&world.memory.begun_with, &world.memory.first_txt) {
+        (Some(begun_with), _) if shows(begun_with) => Appearance::No,
+        (Some(_), _) => Appearance::Yes,
+        (None, Some(first)) if !shows(first) => Appearance::Yes,
+        (None, Some(_) | None) => Appearance::Perhaps,
+    }
 }
 
 fn wanted(connector: &Connector) -> Option<VerificationCode> {

@@ -120,6 +120,7 @@ fn keep(world: &World<'_>, view: &View<'_>, mut record: Record) -> Plan {
         return Plan::Look(look);
     }
     verification::after_refusal(world, &mut record);
+    publication::after_refusal(world, &mut record);
     let moved = record.enforcement != world.record.enforcement
         || record.handled_enable_at != world.record.handled_enable_at;
     let lapse = view.unconfirmed_lapse(world, &record);

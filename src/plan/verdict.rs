@@ -1,7 +1,8 @@
 //! What a pass has found out, and what follows from it. How the status says so is [`super::status`].
 
+use super::publication::{self, Outlook};
 use super::world::Record;
-use super::{World, enforcement, messages, publication, status, txt, verification, wording};
+use super::{World, enforcement, messages, status, txt, verification, wording};
 use crate::cloudflare::Connector;
 use crate::resource::{EnforcementState, ManagementPolicy, Progress, Reason, Truth};
 
@@ -118,8 +119,11 @@ impl Verdict {
             return Self::decided(record.clone(), connector, finding);
         }
         let finding = assess(world, record, connector);
-        let mut verdict = Self::decided(record.clone(), connector, finding);
-        verdict.reconciles_while_publishing(world);
+        let awaits = finding.reason == Reason::AwaitingVerification;
+        let verdict = Self::decided(record.clone(), connector, finding);
+        if awaits {
+            return verdict.with_outlook(publication::outlook(world, record, connector));
+        }
         if verdict.is_ready() && wording::difference(world, connector).is_some() {
             let outcome = Outcome::Undecided { trouble: None };
             return Self { outcome, ..verdict };
@@ -170,16 +174,22 @@ impl Verdict {
         }
     }
 
-    /// As long as the operator is to publish the record, it is at work, and nobody has to do anything.
-    fn reconciles_while_publishing(&mut self, world: &World<'_>) {
-        if let Outcome::Decided {
-            ready, progress, ..
-        } = &mut self.outcome
-            && ready.reason == Reason::AwaitingVerification
-            && world.desired.publisher().is_some()
-        {
-            *progress = Progress::Reconciling;
+    /// The same for a domain that is not verified yet, given how the publication of its record stands. As long as that is the
+    /// operator's work, it is at work, and nobody has to do anything.
+    fn with_outlook(mut self, outlook: Outlook) -> Self {
+        match outlook {
+            Outlook::ByHand => {}
+            Outlook::UnderWay => {
+                if let Outcome::Decided { progress, .. } = &mut self.outcome {
+                    *progress = Progress::Reconciling;
+                }
+            }
+            Outlook::DeadEnd(finding) => {
+                self.outcome = Outcome::decided(finding, Synced::Succeeded);
+            }
+            Outlook::Unknown => self.outcome = Outcome::Undecided { trouble: None },
         }
+        self
     }
 
     /// The same, with what is to be said of the publication of the TXT record.
@@ -320,10 +330,7 @@ fn unverified(world: &World<'_>, record: &Record, connector: &Connector) -> Find
     let (_, detail) = status::verified(record, connector, world.desired);
     let reason = match detail.reason {
         Reason::VerificationFailed | Reason::VerificationLapsed => detail.reason,
-        _ => match publication::dead_end(world, record, connector) {
-            Some(finding) => return finding,
-            None => Reason::AwaitingVerification,
-        },
+        _ => Reason::AwaitingVerification,
     };
     Finding::new(reason, detail.message)
 }

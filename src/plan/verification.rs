@@ -1,14 +1,17 @@
 //! When to ask Cloudflare to begin looking for the TXT record.
 //!
 //! A connector that awaits its verification is begun once. One on which Cloudflare gave up, after two days, is begun
-//! again with a growing pause, or at once when the record has appeared in DNS. All times are Cloudflare's, so that a restart of the operator changes nothing.
+//! again with a growing pause, or at once when the record has appeared in DNS. All times are Cloudflare's, so that a restart of
+//! the operator changes nothing but this: a process that has only ever seen the record does not know since when it is there, so
+//! that the first pause has to pass.
 
 use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use super::txt::{self, Appearance};
 use super::world::{Begun, Record};
-use super::{Timing, World, txt};
+use super::{Timing, World};
 use crate::cloudflare::{Connector, VerificationStatus};
 
 /// The status of the connector's verification, if Cloudflare reported one.
@@ -39,12 +42,18 @@ pub(super) fn begin(
     };
     let date = date?;
     let given_up = status(connector) == Some(&VerificationStatus::Failed);
-    let hastened = given_up && txt::has_appeared(world, connector);
+    let pause = match txt::appearance(world, connector) {
+        Appearance::Yes if given_up => Duration::ZERO,
+        Appearance::Perhaps if given_up => world.timing.restart_backoff,
+        Appearance::No | Appearance::Yes | Appearance::Perhaps => {
+            pause(world.timing, begun.restarts)
+        }
+    };
     let due = begun.last.is_none_or(|last| {
         let elapsed = Duration::try_from(date.duration_since(last)).unwrap_or_default();
-        elapsed >= pause(world.timing, begun.restarts)
+        elapsed >= pause
     });
-    (due || hastened).then_some(Begun {
+    due.then_some(Begun {
         restarts,
         last: Some(date),
     })

@@ -11,7 +11,8 @@ use crate::cloudflare::Connector;
 use crate::dns::Sight;
 use crate::identity::{ConnectorId, EmailDomain, RecordId, ZoneId};
 use crate::resource::{
-    ConditionType, DnsRecord, Enforcement, Reason, SsoConnectorStatus, Truth, find_condition,
+    ConditionType, DnsRecord, Enforcement, Progress, Reason, SsoConnectorStatus, Truth,
+    find_condition,
 };
 
 /// Everything that a decision may rest on.
@@ -63,6 +64,8 @@ pub struct Record {
     pub standing: Standing,
     /// Where the operator has published the TXT record.
     pub placement: Option<Placement>,
+    /// What was said of its publication.
+    pub told: Told,
 }
 
 /// Where the operator publishes the TXT record.
@@ -84,6 +87,36 @@ pub enum Standing {
     Verified,
     /// It was verified before, and is no longer.
     Lapsed,
+}
+
+/// What the status last said of the publication of the TXT record, as far as it matters later.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing, or that it is not known.
+    #[default]
+    Nothing,
+    /// It was published.
+    Published,
+    /// It was not, for a reason that may pass.
+    Delayed,
+    /// It was not, and a person had to help.
+    DeadEnd,
+}
+
+impl Told {
+    fn read(status: &SsoConnectorStatus) -> Self {
+        let published = find_condition(&status.conditions, ConditionType::DnsRecordPublished);
+        match published {
+            Some(said) if said.status == Truth::True.as_str() => Self::Published,
+            Some(said) if said.status == Truth::False.as_str() => {
+                match Reason::from_word(&said.reason).map(Reason::progress) {
+                    Some(Progress::Stalled) => Self::DeadEnd,
+                    _ => Self::Delayed,
+                }
+            }
+            Some(_) | None => Self::Nothing,
+        }
+    }
 }
 
 /// What was done to have the domain verified.
@@ -136,6 +169,7 @@ impl Record {
             handled_enable_at: status.last_handled_enable_at.clone(),
             standing,
             placement: status.dns_record.as_ref().and_then(Placement::read),
+            told: Told::read(status),
         }
     }
 }

@@ -182,6 +182,7 @@ impl Axis {
             deletion: _,
             trouble,
             begun_with: _,
+            first_txt: _,
             publishing: _,
         } = memory;
         for seen in [sighting, answer].into_iter().flatten() {

@@ -152,7 +152,10 @@ async fn while_the_record_is_published_the_operator_is_at_work() {
         (truth.as_str(), reason.as_str()),
         ("False", "AwaitingVerification")
     );
-    assert!(message.starts_with("The operator publishes"), "{message}");
+    assert!(
+        message.starts_with("This DNS record is published by the operator"),
+        "{message}"
+    );
     let reconciling = condition(&object, ConditionType::Reconciling);
     assert_eq!((reconciling.0.as_str(), reconciling.1), ("True", reason));
 }

@@ -14,10 +14,10 @@ use cloudflare_sso_operator::cloudflare::{
 use cloudflare_sso_operator::identity::{RecordId, ZoneId};
 use cloudflare_sso_operator::plan::{
     Act, Credentials, Definition, Deletion, Desired, Look, Memory, Namespace, Observed, PairMemory,
-    Plan, Publication, Publisher, Record, RecordsSeen, Search, Sighting, Then, Timing, Txt,
-    Verdict, World, plan,
+    Plan, Posted, Publication, Publisher, Record, RecordsSeen, Said, Search, Sighting, Then,
+    Timing, Txt, Verdict, World, plan,
 };
-use cloudflare_sso_operator::resource::{ConditionType, SsoConnectorStatus, find_condition};
+use cloudflare_sso_operator::resource::{ConditionType, SsoConnectorStatus, Truth, find_condition};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
@@ -51,10 +51,14 @@ enum Event {
     /// The next call that changes a record is carried out, and its answer lost; or it is not, and fails.
     LoseAnswer,
     FailCall,
+    /// The next such call is refused, for no reason that lies in the zone.
+    RefuseCall,
     /// The process ends right after the next such call, before anything is stored of it.
     CrashAfterCall,
     /// Reads of the zone begin to lag, or do not any more.
     Lag(bool),
+    /// Lists of the zone's records begin to be of no proof, or are whole again.
+    Gap(bool),
 }
 
 /// A record of the zone, and what became of it.
@@ -75,6 +79,7 @@ enum Trick {
     None,
     LoseAnswer,
     FailCall,
+    RefuseCall,
     CrashAfterCall,
 }
 
@@ -87,6 +92,7 @@ struct Life {
     zone: BTreeMap<String, Stored>,
     codes: u32,
     lags: bool,
+    gap: bool,
     trick: Trick,
     calls: u32,
 }
@@ -116,6 +122,7 @@ impl Life {
             zone: BTreeMap::new(),
             codes: 0,
             lags: false,
+            gap: false,
             trick: Trick::None,
             calls: 0,
         };
@@ -208,8 +215,10 @@ impl Life {
             }
             Event::LoseAnswer => self.trick = Trick::LoseAnswer,
             Event::FailCall => self.trick = Trick::FailCall,
+            Event::RefuseCall => self.trick = Trick::RefuseCall,
             Event::CrashAfterCall => self.trick = Trick::CrashAfterCall,
             Event::Lag(lags) => self.lags = lags,
+            Event::Gap(gap) => self.gap = gap,
         }
         self.now = self.now + Duration::from_millis(1);
     }
@@ -247,7 +256,13 @@ impl Life {
                     self.publish(&verdict);
                     match then {
                         Then::Continue => {}
-                        Then::Rest(span) => return Some(span),
+                        Then::Rest(span) => {
+                            assert!(span > Duration::ZERO, "it does not rest");
+                            if matches!(verdict.published, Said::Now(Truth::True, _)) {
+                                self.memory.publishing.settled();
+                            }
+                            return Some(span);
+                        }
                         Then::Act(act) => {
                             self.act(&act);
                             return Some(Duration::ZERO);
@@ -287,7 +302,7 @@ impl Life {
                 self.look(observed, Look::Connector(id));
             }
             Look::Zone => {
-                self.memory.publishing.search = Some(Search {
+                self.memory.publishing.found(Search {
                     named: None,
                     at: self.now,
                     result: Ok(zone()),
@@ -309,7 +324,7 @@ impl Life {
                     records: records.collect(),
                     zone: of,
                     at: self.now,
-                    gap: None,
+                    gap: self.gap.then_some("something is missing"),
                 };
                 self.memory.publishing.succeeded(Endpoint::ListRecords);
                 self.memory.publishing.saw(seen);
@@ -336,17 +351,29 @@ impl Life {
                     Record::read(Some(&self.status)).placement.is_some(),
                     "not written down"
                 );
+                let endpoint = Endpoint::CreateRecord;
                 let outcome = if trick == Trick::FailCall {
-                    Err(Class::Unavailable)
+                    Err(failure(Class::Unavailable, endpoint))
+                } else if trick == Trick::RefuseCall {
+                    Err(failure(Class::Rejected, endpoint))
                 } else if self.standing(self.now).any(|(_, it)| it.text == text) {
                     // Cloudflare refuses it, so nothing stands there twice.
-                    Err(Class::Rejected)
+                    Err(Failure {
+                        codes: vec![81058],
+                        ..failure(Class::Rejected, endpoint)
+                    })
                 } else {
                     Ok(self.store(&text, &comment, true))
                 };
                 self.now = self.now + Duration::from_millis(10);
-                let created = self.answered(trick, Endpoint::CreateRecord, outcome);
-                self.memory.publishing.posted(&zone(), created, self.now);
+                let outcome = match self.answered(trick, endpoint, outcome) {
+                    Ok(id) => Posted::Created(id),
+                    Err(failure) if failure.is_definite() && !failure.is_duplicate_record() => {
+                        Posted::Refused
+                    }
+                    Err(_) => Posted::Unknown,
+                };
+                self.memory.publishing.posted(&zone(), outcome, self.now);
             }
             Act::Unpublish { record, .. } => {
                 let now = self.now;
@@ -359,14 +386,17 @@ impl Life {
                     stored.rewritten.is_none_or(is_new),
                     "what somebody wrote is deleted"
                 );
-                let outcome = if trick == Trick::FailCall {
-                    Err(Class::Unavailable)
-                } else {
-                    stored.deleted.get_or_insert(now);
-                    Ok(record.clone())
+                let endpoint = Endpoint::DeleteRecord;
+                let outcome = match trick {
+                    Trick::FailCall => Err(failure(Class::Unavailable, endpoint)),
+                    Trick::RefuseCall => Err(failure(Class::Rejected, endpoint)),
+                    Trick::None | Trick::LoseAnswer | Trick::CrashAfterCall => {
+                        stored.deleted.get_or_insert(now);
+                        Ok(record.clone())
+                    }
                 };
                 self.now = self.now + Duration::from_millis(10);
-                let gone = self.answered(trick, Endpoint::DeleteRecord, outcome);
+                let gone = self.answered(trick, endpoint, outcome).ok();
                 self.memory.publishing.deleted(gone, self.now);
             }
             other => panic!("{other:?}"),
@@ -380,24 +410,20 @@ impl Life {
         &mut self,
         trick: Trick,
         endpoint: Endpoint,
-        outcome: Result<RecordId, Class>,
-    ) -> Option<RecordId> {
-        let outcome = match (trick, outcome) {
-            (Trick::LoseAnswer, _) => Err(Class::Unavailable),
-            (_, outcome) => outcome,
+        outcome: Result<RecordId, Failure>,
+    ) -> Result<RecordId, Failure> {
+        let outcome = match trick {
+            Trick::LoseAnswer => Err(failure(Class::Unavailable, endpoint)),
+            _ => outcome,
         };
         let publishing = &mut self.memory.publishing;
-        match outcome {
-            Ok(id) => {
-                publishing.succeeded(endpoint);
-                Some(id)
-            }
-            Err(class) => {
-                let failure = failure(class, endpoint);
-                publishing.failed(failure, self.desired.edition(), self.now);
-                None
+        match &outcome {
+            Ok(_) => publishing.succeeded(endpoint),
+            Err(failure) => {
+                publishing.failed(failure.clone(), self.desired.edition(), self.now);
             }
         }
+        outcome
     }
 
     /// What must hold at every moment.
@@ -419,6 +445,7 @@ impl Life {
     /// Nothing happens any more, for long enough.
     fn calms_down(&mut self) -> Result<(), TestCaseError> {
         self.lags = false;
+        self.gap = false;
         self.trick = Trick::None;
         let end = self.now + Duration::from_mins(45);
         while self.now < end {
@@ -442,7 +469,7 @@ fn failure(class: Class, endpoint: Endpoint) -> Failure {
         class,
         endpoint,
         status: is_refusal.then_some(400),
-        codes: is_refusal.then_some(81058).into_iter().collect(),
+        codes: is_refusal.then_some(9005).into_iter().collect(),
         message: "No.".to_owned(),
         retry_after: None,
         date: None,
@@ -459,8 +486,10 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::CreateSame),
         2 => Just(Event::LoseAnswer),
         1 => Just(Event::FailCall),
+        1 => Just(Event::RefuseCall),
         2 => Just(Event::CrashAfterCall),
         2 => any::<bool>().prop_map(Event::Lag),
+        2 => any::<bool>().prop_map(Event::Gap),
     ]
 }
 

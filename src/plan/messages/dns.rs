@@ -6,7 +6,7 @@ use crate::dns::{Sight, Trouble};
 use crate::identity::EmailDomain;
 use crate::plan::desired::{Desired, Publication};
 use crate::plan::publication::NoZone;
-use crate::plan::world::Namespace;
+use crate::plan::world::{Namespace, Placement};
 
 /// The most codes of others that are named.
 const NAMED_CODES: usize = 3;
@@ -79,6 +79,7 @@ pub(in crate::plan) fn published_by_others(domain: &EmailDomain) -> String {
 pub(in crate::plan) fn no_zone(
     domain: &EmailDomain,
     publication: &Publication,
+    placed: Option<&Placement>,
     why: NoZone,
 ) -> String {
     let named = publication.zone.as_ref();
@@ -111,14 +112,37 @@ pub(in crate::plan) fn no_zone(
             "Correct it, or remove it to have the zone found by the domain",
         ),
     };
-    format!("The TXT record is not published: {what}. {remedy}.")
+    match placed {
+        None => format!("The TXT record is not published: {what}. {remedy}."),
+        Some(placed) => {
+            let zone = &placed.zone;
+            format!("The TXT record stays in zone {zone} for now: {what}. {remedy}.")
+        }
+    }
 }
 
 /// What Cloudflare says does not say which permissions it misses.
-pub(in crate::plan) fn refused_token(problem: &str, domain: &EmailDomain) -> String {
+pub(in crate::plan) fn refused_token(
+    problem: &str,
+    domain: &EmailDomain,
+    placed: Option<&Placement>,
+) -> String {
+    let zone = match placed {
+        None => format!("the zone of {domain}"),
+        Some(placed) => format!(
+            "zone {}, which status.dnsRecord names as the one where the record is or may be",
+            placed.zone
+        ),
+    };
     format!(
-        "The TXT record is not published: {} The API token for it needs the permissions Zone Read and DNS Edit for the zone of {domain}.",
+        "The TXT record is not published: {} The API token for it needs the permissions Zone Read and DNS Edit for {zone}.",
         sentence(problem)
+    )
+}
+
+pub(in crate::plan) fn no_proof(gap: &str) -> String {
+    format!(
+        "The TXT record is not published: {gap}, so that it may be there already. Looking again from time to time."
     )
 }
 

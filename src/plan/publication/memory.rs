@@ -1,5 +1,6 @@
 //! What one process remembers of the publication of an object's TXT record between passes.
 
+use super::posted::Posted;
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Endpoint, Failure, TxtRecord};
 use crate::identity::{RecordId, ZoneId};
@@ -22,10 +23,14 @@ pub struct Publishing {
     pub placed_since: Option<Moment>,
     /// When the last call ended that may have changed a record: what was seen before does not count any more.
     pub acted_at: Option<Moment>,
+    /// The zone in which our last POST certainly created nothing, as Cloudflare refused it.
+    pub refused: Option<ZoneId>,
     /// Since when every list of records has said that there is no such zone.
     pub zone_missing_since: Option<Moment>,
-    /// The failures since the last success.
-    pub trouble: Option<Trouble>,
+    /// Since when no list of records was known to be whole.
+    pub gap_since: Option<Moment>,
+    /// The failures since the last success, of each endpoint that has failed.
+    pub troubles: Vec<Trouble>,
 }
 
 /// A search for the zone in which the domain's records are.
@@ -73,13 +78,30 @@ impl Publishing {
         self.placed_since = placement.map(|_| self.placed_since.unwrap_or(now));
     }
 
+    /// The failures of an endpoint since it last worked.
+    #[must_use]
+    pub fn trouble(&self, endpoint: Endpoint) -> Option<&Trouble> {
+        let mut troubles = self.troubles.iter();
+        troubles.find(|trouble| trouble.failure.endpoint == endpoint)
+    }
+
     /// A call has worked. What failed at another endpoint may fail again.
     pub fn succeeded(&mut self, endpoint: Endpoint) {
         if endpoint == Endpoint::ListRecords {
             self.zone_missing_since = None;
         }
-        self.trouble
-            .take_if(|trouble| trouble.failure.endpoint == endpoint);
+        self.take_trouble(endpoint);
+    }
+
+    /// The record is there. What failed on the way to that does not matter any more.
+    pub fn settled(&mut self) {
+        self.take_trouble(Endpoint::CreateRecord);
+    }
+
+    fn take_trouble(&mut self, endpoint: Endpoint) -> Option<Trouble> {
+        let mut troubles = self.troubles.iter();
+        let place = troubles.position(|trouble| trouble.failure.endpoint == endpoint)?;
+        Some(self.troubles.remove(place))
     }
 
     /// A call has failed. That there is the same record already is no refusal of it: the zone will show it, perhaps later. And
@@ -96,19 +118,34 @@ impl Publishing {
         if failure.is_duplicate_record() {
             failure.class = Class::Unavailable;
         }
-        self.trouble = Some(Trouble::after(self.trouble.take(), failure, edition, now));
+        let before = self.take_trouble(failure.endpoint);
+        let trouble = Trouble::after(before, failure, edition, now);
+        self.troubles.push(trouble);
+    }
+
+    /// A search for the zone has ended. Whether the zone that it found is there, is for the next lists to say.
+    pub fn found(&mut self, search: Search) {
+        if search.result.is_ok() {
+            self.zone_missing_since = None;
+        }
+        self.search = Some(search);
     }
 
     /// The zone has shown its records.
     pub fn saw(&mut self, seen: RecordsSeen) {
+        self.gap_since = seen.gap.map(|_| self.gap_since.unwrap_or(seen.at));
         self.records = Some(seen);
     }
 
-    /// A POST has ended, and this is the record that its answer names, if it does.
-    pub fn posted(&mut self, zone: &ZoneId, created: Option<RecordId>, now: Moment) {
+    /// A POST has ended.
+    pub fn posted(&mut self, zone: &ZoneId, outcome: Posted, now: Moment) {
         self.acted_at = Some(now);
         self.placed_since = Some(now);
-        self.created = created.map(|id| (zone.clone(), id));
+        self.refused = (outcome == Posted::Refused).then(|| zone.clone());
+        self.created = match outcome {
+            Posted::Created(id) => Some((zone.clone(), id)),
+            Posted::Refused | Posted::Unknown => None,
+        };
     }
 
     /// A DELETE has ended, and this is the record that is gone for certain, if it is.

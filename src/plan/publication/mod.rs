@@ -7,13 +7,14 @@
 //! and is not ours serves as well, and is left alone.
 
 mod memory;
+mod posted;
 mod proof;
 mod scene;
 mod withdrawal;
 mod zone;
 
 use super::verdict::{Finding, Said};
-use super::world::{Placement, Publisher, Record, Unusable};
+use super::world::{Placement, Publisher, Record, Told, Unusable};
 use super::{Act, Look, World, messages, verification};
 use crate::clock::Moment;
 use crate::cloudflare::Connector;
@@ -21,6 +22,7 @@ use crate::resource::{Progress, Reason, Truth};
 use scene::Scene;
 
 pub use memory::{NoZone, Publishing, RecordsSeen, Search};
+pub use posted::Posted;
 pub(super) use withdrawal::plan as withdraw;
 pub use zone::choose;
 
@@ -59,7 +61,11 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
         .code()
         .filter(|_| !verification::is_verified(connector))
     else {
-        return Step::idle(Said::Kept);
+        // Nobody is kept waiting by what has hindered it.
+        return Step::idle(match record.told {
+            Told::Nothing | Told::Published => Said::Kept,
+            Told::Delayed | Told::DeadEnd => Said::Cleared,
+        });
     };
     let scene = Scene {
         world,
@@ -76,21 +82,56 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
     if matches!(step.said, Said::Now(Truth::True, _)) {
         return step;
     }
-    kept_waiting(world).unwrap_or(step)
+    let rechecks = matches!(step.course, Course::Look(Look::Records(_)));
+    match kept_waiting(world, record) {
+        None => step,
+        Some(waits) if record.told == Told::Published && rechecks => Step {
+            said: Said::Kept,
+            ..waits
+        },
+        Some(waits) => waits,
+    }
 }
 
-/// What makes a dead end of the publication, so that the object waits for a person.
-pub(super) fn dead_end(
-    world: &World<'_>,
-    record: &Record,
-    connector: &Connector,
-) -> Option<Finding> {
+/// How the publication stands, for an object that awaits its verification.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Outlook {
+    /// Nobody publishes the record but a person.
+    ByHand,
+    /// The operator is at it, or has done it.
+    UnderWay,
+    /// The object waits for a person.
+    DeadEnd(Finding),
+    /// It waited for a person, and nothing else is known yet.
+    Unknown,
+}
+
+pub(super) fn outlook(world: &World<'_>, record: &Record, connector: &Connector) -> Outlook {
+    if world.desired.publisher().is_none() {
+        return Outlook::ByHand;
+    }
     match step(world, record, connector, true).said {
         Said::Now(Truth::False, finding) if finding.reason.progress() == Progress::Stalled => {
-            Some(finding)
+            Outlook::DeadEnd(finding)
         }
-        _ => None,
+        Said::Kept if record.told == Told::DeadEnd => Outlook::Unknown,
+        _ => Outlook::UnderWay,
     }
+}
+
+/// The record of ours that Cloudflare certainly did not create is none.
+pub(super) fn after_refusal(world: &World<'_>, record: &mut Record) {
+    let refused = world.memory.publishing.refused.as_ref();
+    record
+        .placement
+        .take_if(|known| known.record.is_none() && Some(&known.zone) == refused);
+}
+
+/// Whether there is a record of ours, or may be, that goes with the connector.
+pub(super) fn is_placed(world: &World<'_>) -> bool {
+    let mut record = world.record.clone();
+    after_refusal(world, &mut record);
+    record.placement.is_some() && world.desired.publisher().is_some()
 }
 
 /// What a record is marked with that is created for the object.
@@ -116,7 +157,7 @@ fn placed(record: &Record, placement: Option<Placement>) -> Record {
 }
 
 /// There is no token for it, or it may not be used now.
-fn kept_waiting(world: &World<'_>) -> Option<Step> {
+fn kept_waiting(world: &World<'_>, record: &Record) -> Option<Step> {
     let timing = world.timing;
     match &world.observed.publisher {
         Publisher::Unread => Some(Step::look(Look::Publisher)),
@@ -134,9 +175,10 @@ fn kept_waiting(world: &World<'_>) -> Option<Step> {
             problem,
             remedy,
         }) => {
+            let (domain, placed) = (&world.desired.domain, record.placement.as_ref());
             let message = match remedy {
                 Some(remedy) => messages::dns::no_token(problem, remedy),
-                None => messages::dns::refused_token(problem, &world.desired.domain),
+                None => messages::dns::refused_token(problem, domain, placed),
             };
             let said = no(Finding::new(*reason, message));
             Some(Step::rest(world.now + timing.secret_retry, said))

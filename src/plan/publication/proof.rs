@@ -4,7 +4,7 @@
 use super::comment;
 use super::memory::RecordsSeen;
 use crate::clock::Moment;
-use crate::cloudflare::TxtRecord;
+use crate::cloudflare::{Endpoint, TxtRecord};
 use crate::plan::World;
 use crate::plan::memory::Trouble;
 use crate::plan::world::Record;
@@ -47,9 +47,12 @@ pub(super) fn unproved_until(world: &World<'_>, seen: &RecordsSeen) -> Option<Mo
     seen.gap.map(|_| seen.at + world.timing.poll_unverified)
 }
 
-/// Whether lists of records have shown that there is no such zone. One answer may be a mistake on the way, and what is
+/// The failures of lists of records that have shown that there is no such zone, if they have. One answer may be a mistake on the way, and what is
 /// forgotten on it would be left behind.
-pub(super) fn is_without_zone(world: &World<'_>, trouble: &Trouble) -> bool {
-    let missing = world.memory.publishing.zone_missing_since;
-    missing.is_some_and(|since| trouble.last.since(since) >= world.timing.absence_confirmation)
+pub(super) fn is_without_zone<'a>(world: &World<'a>) -> Option<&'a Trouble> {
+    let publishing = &world.memory.publishing;
+    let missing = publishing.zone_missing_since?;
+    publishing
+        .trouble(Endpoint::ListRecords)
+        .filter(|trouble| trouble.last.since(missing) >= world.timing.absence_confirmation)
 }

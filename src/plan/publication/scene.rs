@@ -23,25 +23,40 @@ pub(super) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// The zone to look at: the one in which a record of ours is or may be, wherever the spec wants it by now, or else the one
-    /// to publish in.
+    /// The zone to look at: the one in which a record of ours is or may be, or else the one to publish in. A record leaves its
+    /// zone only when the one that the spec names instead was seen.
     pub(super) fn zone(&self) -> Result<ZoneId, Box<Step>> {
-        let world = self.world;
-        if let Some(placement) = &self.record.placement {
-            return Ok(placement.zone.clone());
+        match &self.record.placement {
+            Some(known) if self.is_elsewhere(&known.zone) => {
+                self.wanted_zone().map(|_| known.zone.clone())
+            }
+            Some(known) => Ok(known.zone.clone()),
+            None => self.wanted_zone(),
         }
+    }
+
+    /// Whether the spec names another zone.
+    fn is_elsewhere(&self, zone: &ZoneId) -> bool {
+        let named = self.publication.zone.as_ref();
+        named.is_some_and(|named| named != zone)
+    }
+
+    fn wanted_zone(&self) -> Result<ZoneId, Box<Step>> {
+        let world = self.world;
+        let endpoint = match self.publication.zone {
+            Some(_) => Endpoint::GetZone,
+            None => Endpoint::ListZones,
+        };
         let oldest = world.no_older_than(world.timing.poll_settled);
         let search = world.memory.publishing.search.as_ref();
         let search =
             search.filter(|search| search.named == self.publication.zone && search.at >= oldest);
         match search {
-            None => Err(Box::new(self.call(
-                &[Endpoint::ListZones, Endpoint::GetZone],
-                Course::Look(Look::Zone),
-            ))),
+            None => Err(Box::new(self.call(endpoint, Course::Look(Look::Zone)))),
             Some(search) => search.result.clone().map_err(|why| {
                 let domain = &world.desired.domain;
-                let message = messages::dns::no_zone(domain, self.publication, why);
+                let placed = self.record.placement.as_ref();
+                let message = messages::dns::no_zone(domain, self.publication, placed, why);
                 let said = no(Finding::new(Reason::ZoneNotFound, message));
                 Box::new(Step::rest(search.at + world.timing.poll_settled, said))
             }),
@@ -58,11 +73,7 @@ impl Scene<'_> {
         let Some(seen) = seen.filter(|seen| seen.at >= oldest) else {
             return self.list(zone);
         };
-        let moved = self
-            .publication
-            .zone
-            .as_ref()
-            .is_some_and(|named| named != zone);
+        let moved = self.is_elsewhere(zone);
         // What says another code may be one that another process has deleted, and that reads still show.
         let lost =
             |found: &TxtRecord| found.says(self.code) || unproved_until(world, seen).is_none();
@@ -88,10 +99,7 @@ impl Scene<'_> {
 
     /// The zone has gone, and our record with it.
     fn without_zone(&self) -> Option<Step> {
-        let trouble = self.world.memory.publishing.trouble.as_ref()?;
-        if !is_without_zone(self.world, trouble) {
-            return None;
-        }
+        let trouble = is_without_zone(self.world)?;
         if self.record.placement.is_some() {
             return Some(Step::store(placed(self.record, None)));
         }
@@ -112,6 +120,9 @@ impl Scene<'_> {
 
     /// Our record says an old code, or is in another zone than the spec wants.
     fn take_away(&self, seen: &RecordsSeen, own: &TxtRecord) -> Step {
+        if let Some(step) = self.held_back(Endpoint::DeleteRecord) {
+            return step;
+        }
         if !self.by_id {
             return Step::closer();
         }
@@ -123,10 +134,8 @@ impl Scene<'_> {
             zone: seen.zone.clone(),
             record: own.id.clone(),
         };
-        self.call(
-            &[Endpoint::DeleteRecord],
-            Course::Act(Box::new(self.record.clone()), act),
-        )
+        let record = Box::new(self.record.clone());
+        self.call(Endpoint::DeleteRecord, Course::Act(record, act))
     }
 
     /// Our record is not where it was, or was never created.
@@ -157,8 +166,11 @@ impl Scene<'_> {
         if seen.records.iter().any(|found| stands(&found)) {
             return self.published(seen, messages::dns::published_by_others(domain));
         }
-        if seen.gap.is_some() {
-            return Step::rest(seen.at + world.timing.poll_unverified, Said::Kept);
+        if let Some(gap) = seen.gap {
+            return self.list_again(seen, gap);
+        }
+        if let Some(step) = self.held_back(Endpoint::CreateRecord) {
+            return step;
         }
         if !self.by_id {
             return Step::closer();
@@ -176,18 +188,32 @@ impl Scene<'_> {
             record: NewTxtRecord::proving(domain, self.code, ttl, comment(world)),
         };
         let record = placed(self.record, Some(placement));
-        self.call(
-            &[Endpoint::CreateRecord],
-            Course::Act(Box::new(record), act),
-        )
+        self.call(Endpoint::CreateRecord, Course::Act(Box::new(record), act))
+    }
+
+    /// The list may lack records, perhaps the one that is wanted.
+    fn list_again(&self, seen: &RecordsSeen, gap: &str) -> Step {
+        let world = self.world;
+        let due = seen.at + world.timing.poll_unverified;
+        let since = world.memory.publishing.gap_since.unwrap_or(world.now);
+        let said = if world.now.since(since) >= world.timing.trouble_shows_after {
+            let message = messages::dns::no_proof(gap);
+            no(Finding::new(Reason::CloudflareUnavailable, message))
+        } else {
+            Said::Kept
+        };
+        if due > world.now {
+            Step::rest(due, said)
+        } else {
+            self.list(&seen.zone)
+        }
     }
 
     /// How old a list may be that a POST rests on. One that was refused is not made again before another list.
     fn oldest_to_post_on(&self) -> Moment {
         let world = self.world;
         let limit = world.now.before(world.timing.observation_limit);
-        let trouble = world.memory.publishing.trouble.as_ref();
-        let refused = trouble.filter(|trouble| trouble.failure.endpoint == Endpoint::CreateRecord);
+        let refused = world.memory.publishing.trouble(Endpoint::CreateRecord);
         let due = refused.and_then(|trouble| pace::next_try(world, trouble));
         due.filter(|due| *due <= world.now)
             .map_or(limit, |due| limit.max(due))
@@ -195,26 +221,22 @@ impl Scene<'_> {
 
     fn list(&self, zone: &ZoneId) -> Step {
         let look = Look::Records(zone.clone());
-        self.call(&[Endpoint::ListRecords], Course::Look(look))
+        self.call(Endpoint::ListRecords, Course::Look(look))
     }
 
-    /// Makes the call, unless one like it has failed so lately that it has to wait.
-    fn call(&self, endpoints: &[Endpoint], course: Course) -> Step {
-        let trouble = self.world.memory.publishing.trouble.as_ref();
-        let trouble = trouble.filter(|trouble| endpoints.contains(&trouble.failure.endpoint));
-        match trouble.and_then(|trouble| Some((trouble, pace::next_try(self.world, trouble)?))) {
-            Some((trouble, due)) if due > self.world.now => {
-                Step::rest(due, troubled(self.world, trouble))
-            }
-            Some((trouble, _)) => Step {
-                course,
-                said: troubled(self.world, trouble),
-            },
-            None => Step {
-                course,
-                said: Said::Kept,
-            },
-        }
+    /// Makes the call, unless the last one like it has failed so lately that this one has to wait.
+    fn call(&self, endpoint: Endpoint, course: Course) -> Step {
+        let trouble = self.world.memory.publishing.trouble(endpoint);
+        let said = trouble.map_or(Said::Kept, |trouble| troubled(self.world, trouble));
+        let step = Step { course, said };
+        self.held_back(endpoint).unwrap_or(step)
+    }
+
+    /// The call has failed so lately that the next one has to wait, and nothing need be looked at for it.
+    fn held_back(&self, endpoint: Endpoint) -> Option<Step> {
+        let trouble = self.world.memory.publishing.trouble(endpoint)?;
+        let due = pace::next_try(self.world, trouble)?;
+        (due > self.world.now).then(|| Step::rest(due, troubled(self.world, trouble)))
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::created;
 use super::proof::{is_without_zone, own, unproved_until};
+use super::{after_refusal, created};
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Endpoint};
 use crate::plan::memory::Trouble;
@@ -15,7 +15,9 @@ use crate::resource::Reason;
 
 /// The connector is gone. What is left is the record, if it is ours, and if the spec still says who publishes it.
 pub(in crate::plan) fn plan(world: &World<'_>) -> Plan {
-    let known = created(world, world.record).or_else(|| world.record.placement.clone());
+    let mut record = world.record.clone();
+    after_refusal(world, &mut record);
+    let known = created(world, &record).or(record.placement);
     let (Some(placement), Some(_)) = (known, world.desired.publisher()) else {
         return Plan::Release;
     };
@@ -51,11 +53,14 @@ pub(in crate::plan) fn plan(world: &World<'_>) -> Plan {
 
 fn remove(world: &World<'_>, placement: &Placement) -> Plan {
     let publishing = &world.memory.publishing;
-    if let Some(trouble) = publishing.trouble.as_ref().filter(|it| hinders(it)) {
-        if is_without_zone(world, trouble) {
-            return Plan::Release;
-        }
-        if let Some(due) = pace::next_try(world, trouble).filter(|due| *due > world.now) {
+    if is_without_zone(world).is_some() {
+        return Plan::Release;
+    }
+    // What failed while the record was published is no obstacle.
+    for endpoint in [Endpoint::ListRecords, Endpoint::DeleteRecord] {
+        if let Some(trouble) = publishing.trouble(endpoint)
+            && let Some(due) = pace::next_try(world, trouble).filter(|due| *due > world.now)
+        {
             return hindered(world, trouble, due);
         }
     }
@@ -84,11 +89,6 @@ fn remove(world: &World<'_>, placement: &Placement) -> Plan {
             None => Plan::Release,
         },
     }
-}
-
-/// What failed while the record was published is no obstacle.
-fn hinders(trouble: &Trouble) -> bool {
-    [Endpoint::ListRecords, Endpoint::DeleteRecord].contains(&trouble.failure.endpoint)
 }
 
 /// It has failed, and is tried again then. What has lasted is told.

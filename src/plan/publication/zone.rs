@@ -2,17 +2,14 @@
 
 use super::NoZone;
 use crate::cloudflare::{Activation, Zone};
-use crate::identity::{AccountId, ZoneId};
+use crate::identity::{AccountId, ZoneId, in_ascii};
 
 /// Of the zones that were listed for a name, the active one; of several, the one in the connector's account.
 ///
 /// # Errors
 /// Why there is none.
 pub fn choose(zones: &[Zone], name: &str, account: &AccountId) -> Result<ZoneId, NoZone> {
-    let of_that_name = |zone: &&Zone| {
-        let spelled = zone.name.strip_suffix('.').unwrap_or(&zone.name);
-        spelled.eq_ignore_ascii_case(name)
-    };
+    let of_that_name = |zone: &&Zone| in_ascii(&zone.name).as_deref() == Some(name);
     let named: Vec<_> = zones.iter().filter(of_that_name).collect();
     let is_active = |zone: &&Zone| zone.activation == Activation::Active;
     let active: Vec<_> = named.iter().copied().filter(is_active).collect();
@@ -58,6 +55,7 @@ mod tests {
                 Err(NoZone::Inactive),
             ),
             (vec![zone('1', "Example.com.", Active, 'b')], Ok('1')),
+            (vec![zone('1', "ｅxample．com", Active, 'b')], Ok('1')),
             (
                 vec![
                     zone('1', "example.com", Inactive, 'a'),

@@ -14,6 +14,7 @@ mod desired;
 mod enforcement;
 mod finalizer;
 mod gone;
+mod hindered;
 mod ownership;
 mod pace;
 mod policies;

@@ -217,7 +217,7 @@ impl Scene {
             Look::Publisher => self.observed.publisher = Publisher::Usable,
             Look::Zone => {
                 let publication = self.desired.publication.as_ref();
-                self.memory.publishing.search = Some(Search {
+                self.memory.publishing.found(Search {
                     named: publication.and_then(|publication| publication.zone.clone()),
                     at: at(self.now),
                     result: cloudflare.zone.clone().ok_or(NoZone::NotFound),

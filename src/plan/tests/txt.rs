@@ -133,8 +133,8 @@ fn a_record_that_appears_hastens_a_failed_verification_once() {
         })
     };
     let rows = [
-        // Nobody knows what was there when it was begun.
-        (shown(), None, true),
+        // A process that has started since does not know what was there when it was begun.
+        (shown(), None, false),
         (shown(), Some(Txt::Unknown), true),
         (shown(), Some(Txt::Seen(Sight::Nothing)), true),
         // It was there, and Cloudflare did not find it.
@@ -149,7 +149,23 @@ fn a_record_that_appears_hastens_a_failed_verification_once() {
         let begun = matches!(act(&plan), Some(Act::BeginVerification { .. }));
         assert_eq!(begun, begins, "{txt:?} after {before:?}");
     }
-    let kept = begun_lately(shown(), None).with(|scene| scene.desired.begin_verification = false);
+    // Begun by its creation, or by another process.
+    let watched = begun_lately(shown(), None)
+        .with(|scene| scene.memory.first_txt = Some(Txt::Seen(Sight::Nothing)));
+    assert!(matches!(
+        act(&watched.plan()),
+        Some(Act::BeginVerification { .. })
+    ));
+    let restarted = begun_lately(shown(), None).with(|scene| {
+        scene.record.begun.last = Some(date(NOW - 601.0));
+        scene.record.begun.restarts = 4;
+    });
+    assert!(
+        matches!(act(&restarted.plan()), Some(Act::BeginVerification { .. })),
+        "the first pause is enough"
+    );
+    let kept = begun_lately(shown(), Some(Txt::Unknown))
+        .with(|scene| scene.desired.begin_verification = false);
     assert_eq!(act(&kept.plan()), None);
 }
 

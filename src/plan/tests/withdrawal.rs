@@ -2,6 +2,7 @@
 
 use super::publication::{cloudflare, comment, placed, record, scene, zone};
 use super::*;
+use crate::plan::{Access, Rival};
 
 /// An object that goes, and whose connector Cloudflare has deleted.
 fn deleted() -> Scene {
@@ -180,4 +181,53 @@ fn a_zone_that_has_gone_took_the_record_along() {
         "one answer is no proof"
     );
     assert_eq!(failing(NOW - 60.5).plan(), Plan::Release);
+}
+
+/// The connector and its token have nothing to do with it any more.
+#[test]
+fn it_needs_no_token_for_the_connector() {
+    let unusable = unusable(Reason::CredentialsUnavailable);
+    let ours = record("r1", CODE, &comment());
+    let mut scene = deleted().with(|scene| scene.observed.credentials = unusable);
+    assert!(removes(&scene.pass(&cloudflare(&[ours]))));
+}
+
+#[test]
+fn an_heir_of_what_is_gone_already_keeps_no_record() {
+    let rival = rival_of(&deleted());
+    let ours = record("r1", CODE, &comment());
+    let mut scene = deleted().with(|scene| scene.observed.rivals = vec![rival]);
+    assert!(removes(&scene.pass(&cloudflare(&[ours]))));
+}
+
+/// Somebody has deleted the connector, and it could not be created again.
+#[test]
+fn a_record_goes_also_with_an_object_that_has_no_connector() {
+    let ours = record("r1", CODE, &comment());
+    let mut scene = deleted().with(|scene| {
+        scene.record.connector = None;
+        scene.memory = Memory {
+            deletion_seen: scene.memory.deletion_seen,
+            ..Memory::default()
+        };
+    });
+    assert!(removes(&scene.pass(&cloudflare(&[ours]))));
+    let nothing = scene.with(|scene| scene.record.placement = None);
+    assert_eq!(nothing.plan(), Plan::Release);
+}
+
+/// Another object of the pair that stays, has no connector yet, and could take this one over.
+fn rival_of(scene: &Scene) -> Rival {
+    Rival {
+        desired: Desired {
+            uid: "another".to_owned(),
+            terminating: false,
+            finalizer: false,
+            created: Some(date(2000.0)),
+            ..scene.desired.clone()
+        },
+        record: Record::default(),
+        access: Access::Listed,
+        name: None,
+    }
 }
