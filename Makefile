@@ -1,7 +1,7 @@
 # Thin names for scripts and cargo commands; `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test model campaign soak fuzz deny cluster cluster-down crd manifests image
+.PHONY: help demo test bench model campaign soak fuzz deny cluster cluster-down crd manifests image
 
 # In the profile and with the features of the tests, so that nothing is built twice.
 PLAYGROUND := $(or $(CARGO_TARGET_DIR),target)/debug/playground
@@ -25,6 +25,10 @@ demo: programs release ## tell the operator's whole story on this machine, in ab
 
 test: parts image playground ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
 	cargo test --workspace --locked -- --test-threads=$(TEST_THREADS)
+
+bench: programs release ## measure what the operator costs, in about half an hour (POPULATIONS=100x10,1000x10 chooses: objects x accounts)
+	cargo run --release --quiet --locked --package bench -- --operator $(or $(CARGO_TARGET_DIR),target)/image/files/cloudflare-sso-operator \
+	  --json $(or $(CARGO_TARGET_DIR),target)/bench.json $(if $(POPULATIONS),--populations $(POPULATIONS))
 
 model: ## visit every universe that DISTURBANCES=2 disturbances lead to, in every scene
 	DISTURBANCES=$(or $(DISTURBANCES),2) cargo test --locked --test model scenes:: -- --nocapture

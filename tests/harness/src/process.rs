@@ -17,6 +17,10 @@ const TAIL_LINES: usize = 30;
 pub struct Holdings {
     /// Memory that is resident, in KiB.
     pub memory: u64,
+    /// The most memory that was resident at any time, in KiB.
+    pub peak: u64,
+    /// The time that processors have spent on it since its start.
+    pub processor: Duration,
     /// Open file descriptors.
     pub descriptors: usize,
     /// Threads.
@@ -160,9 +164,26 @@ impl Process {
         };
         Ok(Holdings {
             memory: number("VmRSS:")?,
+            peak: number("VmHWM:")?,
+            processor: self.processor_time()?,
             descriptors: descriptors.count(),
             threads: number("Threads:")?,
         })
+    }
+
+    fn processor_time(&self) -> Result<Duration, HarnessError> {
+        let looking = HarnessError::io(format!("looking at what {} has used", self.name));
+        let path = format!("/proc/{}/stat", self.id());
+        let read = std::fs::read_to_string(path).and_then(|stat| {
+            // The name, in parentheses, may hold anything; the times are the 12th and 13th field after it.
+            let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+            let times = fields.split_whitespace().skip(11).take(2);
+            let ticks: Option<Vec<u64>> = times.map(|time| time.parse().ok()).collect();
+            ticks.ok_or_else(|| std::io::Error::other("no times there"))
+        });
+        let ticks: u64 = read.map_err(looking)?.into_iter().sum();
+        let milliseconds = ticks * 1000 / rustix::param::clock_ticks_per_second();
+        Ok(Duration::from_millis(milliseconds))
     }
 
     /// All it printed so far.

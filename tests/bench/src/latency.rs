@@ -1,0 +1,94 @@
+//! One object at a time: from its apply to the code in its status, beside the bare calls for the same.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use harness::Options;
+use kube::ResourceExt as _;
+use kube::api::DynamicObject;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use tokio::sync::mpsc;
+
+use crate::Failure;
+use crate::bare::Bare;
+use crate::figure::{Figure, Goal};
+use crate::ground::{Ground, OPEN};
+
+const SCENE: &str = "one object, apply to code";
+const SAMPLES: usize = 200;
+/// The first ones open connections and fill caches, on both sides.
+const WARM_UP: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Names of objects whose status has a code, as a watch tells them.
+type Codes = mpsc::UnboundedReceiver<String>;
+
+pub(crate) async fn measure(binary: PathBuf) -> Result<Vec<Figure>, Failure> {
+    let ground = Ground::prepare(binary, 1, Options::default()).await?;
+    let mut codes = watch(&ground);
+    let bare = Bare::new(&ground).await?;
+    let mut floor = Vec::new();
+    for number in 0..SAMPLES {
+        let begun = Instant::now();
+        ground.create([number]).await?;
+        bare.create_connector(number).await?;
+        until_told(&mut codes, number).await?;
+        floor.push(begun.elapsed());
+    }
+    let operator = ground.operator(&OPEN).await?;
+    let mut took = Vec::new();
+    for number in SAMPLES..2 * SAMPLES {
+        let begun = Instant::now();
+        ground.create([number]).await?;
+        until_told(&mut codes, number).await?;
+        took.push(begun.elapsed());
+    }
+    drop(operator);
+    let figure = |name: &str, percent: usize| {
+        let milliseconds = |times: &[Duration]| percentile(times, percent).as_secs_f64() * 1000.0;
+        Figure::new(SCENE, name, milliseconds(&took), "ms").beside(milliseconds(&floor))
+    };
+    Ok(vec![
+        figure("p50", 50).wanted(Goal::TimesFloorAtMost(1.5)),
+        figure("p99", 99),
+    ])
+}
+
+fn watch(ground: &Ground) -> Codes {
+    let (tell, codes) = mpsc::unbounded_channel();
+    let events = watcher(ground.objects(), watcher::Config::default());
+    let mut objects = events.applied_objects().boxed();
+    tokio::spawn(async move {
+        while let Ok(Some(object)) = objects.try_next().await {
+            if has_code(&object) && tell.send(object.name_any()).is_err() {
+                break;
+            }
+        }
+    });
+    codes
+}
+
+fn has_code(object: &DynamicObject) -> bool {
+    object.data["status"]["verification"]["code"].is_string()
+}
+
+async fn until_told(codes: &mut Codes, number: usize) -> Result<(), Failure> {
+    let name = format!("object-{number}");
+    let told = async {
+        while let Some(known) = codes.recv().await {
+            if known == name {
+                return Ok(());
+            }
+        }
+        Err("the watch has ended".into())
+    };
+    tokio::time::timeout(PATIENCE, told).await?
+}
+
+/// That share of the times, after the warm-up, is no longer than this.
+fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let mut sorted = times[WARM_UP..].to_vec();
+    sorted.sort_unstable();
+    sorted[(sorted.len() - 1) * percent / 100]
+}
