@@ -10,5 +10,5 @@ mod tokens;
 pub use budget::{Caller, Past, Source, Stake};
 pub use limiter::{Lane, Limiter, Rate, Turn};
 pub use listings::Listings;
-pub use offers::{Offers, Outlook, Permission, Right};
+pub use offers::{Offers, Outlook, Permission, Right, Site};
 pub use tokens::Tokens;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::budget::{Budget, Caller, Stake, next_glance};
 use crate::clock::Moment;
 use crate::cloudflare::{Endpoint, Fingerprint};
-use crate::identity::{AccountId, EmailDomain};
-use crate::plan::Timing;
+use crate::identity::{AccountId, EmailDomain, ZoneId};
+use crate::plan::{Desired, Timing};
 
 /// How many answers are remembered. A token whose answer is forgotten is a new one.
 const REMEMBERED_ANSWERS: usize = 8192;
@@ -28,14 +28,35 @@ pub enum Right {
     Read,
     /// Changing a connector.
     Change,
-    /// Publishing the TXT record of a domain, which a token may be allowed in one zone and not in another.
-    Publish(EmailDomain),
+    /// Publishing a TXT record, which a token may be allowed in one place and not in another.
+    Publish(Site),
+}
+
+/// Where a TXT record is to be published.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Site {
+    /// The domain that it is for.
+    pub domain: EmailDomain,
+    /// The zone that the spec names; without one it is searched for.
+    pub zone: Option<ZoneId>,
+}
+
+impl Site {
+    /// Where the object's is.
+    #[must_use]
+    pub fn of(desired: &Desired) -> Self {
+        let publication = desired.publication.as_ref();
+        Self {
+            domain: desired.domain.clone(),
+            zone: publication.and_then(|publication| publication.zone.clone()),
+        }
+    }
 }
 
 impl Right {
-    /// What a call to the endpoint needs that is about a connector, or about the record of the domain.
+    /// What a call to the endpoint needs that is about a connector, or about a record there.
     #[must_use]
-    pub fn for_endpoint(endpoint: Endpoint, domain: &EmailDomain) -> Self {
+    pub fn for_endpoint(endpoint: Endpoint, site: &Site) -> Self {
         match endpoint {
             Endpoint::List | Endpoint::Get => Self::Read,
             Endpoint::Create
@@ -46,7 +67,7 @@ impl Right {
             | Endpoint::GetZone
             | Endpoint::ListRecords
             | Endpoint::CreateRecord
-            | Endpoint::DeleteRecord => Self::Publish(domain.clone()),
+            | Endpoint::DeleteRecord => Self::Publish(site.clone()),
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use super::budget::{Caller, Stake};
 use super::limiter::{Lane, Limiter, Rate, Turn};
-use super::offers::{Offers, Outlook, Permission, Right};
+use super::offers::{Offers, Outlook, Permission, Right, Site};
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Failure, Fingerprint};
-use crate::identity::{AccountId, EmailDomain};
+use crate::identity::AccountId;
 use crate::plan::{Credentials, Publisher, Timing, Unusable};
 
 /// Every token in use.
@@ -59,17 +59,17 @@ impl Tokens {
         })
     }
 
-    /// What the token is good for where it publishes the domain's TXT record.
+    /// What the token is good for where it publishes a TXT record.
     pub fn publisher(
         &self,
         account: &AccountId,
         token: Fingerprint,
-        domain: &EmailDomain,
+        site: &Site,
         caller: &Caller,
         timing: &Timing,
         now: Moment,
     ) -> Publisher {
-        let permission = (account.clone(), token, Right::Publish(domain.clone()));
+        let permission = (account.clone(), token, Right::Publish(site.clone()));
         match self.offers.outlook(&permission, caller, timing, now) {
             Outlook::NotBefore(opens) => return Publisher::Waits(opens),
             Outlook::Refused(problem) => {

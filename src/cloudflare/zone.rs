@@ -26,18 +26,23 @@ pub enum Activation {
     Active,
     /// They do not, or not yet: the domain is not delegated to them, or was moved away.
     Inactive,
+    /// Others answer for it, or others say what is in it: a zone of the type *partial* or *secondary*.
+    Elsewhere,
 }
 
 impl Zone {
-    /// Decodes one zone; `None` if it is no object or has no usable ID or name. A status that is missing or unknown counts as
-    /// active: whether a record can be seen is found out anyway.
+    /// Decodes one zone; `None` if it is no object or has no usable ID or name. A status or type that is missing or unknown
+    /// counts as an active one: whether a record can be seen is found out anyway.
     pub(super) fn from_json(value: &Value) -> Option<Self> {
         let inactive = ["initializing", "pending", "moved", "deactivated"];
         let status = value["status"].as_str().unwrap_or_default();
+        let kind = value["type"].as_str().unwrap_or_default();
         Some(Self {
             id: value["id"].as_str()?.parse().ok()?,
             name: value["name"].as_str()?.to_owned(),
-            activation: if inactive.contains(&status) {
+            activation: if ["partial", "secondary"].contains(&kind) {
+                Activation::Elsewhere
+            } else if inactive.contains(&status) {
                 Activation::Inactive
             } else {
                 Activation::Active
@@ -107,6 +112,15 @@ mod tests {
             (json!(null), Activation::Active),
         ] {
             let zone = json!({"id": ID, "name": "example.com", "status": status});
+            assert_eq!(Zone::from_json(&zone).unwrap().activation, expected);
+        }
+        for (kind, expected) in [
+            (json!("full"), Activation::Active),
+            (json!("of a new kind"), Activation::Active),
+            (json!("partial"), Activation::Elsewhere),
+            (json!("secondary"), Activation::Elsewhere),
+        ] {
+            let zone = json!({"id": ID, "name": "example.com", "status": "active", "type": kind});
             assert_eq!(Zone::from_json(&zone).unwrap().activation, expected);
         }
     }

@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 use super::bearer::{Bearer, Refrain};
 use super::credentials;
 use super::pass::{Interrupt, Pass};
-use crate::account::{Caller, Lane, Past, Right, Source};
+use crate::account::{Caller, Lane, Past, Right, Site, Source};
 use crate::clock::Moment;
 use crate::cloudflare::{
     Answer, ApiToken, Changes, Class, Connector, Created, Creation, Endpoint, Failure, Fingerprint,
@@ -377,7 +377,7 @@ impl Pass<'_> {
     fn worked(&mut self, endpoint: Endpoint) {
         self.entry.memory.succeeded(endpoint);
         if let Some(bearer) = &self.bearer {
-            let right = Right::for_endpoint(endpoint, &self.desired.domain);
+            let right = Right::for_endpoint(endpoint, &Site::of(&self.desired));
             bearer.worked(self.context, right);
             let found = self.desired.api_token.clone();
             self.entry.token = found.map(|found| (found, bearer.token.clone()));
@@ -389,7 +389,7 @@ impl Pass<'_> {
             return;
         };
         self.log_failure(&failure, self.entry.memory.trouble.as_ref());
-        let right = Right::for_endpoint(failure.endpoint, &self.desired.domain);
+        let right = Right::for_endpoint(failure.endpoint, &Site::of(&self.desired));
         bearer.failed(self.context, right, &failure);
         let fingerprint = bearer.fingerprint;
         self.bearer = Some(bearer);
@@ -409,7 +409,7 @@ impl Pass<'_> {
         let namespace = self.object.namespace().unwrap_or_default();
         let name = self.object.name_any();
         let endpoint = failure.endpoint;
-        match Right::for_endpoint(endpoint, &self.desired.domain) {
+        match Right::for_endpoint(endpoint, &Site::of(&self.desired)) {
             Right::Read | Right::Publish(_) if before.is_some() => {
                 debug!(namespace, name, %endpoint, cause = %failure, "the call failed again");
             }

@@ -7,7 +7,7 @@ use super::bearer::Refrain;
 use super::credentials::{self, DNS_TOKEN_FIELD, TOKEN_FIELD};
 use super::objects::Name;
 use super::pass::Pass;
-use crate::account::{Caller, Past, Right};
+use crate::account::{Caller, Past, Right, Site};
 use crate::clock::Moment;
 use crate::cloudflare::{
     Activation, Answer, ApiToken, Class, Endpoint, Failure, Listing, NewTxtRecord, Zone,
@@ -74,11 +74,11 @@ impl Pass<'_> {
         let Some(bearer) = &self.publisher else {
             return;
         };
-        let (account, domain) = (&self.desired.account, &self.desired.domain);
+        let (account, site) = (&self.desired.account, &Site::of(&self.desired));
         let (token, caller) = (bearer.fingerprint, &bearer.caller);
         let (timing, now) = (&context.timing, context.clock.now());
         let tokens = &context.tokens;
-        self.observed.publisher = tokens.publisher(account, token, domain, caller, timing, now);
+        self.observed.publisher = tokens.publisher(account, token, site, caller, timing, now);
     }
 
     /// Finds the zone in which the domain's records are: the one that the spec names, or the deepest one above the domain.
@@ -109,12 +109,11 @@ impl Pass<'_> {
             }
             other => {
                 let zone = self.note_answer_of_dns(Endpoint::GetZone, started, other)?;
-                Some(if !self.desired.domain.is_within(&zone.name) {
-                    Err(NoZone::NamedForAnother)
-                } else if zone.activation == Activation::Inactive {
-                    Err(NoZone::Inactive)
-                } else {
-                    Ok(id)
+                Some(match zone.activation {
+                    _ if !self.desired.domain.is_within(&zone.name) => Err(NoZone::NamedForAnother),
+                    Activation::Active => Ok(id),
+                    Activation::Inactive => Err(NoZone::Inactive),
+                    Activation::Elsewhere => Err(NoZone::ServedElsewhere),
                 })
             }
         }
@@ -242,7 +241,7 @@ impl Pass<'_> {
     /// Whether it is this pass's turn to make a call with the token. If not, the plan is told why.
     pub(super) fn take_turn_to_publish(&mut self) -> bool {
         let (context, lane) = (self.context, self.lane());
-        let right = Right::Publish(self.desired.domain.clone());
+        let right = Right::Publish(Site::of(&self.desired));
         let Some(bearer) = &mut self.publisher else {
             return false;
         };
@@ -295,7 +294,7 @@ impl Pass<'_> {
         let Some(bearer) = &self.publisher else {
             return;
         };
-        let right = Right::Publish(self.desired.domain.clone());
+        let right = Right::Publish(Site::of(&self.desired));
         bearer.worked(self.context, right);
         let publication = self.desired.publication.as_ref();
         let found = publication.and_then(|publication| publication.api_token.clone());
@@ -305,7 +304,7 @@ impl Pass<'_> {
     fn note_failure_in_dns(&mut self, failure: Failure) {
         let before = self.entry.memory.publishing.trouble(failure.endpoint);
         self.log_failure(&failure, before);
-        let right = Right::Publish(self.desired.domain.clone());
+        let right = Right::Publish(Site::of(&self.desired));
         if let Some(bearer) = &mut self.publisher {
             bearer.failed(self.context, right, &failure);
         }

@@ -153,7 +153,7 @@ async fn while_the_record_is_published_the_operator_is_at_work() {
         ("False", "AwaitingVerification")
     );
     assert!(
-        message.starts_with("This DNS record is published by the operator"),
+        message.starts_with("The operator has to publish this DNS record"),
         "{message}"
     );
     let reconciling = condition(&object, ConditionType::Reconciling);

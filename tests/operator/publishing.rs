@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use simulator::knobs::{CommentKept, Switch, ZoneListDenied};
 use simulator::{
     Failure, Fault, Knobs, Operation, Permission, TokenRequest, VerificationStatus, ZoneStatus,
+    ZoneType,
 };
 
 use crate::hands_free::{
@@ -51,6 +52,8 @@ async fn the_deepest_active_zone_is_found_and_a_named_one_must_be_the_domains() 
         .set_zone_status(&pending, ZoneStatus::Pending)
         .unwrap();
     let elsewhere = admin.add_zone(ACCOUNT, "other.org");
+    let partial = admin.add_zone(ACCOUNT, "partial.mail.example.com");
+    admin.set_zone_type(&partial, ZoneType::Partial).unwrap();
     let _operator = stage.operator(&[]).await;
     let deep = "eu.mail.example.com";
     stage.connector("deep", deep, hands_free(&json!({}))).await;
@@ -71,6 +74,7 @@ async fn the_deepest_active_zone_is_found_and_a_named_one_must_be_the_domains() 
         ("foreign", elsewhere.as_str(), "is for another domain"),
         ("unknown", &"0".repeat(32), "has no zone"),
         ("inactive", &pending, "is not active"),
+        ("partial", &partial, "other name servers than Cloudflare's"),
     ] {
         let domain = format!("{name}.mail.example.com");
         let fields = json!({ "dns": { "cloudflare": { "zoneID": zone } } });
@@ -141,6 +145,31 @@ async fn a_token_without_the_right_is_named_with_it_and_a_better_one_is_used() {
         .collect();
     assert_eq!(by.last().map(String::as_str), Some("DNS only"));
     others_are_untouched(&stage, &zone);
+}
+
+/// A refusal for one zone says nothing about another.
+#[tokio::test]
+async fn a_corrected_zone_is_tried_at_once_with_the_same_token() {
+    let (stage, zone) = with_zone(patient()).await;
+    let admin = stage.simulator.admin();
+    let elsewhere = admin.add_zone(OTHER_ACCOUNT, "other.org");
+    let request = TokenRequest::new("one zone").grant_in_zone(&zone, Permission::DNS);
+    stage.put_token("dns", &admin.issue_token(request)).await;
+    let _operator = stage.operator(&["--refused-token-retry", "10m"]).await;
+    let cloudflare = json!({ "zoneID": elsewhere, "apiTokenSecretRef": { "name": "dns" } });
+    let fields = hands_free(&json!({ "dns": { "cloudflare": cloudflare } }));
+    stage.connector("example", DOMAIN, fields).await;
+    let object = stage
+        .until("example", "a refusal", is_refused("Unauthorized"))
+        .await;
+    let (_, _, message) = condition(&object, ConditionType::Ready);
+    for part in ["Secret dns", "spec.dns.cloudflare.zoneID names"] {
+        assert!(message.contains(part), "{message}");
+    }
+    let corrected = json!({ "dns": { "cloudflare": { "zoneID": null } } });
+    stage.patch_spec("example", corrected).await;
+    stage.until("example", "the record", is_published).await;
+    assert_eq!(codes(&stage, &zone).len(), 1);
 }
 
 #[tokio::test]

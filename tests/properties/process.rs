@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cloudflare_sso_operator::account::{
-    Caller, Lane, Past, Permission, Rate, Right, Source, Stake, Tokens, Turn,
+    Caller, Lane, Past, Permission, Rate, Right, Site, Source, Stake, Tokens, Turn,
 };
 use cloudflare_sso_operator::clock::Moment;
 use cloudflare_sso_operator::cloudflare::{
@@ -690,7 +690,10 @@ impl Model {
     fn worked(&mut self, pass: &Pass, endpoint: Endpoint) {
         let now = self.moment();
         self.process.entry.memory.succeeded(endpoint);
-        let permission = self.permission(pass, Right::for_endpoint(endpoint, &pass.desired.domain));
+        let permission = self.permission(
+            pass,
+            Right::for_endpoint(endpoint, &Site::of(&pass.desired)),
+        );
         self.process.tokens.worked(&permission, now);
         self.process.entry.token_worked = true;
     }
@@ -699,7 +702,7 @@ impl Model {
         let now = self.moment();
         let permission = self.permission(
             pass,
-            Right::for_endpoint(failure.endpoint, &pass.desired.domain),
+            Right::for_endpoint(failure.endpoint, &Site::of(&pass.desired)),
         );
         let (tokens, caller) = (&self.process.tokens, caller(pass));
         tokens.failed(&permission, &caller, &failure, &self.timing, now);

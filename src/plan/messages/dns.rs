@@ -8,6 +8,9 @@ use crate::plan::desired::{Desired, Publication};
 use crate::plan::publication::NoZone;
 use crate::plan::world::{Namespace, Placement};
 
+/// What a token needs that publishes the record.
+const PERMISSIONS: &str = "the permissions Zone Read and DNS Edit";
+
 /// The most codes of others that are named.
 const NAMED_CODES: usize = 3;
 
@@ -49,7 +52,7 @@ fn cause(trouble: Trouble) -> &'static str {
         Trouble::Refusal => "the name servers answered that they cannot say",
         Trouble::Unreadable => "the answer of the name servers cannot be read",
         Trouble::NoNameServers => {
-            "it is not known which name servers to ask; name some with --dns-nameservers"
+            "it is not known which name servers to ask; name some with --dns-nameservers, or dns.nameservers of the chart"
         }
     }
 }
@@ -68,6 +71,13 @@ fn named(codes: &[VerificationCode]) -> String {
 
 pub(in crate::plan) fn published(domain: &EmailDomain) -> String {
     format!("The TXT record at {domain} is in Cloudflare DNS, published by the operator.")
+}
+
+/// Of a domain that is verified.
+pub(in crate::plan) fn was_published(domain: &EmailDomain) -> String {
+    format!(
+        "The TXT record at {domain} was in Cloudflare DNS when the domain was verified. Keep it: the operator does not look after it any more."
+    )
 }
 
 pub(in crate::plan) fn published_by_others(domain: &EmailDomain) -> String {
@@ -97,6 +107,12 @@ pub(in crate::plan) fn no_zone(
             ),
             "Let the domain's registrar point to Cloudflare's name servers, or remove spec.dns and publish the record of status.dnsRecord by hand, where the zone is served",
         ),
+        NoZone::ServedElsewhere => (
+            format!(
+                "The zone for {domain} is of a type that other name servers than Cloudflare's answer for, so nobody would see the TXT record"
+            ),
+            "Remove spec.dns and publish the record of status.dnsRecord by hand, where the zone is served",
+        ),
         NoZone::Ambiguous => (
             format!("Several accounts have a zone for {domain} that the API token may see"),
             "Name the one that is meant in spec.dns.cloudflare.zoneID",
@@ -124,18 +140,22 @@ pub(in crate::plan) fn no_zone(
 /// What Cloudflare says does not say which permissions it misses.
 pub(in crate::plan) fn refused_token(
     problem: &str,
-    domain: &EmailDomain,
+    desired: &Desired,
+    publication: &Publication,
     placed: Option<&Placement>,
 ) -> String {
-    let zone = match placed {
-        None => format!("the zone of {domain}"),
-        Some(placed) => format!(
+    let secret = publication.api_token.as_ref();
+    let secret = secret.map_or("the Secret", |reference| reference.name.as_str());
+    let zone = match (placed, &publication.zone) {
+        (Some(placed), _) => format!(
             "zone {}, which status.dnsRecord names as the one where the record is or may be",
             placed.zone
         ),
+        (None, Some(named)) => format!("zone {named}, which spec.dns.cloudflare.zoneID names"),
+        (None, None) => format!("the zone of {}", desired.domain),
     };
     format!(
-        "The TXT record is not published: {} The API token for it needs the permissions Zone Read and DNS Edit for {zone}.",
+        "The TXT record is not published: {} Put a token into Secret {secret} that has {PERMISSIONS} for {zone}; another token is tried at once, the same one within minutes.",
         sentence(problem)
     )
 }
@@ -146,9 +166,9 @@ pub(in crate::plan) fn no_proof(gap: &str) -> String {
     )
 }
 
-pub(in crate::plan) fn no_token(problem: &str, remedy: &str) -> String {
+pub(in crate::plan) fn no_token(problem: &str, remedy: &str, domain: &EmailDomain) -> String {
     format!(
-        "The TXT record is not published: {} {remedy}",
+        "The TXT record is not published: {} {remedy} The token needs {PERMISSIONS} for the zone of {domain}.",
         sentence(problem)
     )
 }

@@ -203,7 +203,7 @@ pub(super) fn available(desired: &Desired, verified: bool, enabled: bool) -> Str
 
 pub(super) fn txt_record(desired: &Desired, code: &VerificationCode) -> String {
     let whose = match desired.publisher() {
-        Some(_) => "This DNS record is published by the operator, see DNSRecordPublished",
+        Some(_) => "The operator has to publish this DNS record (see DNSRecordPublished)",
         None => "Publish this DNS record",
     };
     format!(

@@ -51,6 +51,8 @@ pub enum NoZone {
     NotFound,
     /// There is one, and Cloudflare's name servers do not answer for it.
     Inactive,
+    /// There is one of a type that other name servers answer for.
+    ServedElsewhere,
     /// There are several of the same name, in accounts of which none is the connector's.
     Ambiguous,
     /// The zone that the spec names does not exist, or the token may not see it.
@@ -107,13 +109,18 @@ impl Publishing {
     /// A call has failed. That there is the same record already is no refusal of it: the zone will show it, perhaps later. And
     /// that a zone cannot be found in which there were records is not believed at once.
     pub fn failed(&mut self, mut failure: Failure, edition: Edition, now: Moment) {
-        if failure.endpoint == Endpoint::ListRecords {
-            let is_missing = failure.class == Class::Gone || failure.has_no_route();
-            let since = self.zone_missing_since.unwrap_or(now);
-            self.zone_missing_since = is_missing.then_some(since);
-            if is_missing {
-                failure.class = Class::Unavailable;
+        let is_missing = failure.class == Class::Gone || failure.has_no_route();
+        match failure.endpoint {
+            Endpoint::ListRecords => {
+                let since = self.zone_missing_since.unwrap_or(now);
+                self.zone_missing_since = is_missing.then_some(since);
+                if is_missing {
+                    failure.class = Class::Unavailable;
+                }
             }
+            // Lists will show whether it is so.
+            Endpoint::DeleteRecord if is_missing => failure.class = Class::Unavailable,
+            _ => {}
         }
         if failure.is_duplicate_record() {
             failure.class = Class::Unavailable;

@@ -13,6 +13,7 @@ mod scene;
 mod withdrawal;
 mod zone;
 
+use super::desired::Publication;
 use super::verdict::{Finding, Said};
 use super::world::{Placement, Publisher, Record, Told, Unusable};
 use super::{Act, Look, World, messages, verification};
@@ -61,11 +62,7 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
         .code()
         .filter(|_| !verification::is_verified(connector))
     else {
-        // Nobody is kept waiting by what has hindered it.
-        return Step::idle(match record.told {
-            Told::Nothing | Told::Published => Said::Kept,
-            Told::Delayed | Told::DeadEnd => Said::Cleared,
-        });
+        return Step::idle(said_afterwards(world, record, connector));
     };
     let scene = Scene {
         world,
@@ -83,13 +80,26 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
         return step;
     }
     let rechecks = matches!(step.course, Course::Look(Look::Records(_)));
-    match kept_waiting(world, record) {
+    match kept_waiting(world, record, publication) {
         None => step,
         Some(waits) if record.told == Told::Published && rechecks => Step {
             said: Said::Kept,
             ..waits
         },
         Some(waits) => waits,
+    }
+}
+
+/// Once the domain is verified nobody looks at the record, so nothing is said of it as it is now; and what has hindered it
+/// keeps nobody waiting.
+fn said_afterwards(world: &World<'_>, record: &Record, connector: &Connector) -> Said {
+    match record.told {
+        Told::Published if verification::is_verified(connector) => {
+            let message = messages::dns::was_published(&world.desired.domain);
+            Said::Now(Truth::True, Finding::new(Reason::Published, message))
+        }
+        Told::Nothing | Told::Published => Said::Kept,
+        Told::Delayed | Told::DeadEnd => Said::Cleared,
     }
 }
 
@@ -157,7 +167,7 @@ fn placed(record: &Record, placement: Option<Placement>) -> Record {
 }
 
 /// There is no token for it, or it may not be used now.
-fn kept_waiting(world: &World<'_>, record: &Record) -> Option<Step> {
+fn kept_waiting(world: &World<'_>, record: &Record, publication: &Publication) -> Option<Step> {
     let timing = world.timing;
     match &world.observed.publisher {
         Publisher::Unread => Some(Step::look(Look::Publisher)),
@@ -175,10 +185,10 @@ fn kept_waiting(world: &World<'_>, record: &Record) -> Option<Step> {
             problem,
             remedy,
         }) => {
-            let (domain, placed) = (&world.desired.domain, record.placement.as_ref());
+            let (desired, placed) = (world.desired, record.placement.as_ref());
             let message = match remedy {
-                Some(remedy) => messages::dns::no_token(problem, remedy),
-                None => messages::dns::refused_token(problem, domain, placed),
+                Some(remedy) => messages::dns::no_token(problem, remedy, &desired.domain),
+                None => messages::dns::refused_token(problem, desired, publication, placed),
             };
             let said = no(Finding::new(*reason, message));
             Some(Step::rest(world.now + timing.secret_retry, said))

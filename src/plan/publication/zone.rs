@@ -13,9 +13,11 @@ pub fn choose(zones: &[Zone], name: &str, account: &AccountId) -> Result<ZoneId,
     let named: Vec<_> = zones.iter().filter(of_that_name).collect();
     let is_active = |zone: &&Zone| zone.activation == Activation::Active;
     let active: Vec<_> = named.iter().copied().filter(is_active).collect();
+    let is_elsewhere = |zone: &&Zone| zone.activation == Activation::Elsewhere;
     let is_near = |zone: &&&Zone| zone.account.as_ref() == Some(account);
     match active.as_slice() {
         [] if named.is_empty() => Err(NoZone::NotFound),
+        [] if named.iter().all(is_elsewhere) => Err(NoZone::ServedElsewhere),
         [] => Err(NoZone::Inactive),
         [zone] => Ok(zone.id.clone()),
         several => several
@@ -42,7 +44,7 @@ mod tests {
 
     #[test]
     fn the_active_zone_is_chosen_and_of_several_the_nearest() {
-        use Activation::{Active, Inactive};
+        use Activation::{Active, Elsewhere, Inactive};
         let account: AccountId = "a".repeat(32).parse().unwrap();
         for (zones, expected) in [
             (vec![], Err(NoZone::NotFound)),
@@ -53,6 +55,17 @@ mod tests {
             (
                 vec![zone('1', "example.com", Inactive, 'a')],
                 Err(NoZone::Inactive),
+            ),
+            (
+                vec![zone('1', "example.com", Elsewhere, 'a')],
+                Err(NoZone::ServedElsewhere),
+            ),
+            (
+                vec![
+                    zone('1', "example.com", Elsewhere, 'a'),
+                    zone('2', "example.com", Active, 'b'),
+                ],
+                Ok('2'),
             ),
             (vec![zone('1', "Example.com.", Active, 'b')], Ok('1')),
             (vec![zone('1', "ｅxample．com", Active, 'b')], Ok('1')),

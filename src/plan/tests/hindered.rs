@@ -4,7 +4,8 @@ use super::publication::{
     ZONE, cloudflare, comment, placed, publishes, record, removes, said, scene, spf, zone,
 };
 use super::*;
-use crate::plan::{Posted, Publishing, Told};
+use crate::plan::verdict::Finding;
+use crate::plan::{Posted, Publishing, Told, messages};
 
 #[test]
 fn without_a_zone_or_a_token_a_person_is_asked_and_may_publish_by_hand() {
@@ -276,7 +277,16 @@ fn a_dead_end_stands_until_something_else_is_known() {
 fn what_has_hindered_it_is_not_said_of_a_verified_domain() {
     for (told, expected) in [
         (Told::Nothing, Said::Kept),
-        (Told::Published, Said::Kept),
+        (
+            Told::Published,
+            Said::Now(
+                Truth::True,
+                Finding::new(
+                    Reason::Published,
+                    messages::dns::was_published(&DOMAIN.parse().unwrap()),
+                ),
+            ),
+        ),
         (Told::Delayed, Said::Cleared),
         (Told::DeadEnd, Said::Cleared),
     ] {
@@ -341,4 +351,23 @@ fn a_zone_that_is_found_anew_is_listed() {
     let plan = scene.pass(&cloudflare(&[]));
     assert!(publishes(&plan), "{plan:?}");
     assert!(!removes(&plan, "r1"));
+}
+
+/// A DELETE on a zone that is gone is no refusal: the next lists show that it is.
+#[test]
+fn a_zone_that_goes_before_a_delete_is_no_refusal() {
+    let gone = Failure {
+        codes: vec![7003],
+        ..failure(Class::Rejected, Endpoint::DeleteRecord)
+    };
+    let mut scene = scene();
+    let edition = scene.desired.edition();
+    let publishing = &mut scene.memory.publishing;
+    publishing.failed(gone, edition, at(NOW - 0.5));
+    let trouble = publishing.trouble(Endpoint::DeleteRecord).unwrap();
+    assert_eq!(trouble.failure.class, Class::Unavailable);
+    assert_eq!(
+        publishing.zone_missing_since, None,
+        "that is for lists to say"
+    );
 }

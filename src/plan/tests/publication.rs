@@ -331,7 +331,7 @@ fn while_the_record_is_published_the_operator_is_at_work() {
     assert_eq!(ready.reason, Reason::AwaitingVerification);
     assert_eq!(*progress, Progress::Reconciling);
     let named = format!(
-        "This DNS record is published by the operator, see DNSRecordPublished: type TXT, name {DOMAIN}, value {CODE}"
+        "The operator has to publish this DNS record (see DNSRecordPublished): type TXT, name {DOMAIN}, value {CODE}"
     );
     assert!(ready.message.starts_with(&named), "{}", ready.message);
 }

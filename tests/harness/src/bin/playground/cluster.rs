@@ -42,7 +42,7 @@ async fn stay() -> Result<(), Failure> {
     println!("    helm install cloudflare-sso-operator . --namespace cloudflare-sso-system \\");
     println!("      --create-namespace --wait --set image.repository={REPOSITORY} \\");
     println!("      --set cloudflare.baseURL={base_url} --set poll.unverified=1s \\");
-    println!("      --set dns.lookups=false");
+    println!("      --set dns.lookups=false   # no name server knows these domains");
     println!("  step 3, the token to paste:");
     println!("    {}", surroundings.token);
     let admin = surroundings.simulator.admin_url();
