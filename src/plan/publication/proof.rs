@@ -47,8 +47,8 @@ pub(super) fn unproved_until(world: &World<'_>, seen: &RecordsSeen) -> Option<Mo
     seen.gap.map(|_| seen.at + world.timing.poll_unverified)
 }
 
-/// The failures of lists of records that have shown that there is no such zone, if they have. One answer may be a mistake on the way, and what is
-/// forgotten on it would be left behind.
+/// The failures of lists of records by which there is no such zone, if they show that. One answer may be a mistake on the way,
+/// and what is forgotten on it would be left behind.
 pub(super) fn is_without_zone<'a>(world: &World<'a>) -> Option<&'a Trouble> {
     let publishing = &world.memory.publishing;
     let missing = publishing.zone_missing_since?;
