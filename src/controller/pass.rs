@@ -20,10 +20,10 @@ use crate::clock::Moment;
 use crate::definition::Shift;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
-    Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Said, Then, Verdict,
-    World, plan,
+    Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
+    plan,
 };
-use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus, Truth};
+use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -319,12 +319,7 @@ impl<'a> Pass<'a> {
                 None
             }
             Then::Rest(span) => {
-                if verdict.ends_trouble() {
-                    self.entry.memory.settled();
-                }
-                if matches!(verdict.published, Said::Now(Truth::True, _)) {
-                    self.entry.memory.publishing.settled();
-                }
+                self.entry.memory.rested(verdict);
                 if verdict.gives_way() {
                     let uid = &self.desired.uid;
                     self.context.objects.give_back(&self.pair, uid);

@@ -31,7 +31,7 @@ pub(super) fn plan(world: &World<'_>) -> Option<Plan> {
 
 /// There is no connector to take down, and no TXT record of ours.
 fn nothing_is_held(world: &World<'_>) -> bool {
-    !ownership::holds(world.record, world.pair) && !publication::is_placed(world)
+    !ownership::holds(world.record, world.pair) && publication::to_withdraw(world).is_none()
 }
 
 /// The connector is another object's, or becomes another object's. That rests on what the API server says now: an heir that

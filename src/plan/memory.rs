@@ -3,11 +3,13 @@
 
 use super::desired::{Desired, Edition};
 use super::publication::Publishing;
+use super::verdict::{Said, Verdict};
 use super::verification;
 use super::world::{Begun, Record, Sighting, Snapshot, Txt};
 use crate::clock::Moment;
 use crate::cloudflare::{Changes, Class, Endpoint, Failure};
 use crate::identity::ConnectorId;
+use crate::resource::Truth;
 
 /// What the process remembers of one object.
 #[derive(Debug, Clone, Default, Hash)]
@@ -130,9 +132,14 @@ impl Memory {
             .take_if(|trouble| trouble.failure.endpoint == endpoint);
     }
 
-    /// The object came to rest without trouble.
-    pub fn settled(&mut self) {
-        self.trouble = None;
+    /// The object has come to rest with this. Where that is what was wanted, what failed on the way does not matter any more.
+    pub fn rested(&mut self, verdict: &Verdict) {
+        if verdict.ends_trouble() {
+            self.trouble = None;
+        }
+        if matches!(verdict.published, Said::Now(Truth::True, _)) {
+            self.publishing.succeeded(Endpoint::CreateRecord);
+        }
     }
 
     /// A call failed.

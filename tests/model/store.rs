@@ -50,9 +50,7 @@ impl Universe {
                 Some(Next::Contact)
             }
             Then::Rest(span) => {
-                if verdict.ends_trouble() {
-                    self.entry(seat).memory.settled();
-                }
+                self.entry(seat).memory.rested(verdict);
                 if verdict.gives_way() {
                     let uid = pass.copy.uid().to_owned();
                     self.process(seat).pair.give_back(&uid);

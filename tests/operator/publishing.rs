@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
+use cloudflare_sso_operator::resource::{ConditionType, RECONCILE_AT, SsoConnector};
+use harness::{ApiServerProxy, Treatment};
 use kube::api::DeleteParams;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use simulator::knobs::{CommentKept, Switch, ZoneListDenied};
 use simulator::{
@@ -145,6 +147,32 @@ async fn a_token_without_the_right_is_named_with_it_and_a_better_one_is_used() {
         .collect();
     assert_eq!(by.last().map(String::as_str), Some("DNS only"));
     others_are_untouched(&stage, &zone);
+}
+
+/// As where what is stored in it cannot be decrypted.
+#[tokio::test]
+async fn a_secret_for_dns_that_the_api_server_cannot_read_keeps_nothing_else_waiting() {
+    let (stage, _) = with_zone(patient()).await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let unreadable = proxy.intercept(
+        Treatment::Answer(StatusCode::INTERNAL_SERVER_ERROR),
+        |call| call.path.ends_with("/secrets/dns"),
+    );
+    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let cloudflare = json!({ "apiTokenSecretRef": { "name": "dns" } });
+    let fields = hands_free(&json!({ "dns": { "cloudflare": cloudflare } }));
+    stage.connector("example", DOMAIN, fields).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    stage.annotate("example", RECONCILE_AT, "now").await;
+    // The whole pass is made: its end is what counts a request as handled.
+    let handled = |object: &SsoConnector| {
+        let status = object.status.as_ref();
+        status.and_then(|status| status.last_handled_reconcile_at.as_deref()) == Some("now")
+    };
+    stage.until("example", "to be looked at", handled).await;
+    assert!(!unreadable.calls().is_empty());
 }
 
 /// A refusal for one zone says nothing about another.

@@ -449,9 +449,7 @@ impl Model {
                 Ok(None)
             }
             Then::Rest(span) => {
-                if verdict.ends_trouble() {
-                    self.process.entry.memory.settled();
-                }
+                self.process.entry.memory.rested(verdict);
                 if verdict.gives_way() {
                     self.process.pair.give_back(&pass.desired.uid);
                 }

@@ -14,10 +14,10 @@ use cloudflare_sso_operator::cloudflare::{
 use cloudflare_sso_operator::identity::{RecordId, ZoneId};
 use cloudflare_sso_operator::plan::{
     Act, Credentials, Definition, Deletion, Desired, Look, Memory, Namespace, Observed, PairMemory,
-    Plan, Posted, Publication, Publisher, Record, RecordsSeen, Said, Search, Sighting, Then,
-    Timing, Txt, Verdict, World, plan,
+    Plan, Posted, Publication, Publisher, Record, RecordsSeen, Search, Sighting, Then, Timing, Txt,
+    Verdict, World, plan,
 };
-use cloudflare_sso_operator::resource::{ConditionType, SsoConnectorStatus, Truth, find_condition};
+use cloudflare_sso_operator::resource::{ConditionType, SsoConnectorStatus, find_condition};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
@@ -258,9 +258,7 @@ impl Life {
                         Then::Continue => {}
                         Then::Rest(span) => {
                             assert!(span > Duration::ZERO, "it does not rest");
-                            if matches!(verdict.published, Said::Now(Truth::True, _)) {
-                                self.memory.publishing.settled();
-                            }
+                            self.memory.rested(&verdict);
                             return Some(span);
                         }
                         Then::Act(act) => {

@@ -95,11 +95,6 @@ impl Publishing {
         self.take_trouble(endpoint);
     }
 
-    /// The record is there. What failed on the way to that does not matter any more.
-    pub fn settled(&mut self) {
-        self.take_trouble(Endpoint::CreateRecord);
-    }
-
     fn take_trouble(&mut self, endpoint: Endpoint) -> Option<Trouble> {
         let mut troubles = self.troubles.iter();
         let place = troubles.position(|trouble| trouble.failure.endpoint == endpoint)?;

@@ -137,11 +137,12 @@ pub(super) fn after_refusal(world: &World<'_>, record: &mut Record) {
         .take_if(|known| known.record.is_none() && Some(&known.zone) == refused);
 }
 
-/// Whether there is a record of ours, or may be, that goes with the connector.
-pub(super) fn is_placed(world: &World<'_>) -> bool {
+/// Where a record of ours is, or may be, that goes with the connector; none if the spec does not say any more who publishes it.
+pub(super) fn to_withdraw(world: &World<'_>) -> Option<Placement> {
+    world.desired.publisher()?;
     let mut record = world.record.clone();
     after_refusal(world, &mut record);
-    record.placement.is_some() && world.desired.publisher().is_some()
+    created(world, &record).or(record.placement)
 }
 
 /// What a record is marked with that is created for the object.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::proof::{is_without_zone, own, unproved_until};
-use super::{after_refusal, created};
+use super::to_withdraw;
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Endpoint};
 use crate::plan::memory::Trouble;
@@ -15,10 +15,7 @@ use crate::resource::Reason;
 
 /// The connector is gone. What is left is the record, if it is ours, and if the spec still says who publishes it.
 pub(in crate::plan) fn plan(world: &World<'_>) -> Plan {
-    let mut record = world.record.clone();
-    after_refusal(world, &mut record);
-    let known = created(world, &record).or(record.placement);
-    let (Some(placement), Some(_)) = (known, world.desired.publisher()) else {
+    let Some(placement) = to_withdraw(world) else {
         return Plan::Release;
     };
     let publishing = &world.memory.publishing;

@@ -7,6 +7,14 @@ use super::*;
 use crate::plan::verdict::Finding;
 use crate::plan::{Posted, Publishing, Told, messages};
 
+/// Cloudflare's answer where it knows no such zone.
+pub(super) fn no_route(endpoint: Endpoint) -> Failure {
+    Failure {
+        codes: vec![7003, 7000],
+        ..failure(Class::Rejected, endpoint)
+    }
+}
+
 #[test]
 fn without_a_zone_or_a_token_a_person_is_asked_and_may_publish_by_hand() {
     let nowhere = Cloudflare {
@@ -93,10 +101,7 @@ fn a_record_that_is_there_already_by_cloudflares_word_is_looked_for_and_no_refus
 
 #[test]
 fn a_zone_that_has_gone_is_looked_for_again() {
-    let gone = Failure {
-        codes: vec![7003],
-        ..failure(Class::Rejected, Endpoint::ListRecords)
-    };
+    let gone = no_route(Endpoint::ListRecords);
     let mut scene = scene().with(|scene| {
         let edition = scene.desired.edition();
         scene.record.placement = placed(Some("r1"));
@@ -244,8 +249,11 @@ fn a_success_ends_what_failed_on_the_way() {
         let lost = failure(Class::Unavailable, Endpoint::CreateRecord);
         let publishing = &mut scene.memory.publishing;
         publishing.failed(lost, scene.desired.edition(), at(NOW - 3600.0));
-        publishing.settled();
     });
+    let there = scene.pass(&cloudflare(&[record("theirs", CODE, "")]));
+    scene.memory.rested(verdict(&there));
+    let now = scene.now + 700.0;
+    let mut scene = scene.at(now).seen(now - 1.0, pending());
     assert!(publishes(&scene.pass(&cloudflare(&[]))));
     let lost = failure(Class::Unavailable, Endpoint::CreateRecord);
     let edition = scene.desired.edition();
@@ -330,10 +338,7 @@ fn a_token_that_is_taken_away_makes_nothing_unpublished() {
 /// The zone that could not be listed was another one.
 #[test]
 fn a_zone_that_is_found_anew_is_listed() {
-    let gone = Failure {
-        codes: vec![7003],
-        ..failure(Class::Rejected, Endpoint::ListRecords)
-    };
+    let gone = no_route(Endpoint::ListRecords);
     let mut scene = scene();
     for second in [NOW - 120.0, NOW - 30.0] {
         let edition = scene.desired.edition();
@@ -356,10 +361,7 @@ fn a_zone_that_is_found_anew_is_listed() {
 /// A DELETE on a zone that is gone is no refusal: the next lists show that it is.
 #[test]
 fn a_zone_that_goes_before_a_delete_is_no_refusal() {
-    let gone = Failure {
-        codes: vec![7003],
-        ..failure(Class::Rejected, Endpoint::DeleteRecord)
-    };
+    let gone = no_route(Endpoint::DeleteRecord);
     let mut scene = scene();
     let edition = scene.desired.edition();
     let publishing = &mut scene.memory.publishing;

@@ -1,5 +1,6 @@
 //! What becomes of the TXT record when its connector is deleted.
 
+use super::hindered::no_route;
 use super::publication::{cloudflare, comment, placed, record, scene, zone};
 use super::*;
 use crate::plan::{Access, Rival};
@@ -162,10 +163,7 @@ fn what_keeps_a_record_from_being_removed_is_told_when_it_has_lasted() {
 
 #[test]
 fn a_zone_that_has_gone_took_the_record_along() {
-    let gone = Failure {
-        codes: vec![7003, 7000],
-        ..failure(Class::Rejected, Endpoint::ListRecords)
-    };
+    let gone = no_route(Endpoint::ListRecords);
     let failing = |first| {
         deleted().with(|scene| {
             for second in [first, NOW - 0.5] {

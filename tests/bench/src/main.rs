@@ -43,6 +43,14 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let arguments = Arguments::parse();
+    // Whoever gives up leaves no control plane behind.
+    tokio::select! {
+        measured = measure(&arguments) => measured,
+        ended = harness::asked_to_end() => Err(ended.map_or_else(Into::into, |()| "interrupted".into())),
+    }
+}
+
+async fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let mut figures: Vec<Figure> = Vec::new();
     for population in &arguments.populations {
         let (objects, accounts) = population

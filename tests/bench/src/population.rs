@@ -249,6 +249,7 @@ async fn stay_at_rest(
 ) -> Result<Vec<Figure>, Failure> {
     let scene = size.scene();
     let before = Mark::set(ground)?;
+    // A span of time is what is measured; there is nothing to be awaited in it.
     tokio::time::sleep(POLL_SETTLED * INTERVALS).await;
     let rest = before.until_now(ground).await?;
     let floor = whole(size.accounts) * f64::from(INTERVALS);
@@ -256,14 +257,14 @@ async fn stay_at_rest(
     Ok(vec![
         Figure::count(
             &scene,
-            "calls in 4 settled intervals",
+            &format!("calls in {INTERVALS} settled intervals"),
             rest.cloudflare.len(),
         )
         .beside(floor)
         .wanted(Goal::AtMost(floor)),
         Figure::count(
             &scene,
-            "writes in 4 settled intervals",
+            &format!("writes in {INTERVALS} settled intervals"),
             rest.object_writes(),
         )
         .wanted(Goal::AtMost(0.0)),
@@ -317,6 +318,7 @@ async fn idle(ground: &Ground, size: Size) -> Result<Vec<Figure>, Failure> {
     let mut operator = ground.operator(&[]).await?;
     until_all_say(&operator, "Available", size.objects).await?;
     let before = operator.process().holdings()?.processor;
+    // Here, too.
     tokio::time::sleep(IDLE).await;
     let after = operator.process().holdings()?;
     let used = after.processor.saturating_sub(before);

@@ -39,4 +39,4 @@ pub use proxy::{
     Interception, Outcome, Treatment, WatchEvent,
 };
 pub use silent_server::SilentServer;
-pub use wait::{Timeout, await_gone, await_object, until};
+pub use wait::{Timeout, asked_to_end, await_gone, await_object, until};

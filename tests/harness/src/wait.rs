@@ -8,6 +8,7 @@ use kube::runtime::wait::await_condition;
 use kube::{Api, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -38,6 +39,20 @@ impl Display for Timeout {
 }
 
 impl std::error::Error for Timeout {}
+
+/// Waits for Ctrl-C or SIGTERM, so that what this process has started can end with it.
+///
+/// # Errors
+/// The operating system refused.
+pub async fn asked_to_end() -> std::io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    Ok(())
+}
 
 /// Polls `condition` every 50 ms until it is `Ok`. Its `Err` is what was seen instead; the last one is shown when
 /// `deadline` passes. A poll that is still under way at that moment is dropped.

@@ -1,10 +1,10 @@
 //! `playground cluster`: the surroundings and a node that runs the operator's image, until somebody ends them.
 
-use harness::{Image, Part, PodRunner};
+use harness::{Image, Part, PodRunner, asked_to_end};
 
+use crate::Failure;
 use crate::state::Running;
 use crate::surroundings::{ACCOUNT, Surroundings};
-use crate::{Failure, asked_to_end};
 
 /// Where the pages say that the image is.
 const REPOSITORY: &str = "images.example/cloudflare-sso-operator";
@@ -14,7 +14,7 @@ pub(crate) async fn run() -> Result<(), Failure> {
     eprintln!("starting control plane and simulated Cloudflare …");
     tokio::select! {
         // Before it is up there is nothing to say.
-        ended = asked_to_end() => ended,
+        ended = asked_to_end() => Ok(ended?),
         outcome = stay() => outcome,
     }?;
     eprintln!("everything ended");

@@ -7,17 +7,17 @@ mod hands_free;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use harness::{Operator, OperatorOptions, await_gone, await_object};
+use harness::{Operator, OperatorOptions, asked_to_end, await_gone, await_object};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use serde_json::Value;
 use simulator::{Admin, RecordDraft};
 
+use crate::Failure;
 use crate::story::{Rows, Story, show};
 use crate::surroundings::{
     ACCOUNT, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, Surroundings, repository,
 };
-use crate::{Failure, asked_to_end};
 
 const NAMESPACE: &str = "sso-demo";
 /// The Secret in the samples whose token may edit SSO connectors.
@@ -65,7 +65,7 @@ async fn unless_interrupted<T>(
     part: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     tokio::select! {
-        ended = asked_to_end() => Err(ended.err().unwrap_or_else(|| "interrupted".into())),
+        ended = asked_to_end() => Err(ended.map_or_else(Into::into, |()| "interrupted".into())),
         outcome = part => outcome,
     }
 }
@@ -212,7 +212,7 @@ impl Stage {
         println!("{}", self.surroundings.how_to_look_around(&[]));
         println!("  operator:   http://{}/metrics", self.operator.address());
         println!("  its log:    {}", self.operator.process().log().display());
-        asked_to_end().await
+        Ok(asked_to_end().await?)
     }
 
     /// What a person wants to see when a step failed.
