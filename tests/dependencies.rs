@@ -54,13 +54,12 @@ fn every_crate_comes_from_the_one_registry_with_its_checksum() {
     let sources = &rules()["sources"];
     assert_eq!(sources["unknown-registry"], "deny");
     assert_eq!(sources["unknown-git"], "deny");
+    let own = own_packages();
     let mut registries = BTreeSet::new();
     for package in locked() {
         let name = word(&package["name"]);
         let Some(source) = package["source"].as_str() else {
-            // Its own packages.
-            let of_this_repository = ["cloudflare-sso-operator", "fuzz", "harness", "simulator"];
-            assert!(of_this_repository.contains(&&*name), "{name} has no source");
+            assert!(own.contains(&name), "{name} has no source");
             continue;
         };
         assert!(
@@ -92,6 +91,17 @@ fn rules() -> Value {
 /// What `Cargo.lock` names.
 fn locked() -> Vec<Value> {
     parse("Cargo.lock")["package"].as_array().unwrap().clone()
+}
+
+/// The packages of this repository: the one at its root, and those that its workspace names, by their folders.
+fn own_packages() -> BTreeSet<String> {
+    let manifest = parse("Cargo.toml");
+    let members = words(&manifest["workspace"]["members"]);
+    let own = members.iter().map(|folder| {
+        let manifest = parse(&format!("{folder}/Cargo.toml"));
+        word(&manifest["package"]["name"])
+    });
+    own.chain([word(&manifest["package"]["name"])]).collect()
 }
 
 fn parse(file: &str) -> Value {
