@@ -64,6 +64,12 @@ impl Clock {
         Moment(self.start.elapsed())
     }
 
+    /// The moment of the runtime's `instant`; the start, if that was before it.
+    #[must_use]
+    pub fn moment(&self, instant: tokio::time::Instant) -> Moment {
+        Moment(instant.saturating_duration_since(self.start))
+    }
+
     /// The runtime's instant for `moment`, to bound a call by an absolute deadline.
     #[must_use]
     pub fn instant(&self, moment: Moment) -> tokio::time::Instant {

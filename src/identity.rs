@@ -7,6 +7,9 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 /// Why a text is not the name that it should be. Its text is a sentence fragment for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,14 +40,14 @@ pub enum InvalidName {
 
 /// A Cloudflare account ID: 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountId(String);
+pub struct AccountId(Arc<str>);
 
 impl FromStr for AccountId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         if is_32_hexadecimal_digits(text) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidName::AccountId)
         }
@@ -54,14 +57,14 @@ impl FromStr for AccountId {
 /// A connector's ID. 32 hexadecimal digits by every example of Cloudflare's, but its length is never relied on
 /// (a sample in Cloudflare's documentation has 31).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectorId(String);
+pub struct ConnectorId(Arc<str>);
 
 impl FromStr for ConnectorId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         if may_stand_in_a_url(text) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidName::ConnectorId)
         }
@@ -70,14 +73,14 @@ impl FromStr for ConnectorId {
 
 /// The ID of a zone of Cloudflare DNS: 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ZoneId(String);
+pub struct ZoneId(Arc<str>);
 
 impl FromStr for ZoneId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         if is_32_hexadecimal_digits(text) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidName::ZoneId)
         }
@@ -86,14 +89,14 @@ impl FromStr for ZoneId {
 
 /// The ID of a record of Cloudflare DNS. Like a connector's, its length is not relied on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecordId(String);
+pub struct RecordId(Arc<str>);
 
 impl FromStr for RecordId {
     type Err = InvalidName;
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         if may_stand_in_a_url(text) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidName::RecordId)
         }
@@ -123,7 +126,7 @@ pub const SEARCHED_LABELS: usize = 8;
 
 /// An e-mail domain as lower-case A-labels without a final dot.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EmailDomain(String);
+pub struct EmailDomain(Arc<str>);
 
 impl EmailDomain {
     /// The domain that Cloudflare reports in whatever spelling; [`is_named`](Self::is_named) holds of the two.
@@ -163,7 +166,7 @@ impl EmailDomain {
     /// How Cloudflare normalises domains is not documented, so the comparison accepts every spelling of one name.
     #[must_use]
     pub fn is_named(&self, reported: &str) -> bool {
-        in_ascii(reported).is_some_and(|name| name == self.0)
+        in_ascii(reported).is_some_and(|name| *name == *self.0)
     }
 }
 
@@ -192,7 +195,7 @@ impl FromStr for EmailDomain {
             && labels.iter().all(|label| is_label(label))
             && !labels.last().is_some_and(all_digits);
         if valid {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(InvalidName::EmailDomain)
         }
@@ -282,6 +285,48 @@ impl fmt::Display for RecordId {
 impl fmt::Display for EmailDomain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// Namespace and name of an object. Cheap to clone, as it is held in many places.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectName(Arc<(Box<str>, Box<str>)>);
+
+impl ObjectName {
+    /// The name of that object in that namespace.
+    #[must_use]
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self(Arc::new((namespace.into(), name.into())))
+    }
+
+    /// What the metadata says.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        let ObjectMeta {
+            namespace, name, ..
+        } = metadata;
+        Self::new(
+            namespace.as_deref().unwrap_or_default(),
+            name.as_deref().unwrap_or_default(),
+        )
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.0.0
+    }
+
+    /// The name of the object.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.1
+    }
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace(), self.name())
     }
 }
 

@@ -27,6 +27,9 @@ pub enum KubernetesFailure {
     /// Our own value has no JSON form.
     #[error("a status cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// What it answered is no such object.
+    #[error("the answer of the API server cannot be read: {0}")]
+    Unreadable(#[source] serde_json::Error),
 }
 
 impl KubernetesFailure {
@@ -49,7 +52,7 @@ impl KubernetesFailure {
                 kube::Error::Api(status) => Some(status),
                 _ => None,
             },
-            Self::Timeout | Self::Definition(_) | Self::Json(_) => None,
+            Self::Timeout | Self::Definition(_) | Self::Json(_) | Self::Unreadable(_) => None,
         }
     }
 }

@@ -10,7 +10,8 @@ use cloudflare_sso_operator::{check, export, resource, run, upgrade};
 /// What a person reads when something fails.
 type Complaint = Box<dyn std::error::Error>;
 
-#[tokio::main]
+// However many cores the node has: each thread costs memory, and there is seldom work for two.
+#[tokio::main(worker_threads = 2)]
 async fn main() -> ExitCode {
     let result = match Cli::parse().asked() {
         Command::Run(arguments) => run::run(*arguments).await.map_err(Complaint::from),

@@ -6,6 +6,7 @@ use kube::Client;
 use kube::api::Api;
 
 use super::Context;
+use crate::clock::Moment;
 use crate::cloudflare::ApiToken;
 use crate::default_token::DefaultToken;
 use crate::kubernetes::{KubernetesFailure, within};
@@ -19,7 +20,7 @@ pub(super) const TOKEN_FIELD: &str = "spec.apiTokenSecretRef";
 pub(super) const DNS_TOKEN_FIELD: &str = "spec.dns.cloudflare.apiTokenSecretRef";
 
 /// What reading the token came to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Reading {
     /// A token.
     Token(ApiToken),
@@ -47,7 +48,7 @@ impl Reading {
     }
 }
 
-/// Reads the token that the object names, or the default token if it names none.
+/// Reads the token that the object names, or the default token if it names none, for a pass that is due since then.
 ///
 /// # Errors
 /// If the API server cannot be asked.
@@ -55,9 +56,11 @@ pub(super) async fn read(
     context: &Context,
     namespace: &str,
     desired: &Desired,
+    due: Moment,
 ) -> Result<Reading, KubernetesFailure> {
+    let due = (!desired.terminating).then_some(due);
     match &desired.api_token {
-        Some(reference) => read_secret(&context.client, namespace, reference, TOKEN_FIELD).await,
+        Some(reference) => read_named(context, namespace, reference, TOKEN_FIELD, due).await,
         None => Ok(read_default(context.default_token.as_ref(), namespace, desired).await),
     }
 }
@@ -88,11 +91,32 @@ async fn read_default(
     }
 }
 
-/// Reads the token that the reference in this field of the spec names.
+/// Reads the token that the reference in this field of the spec names. A pass that is due since then may share what another
+/// one has read.
 ///
 /// # Errors
 /// If the API server cannot be asked.
-pub(super) async fn read_secret(
+pub(super) async fn read_named(
+    context: &Context,
+    namespace: &str,
+    reference: &ApiTokenSecretRef,
+    field: &'static str,
+    due: Option<Moment>,
+) -> Result<Reading, KubernetesFailure> {
+    let place = (namespace.to_owned(), reference.clone());
+    let begun = context.clock.now();
+    let shared = due.and_then(|due| context.secrets.since(due, &place, begun));
+    if let Some(token) = shared {
+        return Ok(Reading::Token(token));
+    }
+    let reading = read_secret(&context.client, namespace, reference, field).await?;
+    if let Reading::Token(token) = &reading {
+        context.secrets.read(place, begun, token.clone());
+    }
+    Ok(reading)
+}
+
+async fn read_secret(
     client: &Client,
     namespace: &str,
     reference: &ApiTokenSecretRef,

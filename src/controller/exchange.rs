@@ -22,7 +22,7 @@ impl Pass<'_> {
     /// Reads the token, and what it is good for.
     pub(super) async fn read_credentials(&mut self) -> Result<(), Interrupt> {
         let namespace = self.object.namespace().unwrap_or_default();
-        let reading = credentials::read(self.context, &namespace, &self.desired).await?;
+        let reading = credentials::read(self.context, &namespace, &self.desired, self.due).await?;
         let worked = self.entry.token.as_ref();
         let stand_in = worked.filter(|(found, _)| self.desired.may_clean_up_with(found));
         let token = match reading.token_or(stand_in.map(|(_, token)| token)) {
@@ -388,7 +388,7 @@ impl Pass<'_> {
         let Some(mut bearer) = self.bearer.take() else {
             return;
         };
-        self.log_failure(&failure, self.entry.memory.trouble.as_ref());
+        self.log_failure(&failure, self.entry.memory.trouble.as_deref());
         let right = Right::for_endpoint(failure.endpoint, &Site::of(&self.desired));
         bearer.failed(self.context, right, &failure);
         let fingerprint = bearer.fingerprint;

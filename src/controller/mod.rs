@@ -3,9 +3,14 @@
 //!
 //! | room | does |
 //! |---|---|
-//! | [`scope`] | says which namespaces are watched, and holds what the watches have brought |
+//! | [`scope`] | says which namespaces are watched |
+//! | [`watches`] | brings what the watches say into the cache, and asks for a look at it |
+//! | [`brought`] | is an object as the API server sends it |
+//! | [`cache`] | holds what the watches have brought, each object as small as it gets |
+//! | [`queue`] | says whose turn it is |
 //! | [`pass`] | one pass over one object, from the plan's first question to its last word |
 //! | [`credentials`] | reads the Secret, or the default token |
+//! | [`secrets`] | holds what was read there for those who wait for their turn |
 //! | [`bearer`] | holds a token in one pass: its turn, and what is staked on it |
 //! | [`publisher`] | calls Cloudflare DNS and asks name servers, without keeping anything else waiting |
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
@@ -18,49 +23,49 @@
 
 mod announce;
 mod bearer;
+mod brought;
+mod cache;
 mod credentials;
 mod exchange;
 mod newest;
 mod objects;
 mod pass;
 mod publisher;
+mod queue;
 mod rivals;
 mod scope;
+mod secrets;
 mod store;
 mod waiting;
+mod watches;
 
-use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::stream::select_all;
-use futures::{Stream, StreamExt as _};
+use futures::channel::mpsc::unbounded;
+use futures::future::join_all;
 use k8s_openapi::jiff::Timestamp;
-use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::watcher;
-use kube::{Client, Resource as _, ResourceExt as _};
-use tokio::sync::broadcast::error::RecvError;
+use kube::Client;
 use tokio::sync::watch::Receiver;
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use crate::account::{Listings, Rate, Tokens};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::cloudflare::{Client as Cloudflare, FingerprintKey};
 use crate::default_token::DefaultToken;
 use crate::definition::{self, Judgement, Shift};
 use crate::dns::{Lookups, Resolver};
-use crate::kubernetes::describe_watch;
+use crate::identity::ObjectName;
 use crate::metrics::{Metrics, PassOutcome, Remembered};
 use crate::plan::Timing;
 use crate::readiness::{Readiness, Role};
-use crate::resource::SsoConnector;
-use objects::{Name, Objects};
+use cache::Cache;
+use objects::Objects;
 pub use scope::Scope;
-use scope::{Cache, Guarded};
+use secrets::Secrets;
+use watches::Bell;
 
 /// How many objects are worked on at once, which also bounds the connections to Cloudflare.
 const PLACES: usize = 8;
@@ -85,14 +90,13 @@ pub struct Context {
     fingerprints: FingerprintKey,
     tokens: Tokens,
     default_token: Option<DefaultToken>,
+    secrets: Secrets,
     listings: Listings,
     /// What name servers are asked, unless the installer does not want that.
     lookups: Option<Arc<Lookups>>,
     objects: Objects,
-    /// The objects as the watch has brought them, once there is one.
-    cache: Mutex<Option<Cache>>,
-    /// The places for those that are worked on.
-    places: Semaphore,
+    /// The objects as the watches have brought them.
+    cache: Cache,
 }
 
 /// Whom a pass asks.
@@ -150,39 +154,12 @@ impl Context {
             fingerprints: FingerprintKey::random(),
             tokens: Tokens::new(rate),
             default_token,
+            secrets: Secrets::default(),
             listings: Listings::default(),
             lookups: resolver.map(|resolver| Arc::new(Lookups::new(resolver, clock))),
             objects: Objects::default(),
-            cache: Mutex::default(),
-            places: Semaphore::new(PLACES),
+            cache: Cache::default(),
         }
-    }
-
-    /// The objects of the store for which a look-up in DNS has brought something new.
-    fn news_of(
-        &self,
-        store: Store<Guarded>,
-    ) -> impl Stream<Item = ObjectRef<Guarded>> + Send + use<> {
-        let news = self.lookups.as_ref().map(|lookups| lookups.news());
-        let named = futures::stream::unfold(news, |news| async move {
-            let mut news = news?;
-            loop {
-                match news.recv().await {
-                    Ok((namespace, name)) => {
-                        let named = ObjectRef::new(&name).within(&namespace);
-                        return Some((named, Some(news)));
-                    }
-                    // Those that were missed come back by themselves, only later.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return None,
-                }
-            }
-        });
-        named.filter(move |named| std::future::ready(store.get(named).is_some()))
-    }
-
-    fn cache(&self) -> MutexGuard<'_, Option<Cache>> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -211,170 +188,100 @@ pub async fn run(
 
 /// Lists the objects and works on them until the shift ends.
 async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift: Shift) {
-    let shutdown = shift.end().clone();
-    // The controller's own bound would let anyone of those that wait go next, and some for ever last.
-    let start = |objects| {
-        let controller = Controller::new(objects, watcher::Config::default())
-            .graceful_shutdown_on(shutdown.clone().cancelled_owned());
-        let news = context.news_of(controller.store());
-        controller.reconcile_on(news)
-    };
-    let watches = context.scope.apis(&watch);
-    let controllers: Vec<_> = watches.into_iter().map(start).collect();
-    let cache = Cache::of(controllers.iter().map(Controller::store));
-    *context.cache() = Some(cache.clone());
-    let known = CancellationToken::new();
-    let housekeeping = tidy(Arc::clone(&context), cache.clone(), shutdown.clone());
-    let work = controllers.into_iter().map(|controller| {
-        let stopped = stopped_before_ready(controller.store(), shutdown.clone());
-        let (shift, known) = (shift.clone(), known.clone());
-        controller
-            .run(
-                move |object, context| reconcile(object, context, shift.clone(), known.clone()),
-                |_, never, _| match *never {},
-                Arc::clone(&context),
-            )
-            .take_until(stopped)
-            .boxed()
-    });
-    let work = select_all(work).for_each(|result| report(Arc::clone(&context), result));
-    tokio::join!(
-        work,
-        housekeeping,
-        tell(cache, &known, &readiness, shutdown)
-    );
-    // What was known is of no use in the next shift.
-    readiness.enter(Role::Learns);
-}
-
-/// Says when the objects are known, by cancelling `known` and to the probes.
-async fn tell(
-    cache: Cache,
-    known: &CancellationToken,
-    readiness: &Readiness,
-    shutdown: CancellationToken,
-) {
-    let ready = shutdown.run_until_cancelled(cache.wait_until_ready()).await;
-    if let Some(Ok(())) = ready {
-        known.cancel();
-        readiness.enter(Role::Leads);
-    }
-}
-
-/// Ends only if the operator is asked to stop before the watch has brought what there is. A controller does not end before
-/// that by itself; but then it has nothing under way that must be finished.
-async fn stopped_before_ready(store: Store<Guarded>, shutdown: CancellationToken) {
-    let known = shutdown.run_until_cancelled(store.wait_until_ready()).await;
-    if known.is_some() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Makes a pass. It never fails: a pass gives its own back-off, since a watch event would cancel the controller's.
-async fn reconcile(
-    object: Arc<Guarded>,
-    context: Arc<Context>,
-    shift: Shift,
-    known: CancellationToken,
-) -> Result<Action, Infallible> {
-    let Some(_place) = place(&context, &shift, &known).await else {
-        return Ok(Action::requeue(context.timing.poll_unverified));
-    };
-    let object = as_cached(&context, object);
-    let object = match &object.0 {
-        Ok(object) => Arc::new(object.clone()),
-        Err(invalid) => {
-            // The schema refuses such objects; a person must have changed the definition.
-            warn!(name = object.name_any(), cause = %invalid.error, "cannot read an SsoConnector");
-            return Ok(Action::await_change());
+    let shutdown = shift.end();
+    let (ask, asked) = unbounded();
+    let bell = Bell::new(ask);
+    let namespaces = context.scope.namespaces().into_iter();
+    let (known, followed): (Vec<_>, Vec<_>) = namespaces
+        .map(|namespace| {
+            let known = CancellationToken::new();
+            let followed = watches::follow(&context, &watch, namespace, known.clone(), &bell);
+            (known, followed)
+        })
+        .unzip();
+    let working = async {
+        // Before all are known nobody knows which of several owns a domain.
+        let all_known = join_all(known.iter().map(CancellationToken::cancelled));
+        if shutdown.run_until_cancelled(all_known).await.is_none() {
+            return;
         }
+        readiness.enter(Role::Leads);
+        // Some may have gone since the last shift.
+        let gone = context.objects.names().into_iter();
+        bell.is_heard(gone.chain(context.cache.names()));
+        let serving = queue::work_off(asked, PLACES, shutdown, |name, since| {
+            let due = context.clock.moment(since);
+            serve(&context, &shift, name, due)
+        });
+        tokio::join!(serving, tidy(&context, shutdown));
     };
-    let name = name_of(&object);
+    tokio::select! {
+        () = working => {}
+        _ = join_all(followed) => {}
+        () = watches::hear(&context, &bell) => {}
+    }
+    readiness.enter(Role::Learns);
+    // What was known is of no use in another shift.
+    context.cache.clear();
+    context.secrets.clear();
+}
+
+/// Makes a pass over the object of that name, which is due since then; after how long the next is due, unless it is gone or cannot be read. It never fails: a pass gives
+/// its own back-off.
+async fn serve(
+    context: &Context,
+    shift: &Shift,
+    name: ObjectName,
+    due: Moment,
+) -> Option<Duration> {
+    let cached = match context.cache.get(&name) {
+        None => {
+            debug!(object = %name, "object is gone");
+            if let Some(entry) = context.objects.take(&name) {
+                forget(context, &*entry.lock().await);
+            }
+            return None;
+        }
+        // The schema refuses such objects; a person must have changed the definition.
+        Some(Err(cause)) => {
+            warn!(object = %name, %cause, "cannot read an SsoConnector");
+            return None;
+        }
+        Some(Ok(cached)) => cached,
+    };
     let entry = context.objects.entry(&name);
     let mut entry = entry.lock_owned().await;
     let begun = Instant::now();
-    let result = pass::run(&context, &shift, object, &name, &mut entry).await;
+    let result = pass::run(context, shift, cached, due, &mut entry).await;
+    entry.caught_up(context.cache.version(&name));
     let outcome = match &result {
         Ok(pass::End::Rest(_)) => PassOutcome::Done,
         Ok(pass::End::Conflict) => PassOutcome::Conflict,
         Err(_) => PassOutcome::KubernetesFailure,
     };
     context.metrics.passed(outcome, begun.elapsed());
-    match result {
+    Some(match result {
         Ok(pass::End::Rest(span)) => {
             entry.kubernetes_failures = 0;
-            Ok(Action::requeue(span))
+            span
         }
         Ok(pass::End::Conflict) => {
             // Somebody has changed the object meanwhile; only the cache can tell what it is now.
             entry.superseded = true;
             entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
             if entry.kubernetes_failures >= NOTED_CONFLICTS {
-                warn!(
-                    namespace = name.0,
-                    name = name.1,
-                    "the copy of the object stays out of date"
-                );
+                warn!(object = %name, "the copy of the object stays out of date");
             }
             let wait = FIRST_CONFLICT_WAIT * (1 << entry.kubernetes_failures.min(9));
-            Ok(Action::requeue(wait.min(LONGEST_KUBERNETES_WAIT)))
+            wait.min(LONGEST_KUBERNETES_WAIT)
         }
         Err(failure) => {
             entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
-            warn!(namespace = name.0, name = name.1, cause = %failure, "cannot work with the API server");
+            warn!(object = %name, cause = %failure, "cannot work with the API server");
             let wait = context.timing.backoff * (1 << entry.kubernetes_failures.min(6));
-            Ok(Action::requeue(wait.min(LONGEST_KUBERNETES_WAIT)))
+            wait.min(LONGEST_KUBERNETES_WAIT)
         }
-    }
-}
-
-/// The object as the watch has it by now: it may have changed while it waited for a place.
-fn as_cached(context: &Context, object: Arc<Guarded>) -> Arc<Guarded> {
-    let cache = context.cache();
-    let newest = cache
-        .as_ref()
-        .and_then(|cache| cache.get(&ObjectRef::from_obj(&*object)));
-    newest.unwrap_or(object)
-}
-
-/// A place to work, once the objects of every watch are known: before that nobody knows which of several owns a domain. Whoever
-/// waits gets one in the order in which they came, so that however much there is to do everybody has a turn. None if the shift
-/// ends before.
-async fn place<'a>(
-    context: &'a Context,
-    shift: &Shift,
-    known: &CancellationToken,
-) -> Option<SemaphorePermit<'a>> {
-    let waiting = async {
-        // A cache tells only one of those who wait that it is ready.
-        known.cancelled().await;
-        context.places.acquire().await.ok()
-    };
-    let place = shift.end().run_until_cancelled(waiting).await??;
-    (!shift.end().is_cancelled()).then_some(place)
-}
-
-type Report = Result<(ObjectRef<Guarded>, Action), controller::Error<Infallible, watcher::Error>>;
-
-async fn report(context: Arc<Context>, result: Report) {
-    match result {
-        Ok(_) => {}
-        Err(controller::Error::ObjectNotFound(gone)) => {
-            let name = (gone.namespace.unwrap_or_default(), gone.name);
-            debug!(namespace = name.0, name = name.1, "object is gone");
-            if let Some(entry) = context.objects.take(&name) {
-                forget(&context, &*entry.lock().await);
-            }
-        }
-        Err(controller::Error::QueueError(failure)) => {
-            context.metrics.watch_failed();
-            warn!(
-                cause = describe_watch(&failure),
-                "cannot watch SsoConnector objects"
-            );
-        }
-        Err(failure) => error!(cause = %failure, "reconciling failed"),
-    }
+    })
 }
 
 /// An object is gone.
@@ -383,29 +290,22 @@ fn forget(context: &Context, entry: &objects::Entry) {
     context.objects.departed(entry, context.clock.now());
 }
 
-/// Forgets what nobody needs any more, and counts what has no event of its own. An object's removal is no event to the
-/// controller, which would find out only when the object's next pass is due.
-async fn tidy(context: Arc<Context>, cache: Cache, shutdown: CancellationToken) {
-    // Before the first list nothing is known to be gone.
-    let known = shutdown.run_until_cancelled(cache.wait_until_ready()).await;
-    if !matches!(known, Some(Ok(()))) {
-        return;
-    }
+/// Forgets what nobody needs any more, and counts what has no event of its own.
+async fn tidy(context: &Context, shutdown: &CancellationToken) {
     let mut ticks = tokio::time::interval(Duration::from_secs(10));
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-        for name in context.objects.names() {
-            forget_if_removed(&context, &cache, &name);
-        }
         let now = context.clock.now();
-        context.objects.sweep(now, context.timing.creation_grace);
+        let timing = &context.timing;
+        // A list may be that old, and what it does not show may have been done since.
+        let grace = timing.creation_grace.max(timing.observation_limit);
+        context.objects.sweep(now, grace);
+        context.secrets.sweep(now);
         if let Some(lookups) = &context.lookups {
             lookups.sweep(now, context.timing.poll_settled);
         }
         context.metrics.paused(context.tokens.paused(now));
-        context.metrics.remembers(remembered(&context));
-        let objects = cache.state();
-        let objects = objects.iter().filter_map(|object| object.0.as_ref().ok());
-        let longest = waiting::longest(objects, Timestamp::now());
+        context.metrics.remembers(remembered(context));
+        let longest = waiting::until(Timestamp::now(), context.cache.waits_since());
         context.metrics.unverified(longest);
     }
 }
@@ -421,31 +321,4 @@ fn remembered(context: &Context) -> Remembered {
         answers: context.tokens.answers(),
         lookups: context.lookups.as_ref().map_or(0, |it| it.remembered()),
     }
-}
-
-fn forget_if_removed(context: &Context, cache: &Cache, name: &Name) {
-    let is_removed = || {
-        cache
-            .get(&ObjectRef::new(&name.1).within(&name.0))
-            .is_none()
-    };
-    if !is_removed() {
-        return;
-    }
-    let entry = context.objects.entry(name);
-    // Whoever holds it makes a pass and comes back.
-    if let Ok(entry) = entry.try_lock()
-        && is_removed()
-    {
-        context.objects.take(name);
-        forget(context, &entry);
-    }
-}
-
-fn name_of(object: &SsoConnector) -> Name {
-    let meta = object.meta();
-    (
-        meta.namespace.clone().unwrap_or_default(),
-        meta.name.clone().unwrap_or_default(),
-    )
 }

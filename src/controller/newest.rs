@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
+use super::brought;
 use super::objects::Entry;
 use crate::resource::SsoConnector;
 
@@ -20,11 +21,7 @@ pub(super) enum Newest {
 
 /// The cache may not have our own last write yet.
 pub(super) fn newest(cached: Arc<SsoConnector>, entry: &mut Entry) -> Newest {
-    let version = |object: &SsoConnector| {
-        object
-            .resource_version()
-            .and_then(|version| version.parse::<u64>().ok())
-    };
+    let version = |object: &SsoConnector| brought::version(&object.metadata);
     let ahead = entry
         .written
         .as_ref()

@@ -5,17 +5,15 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::brought;
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Fingerprint};
-use crate::identity::{AccountId, ConnectorId, EmailDomain};
+use crate::identity::{AccountId, ConnectorId, EmailDomain, ObjectName};
 use crate::plan::{Access, Claim, Memory, PairMemory};
 use crate::resource::{ApiTokenSecretRef, Reason, SsoConnector};
 
 /// An account and a domain: what a connector is for.
 pub(super) type Pair = (AccountId, EmailDomain);
-
-/// Namespace and name of an object.
-pub(super) type Name = (String, String);
 
 /// One object, as this process knows it.
 #[derive(Debug, Default)]
@@ -52,6 +50,12 @@ impl Entry {
         self.written = Some(Arc::clone(object));
         self.superseded = false;
     }
+
+    /// The cache has this version of the object: what we wrote before is of no use any more, and much to hold.
+    pub(super) fn caught_up(&mut self, version: Option<u64>) {
+        self.written
+            .take_if(|written| version.is_some() && brought::version(&written.metadata) <= version);
+    }
 }
 
 /// An object that is there.
@@ -59,40 +63,58 @@ impl Entry {
 struct Presence {
     pair: Pair,
     access: Access,
+    /// When its spec was first seen.
+    seen: Moment,
 }
 
 /// Every object and every pair.
 #[derive(Debug, Default)]
 pub(super) struct Objects {
-    entries: Mutex<HashMap<Name, Arc<tokio::sync::Mutex<Entry>>>>,
+    entries: Mutex<HashMap<ObjectName, Arc<tokio::sync::Mutex<Entry>>>>,
     alive: Mutex<HashMap<String, Presence>>,
-    pairs: Mutex<HashMap<Pair, PairMemory>>,
+    pairs: Mutex<HashMap<Pair, Box<PairMemory>>>,
 }
 
 impl Objects {
     /// The entry of the object of that name. Whoever holds it makes the pass.
-    pub(super) fn entry(&self, name: &Name) -> Arc<tokio::sync::Mutex<Entry>> {
+    pub(super) fn entry(&self, name: &ObjectName) -> Arc<tokio::sync::Mutex<Entry>> {
         Arc::clone(lock(&self.entries).entry(name.clone()).or_default())
     }
 
+    /// The cache has this version of the object of that name; see [`Entry::caught_up`].
+    pub(super) fn caught_up(&self, name: &ObjectName, version: Option<u64>) {
+        let entry = lock(&self.entries).get(name).cloned();
+        // Whoever holds it makes a pass, and looks at this when it is done.
+        if let Some(Ok(mut entry)) = entry.map(tokio::sync::Mutex::try_lock_owned) {
+            entry.caught_up(version);
+        }
+    }
+
     /// The objects that are known.
-    pub(super) fn names(&self) -> Vec<Name> {
+    pub(super) fn names(&self) -> Vec<ObjectName> {
         lock(&self.entries).keys().cloned().collect()
     }
 
     /// Takes an entry out.
-    pub(super) fn take(&self, name: &Name) -> Option<Arc<tokio::sync::Mutex<Entry>>> {
+    pub(super) fn take(&self, name: &ObjectName) -> Option<Arc<tokio::sync::Mutex<Entry>>> {
         lock(&self.entries).remove(name)
     }
 
-    /// The object of that UID is there.
-    pub(super) fn arrived(&self, uid: &str, pair: &Pair) {
+    /// The object of that UID is there, and what it wants now was first seen at that moment.
+    pub(super) fn arrived(&self, uid: &str, pair: &Pair, seen: Moment) {
         let mut alive = lock(&self.alive);
         let presence = alive.entry(uid.to_owned()).or_insert_with(|| Presence {
             pair: pair.clone(),
             access: Access::Untried,
+            seen,
         });
         presence.pair.clone_from(pair);
+        presence.seen = seen;
+    }
+
+    /// Whether a pass has looked at the object of that UID.
+    pub(super) fn is_known(&self, uid: &str) -> bool {
+        lock(&self.alive).contains_key(uid)
     }
 
     /// Whether the object's token may look at its account is known.
@@ -122,8 +144,9 @@ impl Objects {
     /// Asks for the claim on the pair.
     pub(super) fn claim(&self, pair: &Pair, uid: &str, now: Moment) -> Claim {
         let alive = lock(&self.alive);
+        let seen = alive.get(uid).map_or(now, |presence| presence.seen);
         self.with_pair(pair, |memory| {
-            memory.claim(uid, |holder| alive.contains_key(holder), now)
+            memory.claim(uid, seen, |holder| alive.contains_key(holder), now)
         })
     }
 
@@ -143,7 +166,10 @@ impl Objects {
 
     /// What is remembered of the pair.
     pub(super) fn pair(&self, pair: &Pair) -> PairMemory {
-        lock(&self.pairs).get(pair).cloned().unwrap_or_default()
+        let pairs = lock(&self.pairs);
+        pairs
+            .get(pair)
+            .map_or_else(PairMemory::default, |memory| PairMemory::clone(memory))
     }
 
     /// Changes what is remembered of the pair.

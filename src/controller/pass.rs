@@ -12,12 +12,14 @@ use tracing::{debug, info, warn};
 use super::Context;
 use super::announce::{self, News};
 use super::bearer::Bearer;
+use super::cache::Cached;
 use super::newest::{Newest, newest};
-use super::objects::{Entry, Name, Pair};
+use super::objects::{Entry, Pair};
 use super::store::{self, Store, Written};
 use crate::account::Right;
 use crate::clock::Moment;
 use crate::definition::Shift;
+use crate::identity::ObjectName;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
     Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
@@ -28,7 +30,7 @@ use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
 
-/// How a pass ended. There is always another pass to come: nothing but that tells the controller of a removal.
+/// How a pass ended. There is always another pass to come, until the object is gone.
 #[derive(Debug)]
 pub(super) enum End {
     /// Come back after this time, or when the object changes.
@@ -59,6 +61,8 @@ impl From<KubernetesFailure> for Interrupt {
 pub(super) struct Pass<'a> {
     pub(super) context: &'a Context,
     shift: &'a Shift,
+    /// Since when it is due.
+    pub(super) due: Moment,
     pub(super) entry: &'a mut Entry,
     pub(super) object: Arc<SsoConnector>,
     pub(super) desired: Desired,
@@ -73,18 +77,18 @@ pub(super) struct Pass<'a> {
     news: Vec<News>,
 }
 
-/// Makes one pass.
+/// Makes one pass, which is due since then.
 ///
 /// # Errors
 /// If the API server cannot be worked with.
 pub(super) async fn run(
     context: &Context,
     shift: &Shift,
-    cached: Arc<SsoConnector>,
-    name: &Name,
+    cached: Cached,
+    due: Moment,
     entry: &mut Entry,
 ) -> Result<End, KubernetesFailure> {
-    let mut pass = match Pass::begin(context, shift, cached, name, entry) {
+    let mut pass = match Pass::begin(context, shift, cached, due, entry) {
         Ok(pass) => pass,
         Err(end) => return Ok(end),
     };
@@ -148,15 +152,18 @@ impl<'a> Pass<'a> {
     fn begin(
         context: &'a Context,
         shift: &'a Shift,
-        cached: Arc<SsoConnector>,
-        name: &Name,
+        cached: Cached,
+        due: Moment,
         entry: &'a mut Entry,
     ) -> Result<Self, End> {
+        let Cached { object, seen } = cached;
+        let cached = Arc::new(object);
         let unreadable = End::Rest(context.timing.poll_settled);
         let desired = match Desired::parse(&cached) {
             Ok(desired) => desired,
             Err(cause) => {
-                warn!(namespace = name.0, name = name.1, %cause, "cannot read the object");
+                let name = ObjectName::of(&cached.metadata);
+                warn!(object = %name, %cause, "cannot read the object");
                 return Err(unreadable);
             }
         };
@@ -170,7 +177,7 @@ impl<'a> Pass<'a> {
         }
         let pair = (desired.account.clone(), desired.domain.clone());
         entry.pair = Some(pair.clone());
-        context.objects.arrived(&desired.uid, &pair);
+        context.objects.arrived(&desired.uid, &pair, seen);
         let object = match newest(cached, entry) {
             Newest::Written(object) => object,
             Newest::Cached(object) => {
@@ -187,6 +194,7 @@ impl<'a> Pass<'a> {
         let mut pass = Self {
             context,
             shift,
+            due,
             entry,
             object: Arc::clone(&object),
             desired,
@@ -380,9 +388,10 @@ impl<'a> Pass<'a> {
             Written::Conflict => Ok(Some(End::Conflict)),
             Written::Stored(object) => {
                 if let (Some(lost), None) = (&self.record.connector, &verdict.record.connector) {
+                    let now = self.context.clock.now();
                     self.context
                         .objects
-                        .with_pair(&self.pair, |pair| pair.lost(lost));
+                        .with_pair(&self.pair, |pair| pair.lost(lost, now));
                 }
                 let object = Arc::new(*object);
                 self.entry.wrote(&object);
@@ -409,7 +418,7 @@ impl<'a> Pass<'a> {
             Written::Conflict => Ok(End::Conflict),
             Written::Stored(object) => {
                 self.entry.wrote(&Arc::new(*object));
-                // When the next pass is due, the object is found to be gone, and its claim is free.
+                // The watch tells when the object is gone.
                 Ok(End::Rest(if self.desired.terminating {
                     self.context.timing.backoff
                 } else {

@@ -5,7 +5,6 @@
 
 use super::bearer::Refrain;
 use super::credentials::{self, DNS_TOKEN_FIELD, TOKEN_FIELD};
-use super::objects::Name;
 use super::pass::Pass;
 use crate::account::{Caller, Past, Right, Site};
 use crate::clock::Moment;
@@ -13,7 +12,7 @@ use crate::cloudflare::{
     Activation, Answer, ApiToken, Class, Endpoint, Failure, Listing, NewTxtRecord, Zone,
 };
 use crate::dns::{Asked, Sight};
-use crate::identity::{RecordId, ZoneId};
+use crate::identity::{ObjectName, RecordId, ZoneId};
 use crate::plan::{NoZone, Posted, Publisher, RecordsSeen, Search, Txt, Unusable, choose};
 use kube::ResourceExt as _;
 use tracing::warn;
@@ -36,8 +35,9 @@ impl Pass<'_> {
         } else {
             DNS_TOKEN_FIELD
         };
-        let client = &self.context.client;
-        let reading = match credentials::read_secret(client, &namespace, &found, field).await {
+        let due = (!self.desired.terminating).then_some(self.due);
+        let reading = credentials::read_named(self.context, &namespace, &found, field, due).await;
+        let reading = match reading {
             Ok(reading) => reading,
             Err(cause) => {
                 warn!(namespace, secret = found.name, %cause, "cannot read the token for DNS");
@@ -224,10 +224,7 @@ impl Pass<'_> {
             self.observed.txt = Txt::Off;
             return;
         };
-        let asker: Name = (
-            self.object.namespace().unwrap_or_default(),
-            self.object.name_any(),
-        );
+        let asker = ObjectName::of(&self.object.metadata);
         self.observed.txt = match lookups.ask(&self.desired.domain, not_before, asker) {
             Asked::Known(_, sight) | Asked::UnderWay(Some((_, sight))) => Txt::Seen(sight),
             Asked::UnderWay(None) => Txt::Unknown,

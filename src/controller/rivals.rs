@@ -5,7 +5,6 @@ use kube::ResourceExt as _;
 
 use super::Context;
 use super::objects::Pair;
-use super::scope::Cache;
 use super::store;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{Desired, Record, Rival};
@@ -14,9 +13,9 @@ use crate::resource::SsoConnector;
 impl Context {
     /// The rivals as the watch has brought them.
     pub(super) fn rivals(&self, object: &SsoConnector, pair: &Pair) -> Vec<Rival> {
-        let all = self.cache().as_ref().map(Cache::state).unwrap_or_default();
-        let readable = all.iter().filter_map(|other| other.0.as_ref().ok());
-        self.rivals_among(object, pair, readable)
+        let (account, domain) = pair;
+        let all = self.cache.of_pair(account.as_str(), domain.as_str());
+        self.rivals_among(object, pair, all.iter())
     }
 
     /// The rivals as the API server has them now.

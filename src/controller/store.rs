@@ -15,7 +15,8 @@ use kube::{Client, CustomResourceExt as _, ResourceExt as _};
 use serde_json::{Value, json};
 use tracing::warn;
 
-use super::scope::Scope;
+use super::brought::Brought;
+use super::scope::{Scope, objects_in};
 use crate::definition::{Shift, Unjudged};
 use crate::identity::EmailDomain;
 use crate::kubernetes::{KubernetesFailure, within};
@@ -43,7 +44,7 @@ pub(super) enum Written {
 /// One object on the API server.
 #[derive(Debug)]
 pub(super) struct Store<'a> {
-    api: Api<SsoConnector>,
+    api: Api<Brought>,
     definitions: Api<CustomResourceDefinition>,
     shift: &'a Shift,
     object: &'a SsoConnector,
@@ -63,7 +64,9 @@ impl<'a> Store<'a> {
 
     /// Reads the object from the API server itself; `None` if it is not there.
     pub(super) async fn read(&self) -> Result<Option<SsoConnector>, KubernetesFailure> {
-        within(self.api.get_opt(&self.object.name_any())).await
+        let found = within(self.api.get_opt(&self.object.name_any())).await?;
+        let found = found.map(Brought::understand).transpose();
+        found.map_err(KubernetesFailure::Unreadable)
     }
 
     /// What the definition means for the object right now.
@@ -184,9 +187,14 @@ pub(super) async fn objects_for(
 ) -> Result<Vec<SsoConnector>, KubernetesFailure> {
     let parameters = ListParams::default().fields(&format!("spec.emailDomain={domain}"));
     let mut objects = Vec::new();
-    for api in scope.apis(client) {
+    for namespace in scope.namespaces() {
+        let api: Api<Brought> = objects_in(client, namespace);
         let found = within(api.list(&parameters)).await?;
-        objects.extend(found.items.into_iter().filter_map(|object| object.0.ok()));
+        let readable = found
+            .items
+            .into_iter()
+            .filter_map(|it| it.understand().ok());
+        objects.extend(readable);
     }
     Ok(objects)
 }
@@ -206,9 +214,13 @@ pub(super) async fn is_terminating(
     }
 }
 
-fn written(result: Result<SsoConnector, KubernetesFailure>) -> Result<Written, KubernetesFailure> {
+fn written(result: Result<Brought, KubernetesFailure>) -> Result<Written, KubernetesFailure> {
     match result {
-        Ok(object) => Ok(Written::Stored(Box::new(object))),
+        Ok(object) => {
+            let object = object.understand();
+            let object = object.map_err(KubernetesFailure::Unreadable)?;
+            Ok(Written::Stored(Box::new(object)))
+        }
         Err(KubernetesFailure::Client(failure)) if is_conflict(&failure) => Ok(Written::Conflict),
         Err(failure) => Err(failure),
     }

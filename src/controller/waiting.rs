@@ -7,20 +7,15 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::resource::{ConditionType, Reason, SsoConnector, find_condition};
 
-/// How long the object has waited whose domain has not been verified for longest; nothing if none waits.
-pub(super) fn longest<'a>(
-    objects: impl IntoIterator<Item = &'a SsoConnector>,
-    now: Timestamp,
-) -> Duration {
-    let waits = objects.into_iter().filter_map(since);
-    let longest = waits.min().map(|since| now.duration_since(since));
-    longest
-        .and_then(|wait| Duration::try_from(wait).ok())
+/// How long it has been since then; nothing if nobody waits, or only since the future.
+pub(super) fn until(now: Timestamp, since: Option<Timestamp>) -> Duration {
+    let wait = since.map(|since| now.duration_since(since));
+    wait.and_then(|wait| Duration::try_from(wait).ok())
         .unwrap_or_default()
 }
 
 /// Since when the object waits for its verification, if it does.
-fn since(object: &SsoConnector) -> Option<Timestamp> {
+pub(super) fn since(object: &SsoConnector) -> Option<Timestamp> {
     let conditions = &object.status.as_ref()?.conditions;
     let ready = find_condition(conditions, ConditionType::Ready)?;
     let waits = matches!(
@@ -65,27 +60,27 @@ mod tests {
 
     #[test]
     fn only_those_who_wait_for_the_verification_count_since_it_is_missing() {
-        let now = "2026-01-02T00:01:00Z".parse().unwrap();
-        let noon = |reason| object(reason, "2026-01-01T12:00:00Z");
-        let midnight = object("AwaitingVerification", "2026-01-02T00:00:00Z");
-        for (first, seconds) in [
-            ("AwaitingVerification", 12 * 3600 + 60),
-            ("VerificationFailed", 12 * 3600 + 60),
-            ("VerificationLapsed", 12 * 3600 + 60),
-            ("Available", 60),
-            ("Suspended", 60),
-            ("DriftObserved", 60),
+        let noon = "2026-01-01T12:00:00Z";
+        for (reason, waits) in [
+            ("AwaitingVerification", true),
+            ("VerificationFailed", true),
+            ("VerificationLapsed", true),
+            ("ZoneNotFound", true),
+            ("Available", false),
+            ("Suspended", false),
+            ("DriftObserved", false),
         ] {
-            let longest = longest([&noon(first), &midnight], now);
-            assert_eq!(longest, Duration::from_secs(seconds), "{first}");
+            let expected = waits.then(|| noon.parse().unwrap());
+            assert_eq!(since(&object(reason, noon)), expected, "{reason}");
         }
     }
 
     #[test]
     fn nobody_and_somebody_of_the_future_have_not_waited() {
-        let now = "2026-01-01T00:00:00Z".parse().unwrap();
-        assert_eq!(longest([], now), Duration::ZERO);
-        let ahead = object("AwaitingVerification", "2026-01-01T00:00:09Z");
-        assert_eq!(longest([&ahead], now), Duration::ZERO);
+        let now: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
+        let wait = |since: &str| until(now, Some(since.parse().unwrap()));
+        assert_eq!(wait("2025-12-31T23:59:00Z"), Duration::from_mins(2));
+        assert_eq!(wait("2026-01-01T00:01:09Z"), Duration::ZERO);
+        assert_eq!(until(now, None), Duration::ZERO);
     }
 }

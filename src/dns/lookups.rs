@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, broadcast};
 use super::resolver::Resolver;
 use super::sight::Sight;
 use crate::clock::{Clock, Moment};
-use crate::identity::EmailDomain;
+use crate::identity::{EmailDomain, ObjectName};
 
 /// How many look-ups are made at once. More wait for their turn; nothing else does.
 const PLACES: usize = 16;
@@ -22,9 +22,6 @@ const UNHEARD: usize = 4096;
 
 /// From how many failures in a row on what was seen before does not count any more.
 const SHOWN_FAILURES: u32 = 3;
-
-/// Who asked for a look-up: the namespace and the name of an object.
-pub type Asker = (String, String);
 
 /// What is known at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +39,7 @@ pub struct Lookups {
     clock: Clock,
     domains: Mutex<HashMap<EmailDomain, Domain>>,
     places: Semaphore,
-    news: broadcast::Sender<Asker>,
+    news: broadcast::Sender<ObjectName>,
 }
 
 #[derive(Debug, Default)]
@@ -51,12 +48,12 @@ struct Domain {
     /// How many look-ups in a row were not answered.
     failures: u32,
     /// Who waits for the look-up that is under way, if one is.
-    under_way: Option<BTreeSet<Asker>>,
+    under_way: Option<BTreeSet<ObjectName>>,
 }
 
 impl Domain {
     /// A look-up has ended. Those who are to be told, as it has brought something new.
-    fn saw(&mut self, begun: Moment, sight: Sight) -> BTreeSet<Asker> {
+    fn saw(&mut self, begun: Moment, sight: Sight) -> BTreeSet<ObjectName> {
         let waiting = self.under_way.take().unwrap_or_default();
         let before = self.newest.take().map(|(_, sight)| sight);
         self.failures = match sight {
@@ -89,7 +86,12 @@ impl Lookups {
     /// The newest look-up if it was begun at `not_before` or later; otherwise one begins, unless it is under way, and `asker`
     /// is told if it brings something new. Never waits.
     #[must_use]
-    pub fn ask(self: &Arc<Self>, domain: &EmailDomain, not_before: Moment, asker: Asker) -> Asked {
+    pub fn ask(
+        self: &Arc<Self>,
+        domain: &EmailDomain,
+        not_before: Moment,
+        asker: ObjectName,
+    ) -> Asked {
         let mut domains = self.lock();
         let known = domains.entry(domain.clone()).or_default();
         if let Some((begun, sight)) = &known.newest
@@ -123,7 +125,7 @@ impl Lookups {
 
     /// Those for whom a look-up brings something new from now on.
     #[must_use]
-    pub fn news(&self) -> broadcast::Receiver<Asker> {
+    pub fn news(&self) -> broadcast::Receiver<ObjectName> {
         self.news.subscribe()
     }
 
@@ -155,8 +157,8 @@ mod tests {
         Moment::from_start(Duration::from_secs(seconds))
     }
 
-    fn asker() -> Asker {
-        ("team".to_owned(), "example".to_owned())
+    fn asker() -> ObjectName {
+        ObjectName::new("team", "example")
     }
 
     fn look(domain: &mut Domain, seconds: u64, sight: Sight) -> usize {
@@ -209,11 +211,11 @@ mod tests {
         let mut news = lookups.news();
         let domain: EmailDomain = "example.com".parse().unwrap();
         for name in ["a", "b", "b"] {
-            let asker = ("team".to_owned(), name.to_owned());
+            let asker = ObjectName::new("team", name);
             assert_eq!(lookups.ask(&domain, at(0), asker), Asked::UnderWay(None));
         }
         for name in ["a", "b"] {
-            assert_eq!(news.recv().await.unwrap().1, name);
+            assert_eq!(news.recv().await.unwrap().name(), name);
         }
         assert!(news.try_recv().is_err());
         let Asked::Known(begun, sight) = lookups.ask(&domain, at(0), asker()) else {

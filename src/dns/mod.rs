@@ -10,7 +10,7 @@ mod nameserver;
 mod resolver;
 mod sight;
 
-pub use lookups::{Asked, Asker, Lookups};
+pub use lookups::{Asked, Lookups};
 pub use nameserver::{InvalidNameServer, NameServer};
 pub use resolver::Resolver;
 pub use sight::{Sight, Trouble};

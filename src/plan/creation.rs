@@ -1,8 +1,8 @@
 //! Creates a connector exactly once, or binds the one that is there.
 //!
 //! Cloudflare knows no idempotency key and does not say whether it refuses a second connector for a domain. So a POST
-//! is made only when a complete list, begun while no other object of this process could create for the account and
-//! domain, shows none; its intent is stored before it, with the time of that list by Cloudflare's clock; and a POST
+//! is made only when a complete list shows none that was begun since the object was seen to want one, and since when no
+//! other object of this process can have created for the account and domain; its intent is stored before it, with the time of that list by Cloudflare's clock; and a POST
 //! whose outcome is unknown is followed by another only when two lists, one of them a grace period later, show none.
 //! A connector is *ours* if Cloudflare created it when one of our attempts was made.
 

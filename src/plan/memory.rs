@@ -15,10 +15,11 @@ use crate::resource::Truth;
 #[derive(Debug, Clone, Default, Hash)]
 pub struct Memory {
     /// The newest look at the connector by its ID.
-    pub sighting: Option<Sighting>,
-    /// What the answer to our POST has shown, until the connector is looked at by its ID. An answer may name another one, so
+    pub sighting: Option<Box<Sighting>>,
+    /// What the answer to our POST has shown, until the connector is looked at by its ID, or
+    /// the account is listed. An answer may name another one, so
     /// this is enough to wait on, and nothing is changed on its word.
-    pub answer: Option<Sighting>,
+    pub answer: Option<Box<Sighting>>,
     /// A difference in `enabled` that was seen and is not confirmed yet.
     pub difference: Option<Difference>,
     /// Since when every look at the connector has shown its domain as not verified.
@@ -40,7 +41,7 @@ pub struct Memory {
     /// Whether a DELETE was sent, and whether Cloudflare confirmed that it was carried out.
     pub deletion: Option<Deletion>,
     /// The failures since the last success.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<Box<Trouble>>,
     /// What DNS showed when this process last began the verification.
     pub begun_with: Option<Txt>,
     /// What DNS showed when this process first knew of it.
@@ -144,11 +145,13 @@ impl Memory {
 
     /// A call failed.
     pub fn failed(&mut self, failure: Failure, edition: Edition, now: Moment) {
-        self.trouble = Some(Trouble::after(self.trouble.take(), failure, edition, now));
+        let before = self.trouble.take().map(|trouble| *trouble);
+        self.trouble = Some(Box::new(Trouble::after(before, failure, edition, now)));
     }
 
-    /// The account was listed.
+    /// The account was listed. What is known better from now on is not kept.
     pub fn listed(&mut self, listing: &Snapshot) {
+        self.answer.take_if(|answer| answer.at < listing.begun);
         self.unproved_since = match listing.proof() {
             Ok(_) => None,
             Err(_) => self.unproved_since.or(Some(listing.begun)),
@@ -172,7 +175,7 @@ impl Memory {
                 self.note_enabled(connector.enabled.unwrap_or(false), sighting.at);
             }
         }
-        self.sighting = Some(sighting);
+        self.sighting = Some(Box::new(sighting));
         self.answer = None;
     }
 
@@ -181,7 +184,7 @@ impl Memory {
         if let Some(sighting) = &sighting {
             self.turn_to(&sighting.id);
         }
-        self.answer = sighting;
+        self.answer = sighting.map(Box::new);
     }
 
     /// What was counted for another connector does not count for this one.
@@ -207,7 +210,7 @@ impl Memory {
     #[must_use]
     pub fn sighting_of(&self, id: &ConnectorId) -> Option<&Sighting> {
         self.sighting
-            .as_ref()
+            .as_deref()
             .filter(|seen| seen.id == *id && self.counts(seen.at))
     }
 
@@ -215,7 +218,7 @@ impl Memory {
     #[must_use]
     pub fn answer_about(&self, id: &ConnectorId) -> Option<&Sighting> {
         self.answer
-            .as_ref()
+            .as_deref()
             .filter(|seen| seen.id == *id && self.counts(seen.at))
     }
 

@@ -34,6 +34,8 @@ pub struct PairMemory {
     pub disabled: Option<(ConnectorId, Moment)>,
     /// The connectors that we have deleted, and when we knew: what shows one of them lags.
     pub deleted: Vec<(ConnectorId, Moment)>,
+    /// When a connector was last proved not to exist any more.
+    pub lost_at: Option<Moment>,
 }
 
 /// The object that may create for a pair.
@@ -73,7 +75,7 @@ pub struct Known {
     /// Its ID.
     pub id: ConnectorId,
     /// What Cloudflare answered to our POST, if this process created it for the object that holds the claim.
-    pub created: Option<Connector>,
+    pub created: Option<Box<Connector>>,
     /// When this process learned of it.
     pub since: Moment,
 }
@@ -134,7 +136,7 @@ impl PairMemory {
     /// and what the answer to the POST said is out of date from now on. What is found later was left behind by somebody; it is not ours because it is young.
     pub fn bound(&mut self, uid: &str) {
         if self.holder.take_if(|holder| holder.uid == uid).is_some() {
-            self.attempts.clear();
+            self.attempts = Vec::new();
             self.first_blank = None;
             if let Some(known) = &mut self.known {
                 known.created = None;
@@ -157,7 +159,7 @@ impl PairMemory {
     pub fn created(&mut self, id: ConnectorId, created: Option<Connector>, now: Moment) {
         self.known = Some(Known {
             id,
-            created,
+            created: created.map(Box::new),
             since: now,
         });
     }
@@ -186,8 +188,9 @@ impl PairMemory {
     }
 
     /// A connector is proved not to exist any more.
-    pub fn lost(&mut self, id: &ConnectorId) {
+    pub fn lost(&mut self, id: &ConnectorId, now: Moment) {
         self.known.take_if(|known| known.id == *id);
+        self.lost_at = Some(now);
     }
 
     /// Whether we have deleted the connector so recently that reads may still show it.
@@ -220,19 +223,48 @@ impl PairMemory {
         }
     }
 
-    /// Asks for the claim. An object that is not there any more does not hold one.
-    pub fn claim(&mut self, uid: &str, is_there: impl Fn(&str) -> bool, now: Moment) -> Claim {
-        match &self.holder {
-            Some(holder) if holder.uid == uid => Claim::Held(holder.since),
-            Some(holder) if is_there(&holder.uid) => Claim::Elsewhere,
-            Some(_) | None => {
-                self.holder = Some(Holder {
-                    uid: uid.to_owned(),
-                    since: now,
-                });
-                Claim::Held(now)
-            }
-        }
+    /// Asks for the claim, for an object whose spec was first seen at `seen`. An object that is not there any more does not
+    /// hold one.
+    ///
+    /// It is held since the object was seen if nothing has ever been done for the pair: nobody of this process can have
+    /// created anything since then, so that all who wait for their turn share a list.
+    pub fn claim(
+        &mut self,
+        uid: &str,
+        seen: Moment,
+        is_there: impl Fn(&str) -> bool,
+        now: Moment,
+    ) -> Claim {
+        let since = match &self.holder {
+            Some(holder) if holder.uid == uid => return Claim::Held(holder.since),
+            Some(holder) if is_there(&holder.uid) => return Claim::Elsewhere,
+            None if self.is_untouched() => seen,
+            Some(_) | None => now,
+        };
+        self.holder = Some(Holder {
+            uid: uid.to_owned(),
+            since,
+        });
+        Claim::Held(since)
+    }
+
+    /// Whether this process knows of nothing that was done for the pair.
+    fn is_untouched(&self) -> bool {
+        let Self {
+            holder,
+            attempts,
+            known,
+            first_blank: _,
+            disabled,
+            deleted,
+            lost_at,
+        } = self;
+        holder.is_none()
+            && attempts.is_empty()
+            && known.is_none()
+            && disabled.is_none()
+            && deleted.is_empty()
+            && lost_at.is_none()
     }
 
     /// The account was listed.
@@ -277,6 +309,7 @@ impl PairMemory {
             .chain(self.known.iter().map(|known| known.since))
             .chain(self.deleted.iter().map(|(_, when)| *when))
             .chain(self.disabled.iter().map(|(_, when)| *when))
+            .chain(self.lost_at)
             .max();
         self.holder.is_none() && newest.is_none_or(|newest| now.since(newest) > grace)
     }

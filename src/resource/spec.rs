@@ -192,7 +192,7 @@ pub struct CloudflareDns {
 }
 
 /// Names one key of one Secret in the object's own namespace.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
 pub struct ApiTokenSecretRef {
     /// The name of the Secret.

@@ -117,7 +117,7 @@ impl Axis {
         }
     }
 
-    fn moments<'m>(&mut self, moments: impl IntoIterator<Item = &'m mut Moment>) {
+    pub fn moments<'m>(&mut self, moments: impl IntoIterator<Item = &'m mut Moment>) {
         for moment in moments {
             self.moment(moment);
         }
@@ -213,6 +213,7 @@ impl Axis {
             known,
             first_blank,
             disabled,
+            lost_at,
             deleted,
         } = pair;
         self.moments(holder.iter_mut().map(|holder| &mut holder.since));
@@ -222,10 +223,11 @@ impl Axis {
         }
         if let Some(known) = known {
             self.moment(&mut known.since);
-            self.connectors(&mut known.created);
+            self.connectors(known.created.as_deref_mut());
         }
         self.moments(first_blank);
         self.moments(disabled.iter_mut().map(|(_, when)| when));
+        self.moments(lost_at.iter_mut());
         self.moments(deleted.iter_mut().map(|(_, when)| when));
     }
 }

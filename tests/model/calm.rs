@@ -106,8 +106,9 @@ impl Universe {
 
     pub fn settle_down(&mut self) {
         let objects = self.cluster.objects.clone();
+        let now = self.moment();
         if let Some(process) = &mut self.processes[self.leader] {
-            process.cache = objects;
+            process.brought(&objects, now);
         }
         self.normalise();
     }

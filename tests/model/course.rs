@@ -225,9 +225,10 @@ impl Universe {
                 let process = self.process(seat);
                 let present = &process.present;
                 let uid = pass.copy.uid();
-                pass.claim = process
-                    .pair
-                    .claim(uid, |holder| present.contains_key(holder), now);
+                let seen = process.seen[seat.name].as_ref();
+                let seen = seen.map_or(now, |seen| seen.since);
+                let is_there = |holder: &str| present.contains_key(holder);
+                pass.claim = process.pair.claim(uid, seen, is_there, now);
             }
             Look::Namespace => {}
             Look::Definition => {

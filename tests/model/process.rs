@@ -45,6 +45,8 @@ impl Listing {
 pub struct Process {
     /// What the watch has brought.
     pub cache: [Option<Copy>; NAMES],
+    /// Since when it has what those objects want.
+    pub seen: [Option<Seen>; NAMES],
     /// Whether the watch brings nothing, although all else works.
     pub frozen: bool,
     pub entries: [Entry; NAMES],
@@ -54,6 +56,14 @@ pub struct Process {
     pub listing: Option<Listing>,
     /// What the last look by ID showed: which connector, and whether it is verified.
     pub last_look: Option<(ConnectorId, bool)>,
+}
+
+/// What an object wants, and since when a process knows of it.
+#[derive(Debug, Clone, Hash)]
+pub struct Seen {
+    uid: String,
+    generation: i64,
+    pub since: Moment,
 }
 
 /// What it remembers of the object of one name.
@@ -74,10 +84,29 @@ pub struct Entry {
 
 impl Process {
     /// A process that has just listed the objects.
-    pub fn start(cache: &[Option<Copy>; NAMES]) -> Self {
-        Self {
-            cache: cache.clone(),
-            ..Self::default()
+    pub fn start(objects: &[Option<Copy>; NAMES], now: Moment) -> Self {
+        let mut process = Self::default();
+        process.brought(objects, now);
+        process
+    }
+
+    /// The watch brings what there is.
+    pub fn brought(&mut self, objects: &[Option<Copy>; NAMES], now: Moment) {
+        self.cache.clone_from(objects);
+        for (copy, seen) in objects.iter().zip(&mut self.seen) {
+            let Some(copy) = copy else {
+                *seen = None;
+                continue;
+            };
+            let (uid, generation) = (copy.uid(), copy.stored.desired.generation);
+            let is_same = |seen: &Seen| seen.uid == uid && seen.generation == generation;
+            if !seen.as_ref().is_some_and(is_same) {
+                *seen = Some(Seen {
+                    uid: uid.to_owned(),
+                    generation,
+                    since: now,
+                });
+            }
         }
     }
 
@@ -143,6 +172,9 @@ impl Process {
             copy.retime(axis);
         }
         axis.pair(&mut self.pair);
+        for seen in self.seen.iter_mut().flatten() {
+            axis.moments([&mut seen.since]);
+        }
         self.listing
             .iter_mut()
             .for_each(|listing| listing.retime(axis));

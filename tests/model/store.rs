@@ -104,7 +104,8 @@ impl Universe {
             Ok(Ok(copy)) => {
                 let lost = &basis.stored.record.connector;
                 if let (Some(lost), None) = (lost, &verdict.record.connector) {
-                    self.process(seat).pair.lost(lost);
+                    let now = self.moment();
+                    self.process(seat).pair.lost(lost, now);
                 }
                 self.wrote(seat, copy.clone());
                 self.adopt(seat, pass, copy);

@@ -78,7 +78,8 @@ impl Universe {
         for name in 0..scene.there {
             universe.cluster.create(name, scene.specs[name].clone());
         }
-        universe.processes[0] = Some(Process::start(&universe.cluster.objects));
+        let now = universe.moment();
+        universe.processes[0] = Some(Process::start(&universe.cluster.objects, now));
         for event in &scene.before {
             match event {
                 Before::Happens(event) => {
@@ -193,19 +194,19 @@ impl Universe {
                 self.happens(scene, event).then_some(())?;
             }
         }
-        let leader = self.leader;
+        let (leader, now) = (self.leader, self.moment());
         let objects = &self.cluster.objects;
         if let Some(process) = self.processes[leader]
             .as_mut()
             .filter(|process| !process.frozen)
         {
-            process.cache.clone_from(objects);
+            process.brought(objects, now);
         }
         Some(())
     }
 
     pub fn start(&mut self) {
-        self.processes[self.leader] = Some(Process::start(&self.cluster.objects));
+        self.processes[self.leader] = Some(Process::start(&self.cluster.objects, self.moment()));
     }
 
     pub fn next_due(&self) -> Option<Duration> {

@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod creation;
 mod credentials;
+mod crowd;
 mod default_token;
 mod defaults;
 mod definition;

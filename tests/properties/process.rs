@@ -15,7 +15,7 @@ use cloudflare_sso_operator::cloudflare::{
 };
 use cloudflare_sso_operator::identity::ConnectorId;
 use cloudflare_sso_operator::plan::{
-    Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Guard, Look, Memory,
+    Act, Activity, Claim, Credentials, Definition, Deletion, Desired, Edition, Guard, Look, Memory,
     Namespace, Observed, PairMemory, Plan, Record, Sighting, Snapshot, Then, Txt, Unusable,
     Verdict, World, plan,
 };
@@ -58,6 +58,8 @@ pub struct Entry {
     bound: Option<ConnectorId>,
     written: Option<SsoConnector>,
     token_worked: bool,
+    /// The edition that was seen last, and since when.
+    seen: Option<(Edition, Moment)>,
 }
 
 /// How a pass ended.
@@ -125,8 +127,9 @@ impl Process {
     }
 
     fn claim(&mut self, uid: &str, now: Moment) -> Claim {
-        self.pair
-            .claim(uid, |holder| self.alive.contains(holder), now)
+        let seen = self.entry.seen.as_ref().map_or(now, |(_, since)| *since);
+        let is_there = |holder: &str| self.alive.contains(holder);
+        self.pair.claim(uid, seen, is_there, now)
     }
 
     /// The cache may not have our own last write yet. Whether it is the cache's copy that is newest.
@@ -225,6 +228,10 @@ impl Model {
             self.process.entry.uid.clone_from(&desired.uid);
             self.process.alive.insert(desired.uid.clone());
         }
+        let edition = desired.edition();
+        let known = self.process.entry.seen.take();
+        let known = known.filter(|(known, _)| *known == edition);
+        self.process.entry.seen = known.or(Some((edition, now)));
         let (object, is_cached) = self.process.newest(cached);
         let status = object.status.as_ref();
         if is_cached && status.is_some_and(|status| status.connector_id.is_some()) {
@@ -482,7 +489,8 @@ impl Model {
                     self.ledger.attempts.clear();
                 }
                 if let (Some(lost), None) = (&pass.record.connector, &verdict.record.connector) {
-                    self.process.pair.lost(lost);
+                    let now = self.moment();
+                    self.process.pair.lost(lost, now);
                 }
                 self.process.entry.written = Some(object.clone());
                 self.adopt(pass, object);

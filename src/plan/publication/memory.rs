@@ -12,9 +12,9 @@ use crate::plan::world::Placement;
 #[derive(Debug, Clone, Default, Hash)]
 pub struct Publishing {
     /// How the last search for the zone ended.
-    pub search: Option<Search>,
+    pub search: Option<Box<Search>>,
     /// The TXT records at the domain, as the zone was last seen to have them.
-    pub records: Option<RecordsSeen>,
+    pub records: Option<Box<RecordsSeen>>,
     /// The record that the answer to our POST has named, until its ID is stored.
     pub created: Option<(ZoneId, RecordId)>,
     /// The record that we have deleted last, once Cloudflare has confirmed that.
@@ -130,13 +130,13 @@ impl Publishing {
         if search.result.is_ok() {
             self.zone_missing_since = None;
         }
-        self.search = Some(search);
+        self.search = Some(Box::new(search));
     }
 
     /// The zone has shown its records.
     pub fn saw(&mut self, seen: RecordsSeen) {
         self.gap_since = seen.gap.map(|_| self.gap_since.unwrap_or(seen.at));
-        self.records = Some(seen);
+        self.records = Some(Box::new(seen));
     }
 
     /// A POST has ended.
@@ -161,7 +161,7 @@ impl Publishing {
     pub fn records_in(&self, zone: &ZoneId) -> Option<&RecordsSeen> {
         let counts = |seen: &&RecordsSeen| self.acted_at.is_none_or(|acted| acted <= seen.at);
         self.records
-            .as_ref()
+            .as_deref()
             .filter(|seen| seen.zone == *zone)
             .filter(counts)
     }

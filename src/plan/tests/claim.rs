@@ -7,7 +7,19 @@ use super::*;
 type Event = (&'static str, fn(&mut PairMemory));
 
 fn claims(pair: &mut PairMemory, uid: &str, alive: &[&str], second: f64) -> Claim {
-    pair.claim(uid, |holder| alive.contains(&holder), at(second))
+    claims_as_seen_at(second, pair, uid, alive, second)
+}
+
+/// The same for an object whose spec was first seen at that second.
+fn claims_as_seen_at(
+    seen: f64,
+    pair: &mut PairMemory,
+    uid: &str,
+    alive: &[&str],
+    second: f64,
+) -> Claim {
+    let is_there = |holder: &str| alive.contains(&holder);
+    pair.claim(uid, at(seen), is_there, at(second))
 }
 
 /// A pair that the object of every scene holds since second 1.
@@ -102,9 +114,42 @@ fn who_cannot_go_on_gives_it_back_and_what_it_may_have_created_is_remembered() {
 }
 
 #[test]
+fn a_list_since_the_object_was_seen_counts_if_nothing_was_ever_done_for_the_pair() {
+    let late = |pair: &mut PairMemory| claims_as_seen_at(3.0, pair, UID, &[UID], 9.0);
+    assert_eq!(late(&mut PairMemory::default()), Claim::Held(at(3.0)));
+    let mut returned = PairMemory::default();
+    claims(&mut returned, OTHER_UID, &[OTHER_UID], 1.0);
+    returned.give_back(OTHER_UID);
+    assert_eq!(late(&mut returned), Claim::Held(at(3.0)), "it did nothing");
+    let rows: [Event; 7] = [
+        ("another one holds it and is gone", |pair| {
+            claims(pair, OTHER_UID, &[OTHER_UID], 1.0);
+        }),
+        ("an attempt is open", attempt),
+        ("an attempt has created nothing", |pair| {
+            attempt(pair);
+            pair.void(date(2.0));
+        }),
+        ("a connector is known", create),
+        ("one was disabled", |pair| pair.disabled(id(), at(2.0))),
+        ("one was deleted", |pair| pair.deleted(id(), at(2.0))),
+        ("one is gone", |pair| {
+            create(pair);
+            pair.lost(&id(), at(2.0));
+        }),
+    ];
+    for (name, change) in rows {
+        let mut pair = PairMemory::default();
+        change(&mut pair);
+        assert_eq!(late(&mut pair), Claim::Held(at(9.0)), "{name}");
+    }
+}
+
+#[test]
 fn what_an_object_leaves_behind_is_remembered_for_the_grace_and_no_longer() {
     let grace = seconds(120.0);
-    let rows: [Event; 3] = [
+    let rows: [Event; 4] = [
+        ("what is gone", |pair| pair.lost(&id(), at(5.0))),
         ("an attempt", |pair| pair.attempting(date(5.0), at(5.0))),
         ("a connector", |pair| pair.created(id(), None, at(5.0))),
         ("a deletion", |pair| pair.deleted(id(), at(5.0))),

@@ -346,11 +346,11 @@ fn a_zone_that_is_found_anew_is_listed() {
         publishing.failed(gone.clone(), edition, at(second));
     }
     let plan = scene.clone().with(|scene| {
-        scene.memory.publishing.search = Some(Search {
+        scene.memory.publishing.search = Some(Box::new(Search {
             named: None,
             at: at(NOW - 200.0),
             result: Ok(zone()),
-        });
+        }));
     });
     assert_eq!(reason(&plan.plan()), Some(Reason::ZoneNotFound));
     let plan = scene.pass(&cloudflare(&[]));

@@ -143,7 +143,9 @@ pub(super) async fn start_api_server(
     if let Some(policy) = &files.audit_policy {
         command
             .arg(format!("--audit-policy-file={}", policy.display()))
-            .arg(format!("--audit-log-path={}", audit_log(folder).display()));
+            .arg(format!("--audit-log-path={}", audit_log(folder).display()))
+            // In one file, however long: a new one is begun after 100 MB otherwise.
+            .arg("--audit-log-maxsize=10000");
     }
     let log = folder.join("kube-apiserver.log");
     let mut process = Process::spawn("kube-apiserver", command, log)?;

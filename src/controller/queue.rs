@@ -1,0 +1,287 @@
+//! Whose turn it is. Objects are worked on in the order in which they became due, a few at a time, and none of them twice at
+//! once: however much there is to do, everybody has a turn.
+//!
+//! kube's `Controller` has a queue of its own. With a bound it lets anyone of those that wait go next, and some for ever last;
+//! without one it keeps a future for each of them, and polls them all whenever one of them moves.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, Stream, StreamExt as _, pin_mut};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::time::{DelayQueue, delay_queue};
+
+/// Longer than anything rests, and shorter than what the timer cannot hold.
+const LONGEST_REST: Duration = Duration::from_hours(24 * 365);
+
+/// Works on what `requests` name, at most `places` at once, until `end`, and finishes then what is under way. `work` is told
+/// when that was named last, and says after how long it is due again, if it is.
+///
+/// Whoever is named while waiting for a place is worked on once, and whoever is named while being worked on once more
+/// afterwards.
+pub(super) async fn work_off<T, W>(
+    requests: impl Stream<Item = T>,
+    places: usize,
+    end: &CancellationToken,
+    work: impl Fn(T, Instant) -> W,
+) where
+    T: Clone + Eq + Hash,
+    W: Future<Output = Option<Duration>>,
+{
+    pin_mut!(requests);
+    let mut queue = Queue::<T>::default();
+    let mut passes = FuturesUnordered::new();
+    while !end.is_cancelled() {
+        while passes.len() < places
+            && let Some((next, since)) = queue.next()
+        {
+            // On the heap, as a pass holds much and most of the time there are few.
+            let pass = work(next.clone(), since).map(|again| (next, again));
+            passes.push(Box::pin(pass));
+        }
+        tokio::select! {
+            () = end.cancelled() => {}
+            Some((done, again)) = passes.next() => queue.done(done, again),
+            Some(named) = requests.next() => queue.name(named),
+            Some(due) = queue.resting.next() => queue.wait(due.into_inner()),
+        }
+    }
+    while passes.next().await.is_some() {}
+}
+
+/// All that are known.
+struct Queue<T> {
+    states: HashMap<T, State>,
+    /// Those that wait for a place, in the order in which they came.
+    line: VecDeque<T>,
+    /// Those that are due later.
+    resting: DelayQueue<T>,
+}
+
+enum State {
+    /// It is due later, which this is the key to.
+    Rests(delay_queue::Key),
+    /// It waits for a place, and was named last at that moment.
+    Waits(Instant),
+    /// It is worked on.
+    Works {
+        /// Whether it was named meanwhile.
+        again: bool,
+    },
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self {
+            states: HashMap::new(),
+            line: VecDeque::new(),
+            resting: DelayQueue::new(),
+        }
+    }
+}
+
+impl<T: Clone + Eq + Hash> Queue<T> {
+    /// It is due now.
+    fn name(&mut self, named: T) {
+        match self.states.get_mut(&named) {
+            Some(State::Waits(since)) => {
+                *since = Instant::now();
+                return;
+            }
+            Some(State::Works { again }) => {
+                *again = true;
+                return;
+            }
+            Some(State::Rests(key)) => {
+                self.resting.remove(key);
+            }
+            None => {}
+        }
+        self.wait(named);
+    }
+
+    fn wait(&mut self, named: T) {
+        self.line.push_back(named.clone());
+        self.states.insert(named, State::Waits(Instant::now()));
+    }
+
+    /// Whoever is worked on next, from now on, and when it was named last.
+    fn next(&mut self) -> Option<(T, Instant)> {
+        let next = self.line.pop_front()?;
+        let works = State::Works { again: false };
+        let since = match self.states.insert(next.clone(), works) {
+            Some(State::Waits(since)) => since,
+            Some(State::Rests(_) | State::Works { .. }) | None => Instant::now(),
+        };
+        Some((next, since))
+    }
+
+    /// It was worked on, and is due again after that long, if it is.
+    fn done(&mut self, done: T, again: Option<Duration>) {
+        let was_named = matches!(self.states.get(&done), Some(State::Works { again: true }));
+        match again {
+            _ if was_named => self.wait(done),
+            Some(span) => {
+                if self.resting.is_empty() {
+                    // It reckons from when something was last due, and cannot reckon further than some years.
+                    self.resting = DelayQueue::new();
+                }
+                let key = self.resting.insert(done.clone(), span.min(LONGEST_REST));
+                self.states.insert(done, State::Rests(key));
+            }
+            None => {
+                self.states.remove(&done);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use futures::channel::mpsc::{UnboundedSender, unbounded};
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Requests that have been made, and one who may make more.
+    fn requests(names: &[u32]) -> (UnboundedSender<u32>, impl Stream<Item = u32> + use<>) {
+        let (ask, asked) = unbounded();
+        for name in names {
+            ask.unbounded_send(*name).unwrap();
+        }
+        (ask, asked)
+    }
+
+    #[tokio::test]
+    async fn everybody_has_a_turn_in_the_order_in_which_they_came() {
+        let names: Vec<u32> = (0..100).rev().collect();
+        let (_ask, asked) = requests(&names);
+        let end = CancellationToken::new();
+        let (order, most, now) = (RefCell::new(Vec::new()), Cell::new(0), Cell::new(0));
+        work_off(asked, 3, &end, async |name, _| {
+            order.borrow_mut().push(name);
+            now.set(now.get() + 1);
+            most.set(most.get().max(now.get()));
+            tokio::task::yield_now().await;
+            now.set(now.get() - 1);
+            if order.borrow().len() == names.len() {
+                end.cancel();
+            }
+            None
+        })
+        .await;
+        assert_eq!((order.into_inner(), most.get()), (names, 3));
+    }
+
+    #[tokio::test]
+    async fn who_is_named_meanwhile_is_worked_on_once_more_and_never_twice_at_once() {
+        let (ask, asked) = requests(&[1, 1, 2, 1]);
+        let end = CancellationToken::new();
+        let (passes, begun) = (Cell::new(0), Semaphore::new(0));
+        let worked = work_off(asked, 8, &end, async |name, _| {
+            if name == 2 {
+                // The other one is under way by now, and named again, and again.
+                for _ in 0..5 {
+                    ask.unbounded_send(1).unwrap();
+                    tokio::task::yield_now().await;
+                }
+                begun.add_permits(1);
+                return None;
+            }
+            passes.set(passes.get() + 1);
+            if passes.get() == 1 {
+                begun.acquire().await.unwrap().forget();
+                assert_eq!(passes.get(), 1);
+                // What is asked for after that comes after it.
+                ask.unbounded_send(3).unwrap();
+            }
+            if name == 3 {
+                end.cancel();
+            }
+            None
+        });
+        worked.await;
+        assert_eq!(passes.get(), 3, "1, once more, and 3");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_back_later_is_worked_on_sooner_if_somebody_asks() {
+        let (ask, asked) = requests(&[1]);
+        let end = CancellationToken::new();
+        let started = Instant::now();
+        let times = RefCell::new(Vec::new());
+        let asking = async {
+            tokio::time::sleep(Duration::from_secs(90)).await;
+            ask.unbounded_send(1).unwrap();
+            std::future::pending::<()>().await;
+        };
+        let working = work_off(asked, 1, &end, async |_, since| {
+            assert_eq!(since, Instant::now(), "there is a place");
+            times.borrow_mut().push(started.elapsed().as_secs());
+            if times.borrow().len() == 4 {
+                end.cancel();
+            }
+            Some(Duration::from_mins(1))
+        });
+        tokio::select! {
+            () = working => {}
+            () = asking => {}
+        }
+        assert_eq!(times.into_inner(), [0, 60, 90, 150]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_named_again_while_waiting_keeps_its_place_and_is_told_when_that_was() {
+        let (ask, asked) = requests(&[1, 2, 3]);
+        let end = CancellationToken::new();
+        let started = Instant::now();
+        let order = RefCell::new(Vec::new());
+        work_off(asked, 1, &end, async |name, since| {
+            order.borrow_mut().push((name, (since - started).as_secs()));
+            if name == 1 {
+                tokio::time::sleep(Duration::from_secs(5)).await;
+                ask.unbounded_send(2).unwrap();
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+            if name == 3 {
+                end.cancel();
+            }
+            None
+        })
+        .await;
+        assert_eq!(order.into_inner(), [(1, 0), (2, 5), (3, 0)]);
+    }
+
+    #[tokio::test]
+    async fn who_rests_for_ever_rests_as_long_as_the_timer_can_hold() {
+        let (_ask, asked) = requests(&[1, 2]);
+        let end = CancellationToken::new();
+        work_off(asked, 1, &end, async |name, _| {
+            if name == 2 {
+                end.cancel();
+            }
+            Some(Duration::MAX)
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_at_the_end_is_finished_and_nothing_else_begun() {
+        let (_ask, asked) = requests(&[1, 2, 3]);
+        let end = CancellationToken::new();
+        let finished = RefCell::new(Vec::new());
+        work_off(asked, 2, &end, async |name, _| {
+            end.cancel();
+            tokio::task::yield_now().await;
+            finished.borrow_mut().push(name);
+            Some(Duration::ZERO)
+        })
+        .await;
+        assert!(finished.borrow().contains(&1) && !finished.borrow().contains(&3));
+    }
+}

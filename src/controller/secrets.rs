@@ -1,0 +1,106 @@
+//! Tokens that were read a moment ago. A reading that was begun after somebody had asked for a pass serves it for some seconds, so
+//! that objects that wait for their turn share what the first of them has read. That there is no token is never shared, and
+//! whoever takes something down reads for itself.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::cloudflare::ApiToken;
+use crate::resource::ApiTokenSecretRef;
+
+/// How long a reading serves others. Whoever has waited longer reads anew.
+const SHARED_FOR: Duration = Duration::from_secs(5);
+
+/// Where a token is: the namespace, and the reference to it.
+pub(super) type Place = (String, ApiTokenSecretRef);
+
+/// The newest readings.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    newest: Mutex<HashMap<Place, (Moment, ApiToken)>>,
+}
+
+impl Secrets {
+    /// What was read there a moment ago, if that was begun at `not_before` or later.
+    pub(super) fn since(&self, not_before: Moment, place: &Place, now: Moment) -> Option<ApiToken> {
+        let newest = self.lock();
+        let (begun, token) = newest.get(place)?;
+        let serves = *begun >= not_before && now.since(*begun) < SHARED_FOR;
+        serves.then(|| token.clone())
+    }
+
+    /// This was read there; the reading was begun at that moment.
+    pub(super) fn read(&self, place: Place, begun: Moment, token: ApiToken) {
+        let mut newest = self.lock();
+        if newest.get(&place).is_none_or(|(known, _)| *known < begun) {
+            newest.insert(place, (begun, token));
+        }
+    }
+
+    /// Forgets what serves nobody any more.
+    pub(super) fn sweep(&self, now: Moment) {
+        self.lock()
+            .retain(|_, (begun, _)| now.since(*begun) < SHARED_FOR);
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Place, (Moment, ApiToken)>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloudflare::FingerprintKey;
+
+    fn place(namespace: &str, key: Option<&str>) -> Place {
+        let reference = ApiTokenSecretRef {
+            name: "cloudflare".to_owned(),
+            key: key.map(str::to_owned),
+        };
+        (namespace.to_owned(), reference)
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_start(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_reading_serves_for_some_seconds_those_who_were_due_before_it_was_begun() {
+        let secrets = Secrets::default();
+        let key = FingerprintKey::random();
+        let found = |due, place: &Place, now| {
+            let token = secrets.since(at(due), place, at(now));
+            token.map(|token| token.fingerprint(&key))
+        };
+        let [old, new] = [b"old", b"new"].map(|text| ApiToken::parse(text).unwrap());
+        let here = place("team", None);
+        secrets.read(here.clone(), at(5), new.clone());
+        // It was begun before the other, and took longer.
+        secrets.read(here.clone(), at(4), old);
+        let new = Some(new.fingerprint(&key));
+        for (due, now, expected) in [
+            (0, 6, new),
+            (5, 6, new),
+            (5, 9, new),
+            (5, 10, None),
+            (6, 6, None),
+        ] {
+            assert_eq!(found(due, &here, now), expected, "due at {due}, at {now}");
+        }
+        for other in [place("others", None), place("team", Some("another"))] {
+            assert_eq!(found(0, &other, 6), None);
+        }
+        secrets.sweep(at(9));
+        assert_eq!(secrets.lock().len(), 1);
+        secrets.sweep(at(10));
+        assert_eq!(secrets.lock().len(), 0);
+    }
+}

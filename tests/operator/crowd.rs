@@ -1,0 +1,87 @@
+//! Many objects at once cost Cloudflare no more lists than one does, and the API server few looks at their Secret.
+
+use std::time::{Duration, Instant};
+
+use harness::{AuditEvent, Operator, Options, until};
+use serde_json::json;
+use simulator::Operation;
+
+use crate::stage::{PATIENCE, Stage, connector, quick_knobs};
+
+const OBJECTS: usize = 60;
+/// How old a list may be on which a POST rests.
+const OBSERVATION_LIMIT: Duration = Duration::from_secs(15);
+/// How many objects are worked on at once. They read at once, too, and some have to wait for what comes of an offer.
+const PLACES: usize = 8;
+/// Nothing is looked at again meanwhile.
+const FLAGS: [&str; 8] = [
+    "--poll-unverified",
+    "1h",
+    "--poll-settled",
+    "1h",
+    "--calls-per-second",
+    "1000",
+    "--call-burst",
+    "1000",
+];
+
+#[tokio::test]
+async fn objects_that_wait_for_their_turn_share_a_list_and_what_was_read_of_their_secret() {
+    let stage = Stage::with(Options::default().with_audit_log(), quick_knobs()).await;
+    let objects: Vec<_> = (0..OBJECTS)
+        .map(|n| connector(&format!("c{n}"), &format!("d{n}.example")))
+        .collect();
+    stage
+        .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": objects }))
+        .await;
+
+    let begun = Instant::now();
+    let mut operator = stage.operator(&FLAGS).await;
+    until_all_wait(&operator).await;
+    let lists = stage.simulator.calls().of(Operation::List).count();
+    let allowed = 1 + begun.elapsed().as_secs() / OBSERVATION_LIMIT.as_secs();
+    assert!(
+        u64::try_from(lists).unwrap() <= allowed,
+        "{lists} lists, {allowed} allowed"
+    );
+    assert_eq!(
+        stage.simulator.calls().of(Operation::Create).count(),
+        OBJECTS
+    );
+    operator.terminate(PATIENCE).await.unwrap();
+
+    let (calls, secrets) = (stage.simulator.calls().count(), secrets_read(&stage));
+    let operator = stage.operator(&FLAGS).await;
+    until_all_wait(&operator).await;
+    let after = stage.simulator.calls();
+    assert_eq!(after.count() - calls, 1, "one list, and nothing else");
+    let secrets = secrets_read(&stage) - secrets;
+    assert!(
+        secrets <= 4 * PLACES,
+        "{secrets} looks at one Secret for {OBJECTS} objects"
+    );
+}
+
+/// Until the operator has looked at all of them, and they wait for their verification.
+async fn until_all_wait(operator: &Operator) {
+    let line = format!("cloudflare_sso_connectors{{reason=\"AwaitingVerification\"}} {OBJECTS}");
+    let all_wait = async || {
+        let metrics = operator
+            .metrics()
+            .await
+            .map_err(|error| error.to_string())?;
+        let told = metrics.lines().any(|known| known == line);
+        told.then_some(()).ok_or(metrics)
+    };
+    until("all to wait", PATIENCE, all_wait).await.unwrap();
+}
+
+fn secrets_read(stage: &Stage) -> usize {
+    let is_read = |event: &&AuditEvent| {
+        event.user.ends_with(":cloudflare-sso-operator")
+            && event.resource == "secrets"
+            && event.verb == "get"
+    };
+    let events = stage.control_plane.audit_events().unwrap();
+    events.iter().filter(is_read).count()
+}
