@@ -26,9 +26,9 @@ demo: programs release ## tell the operator's whole story on this machine, in ab
 test: parts image playground ## run every test (KUBERNETES=1.34.4 or another version of tests/control-plane/ chooses the control plane)
 	cargo test --workspace --locked -- --test-threads=$(TEST_THREADS)
 
-bench: programs release ## measure what the operator costs, in about half an hour (POPULATIONS=100x10,1000x10 chooses: objects x accounts)
-	cargo run --release --quiet --locked --package bench -- --operator $(or $(CARGO_TARGET_DIR),target)/image/files/cloudflare-sso-operator \
-	  --json $(or $(CARGO_TARGET_DIR),target)/bench.json $(if $(POPULATIONS),--populations $(POPULATIONS))
+bench: programs release ## measure what the operator costs, in about half an hour (SCENES=latency,fairness and POPULATIONS=100x10 choose)
+	cargo run --profile measure --quiet --locked --package bench -- --operator $(or $(CARGO_TARGET_DIR),target)/image/files/cloudflare-sso-operator \
+	  --json $(or $(CARGO_TARGET_DIR),target)/bench.json $(if $(POPULATIONS),--populations $(POPULATIONS)) $(if $(SCENES),--scenes $(SCENES))
 
 model: ## visit every universe that DISTURBANCES=2 disturbances lead to, in every scene
 	DISTURBANCES=$(or $(DISTURBANCES),2) cargo test --locked --test model scenes:: -- --nocapture

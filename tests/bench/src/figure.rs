@@ -8,11 +8,11 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Figure {
     /// Where it was measured, such as `1000 objects in 10 accounts`.
-    scene: String,
+    pub(crate) scene: String,
     /// What was measured.
-    name: String,
-    value: f64,
-    unit: &'static str,
+    pub(crate) name: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
     /// The least that the same could cost, or what it may cost at most.
     floor: Option<f64>,
     /// What is wanted of it.

@@ -2,10 +2,12 @@
 //! some accounts, and the released program.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use harness::{AuditEvent, Chart, ControlPlane, Operator, OperatorOptions, Options};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, PostParams};
 use serde_json::{Value, json};
@@ -32,6 +34,8 @@ pub(crate) struct Ground {
     pub(crate) simulator: Simulator,
     pub(crate) accounts: Vec<Account>,
     binary: PathBuf,
+    /// How many moments were marked in the audit log.
+    marks: AtomicUsize,
 }
 
 /// An account at Cloudflare, and its token.
@@ -90,6 +94,7 @@ impl Ground {
             simulator,
             accounts: known,
             binary,
+            marks: AtomicUsize::new(0),
         })
     }
 
@@ -188,14 +193,23 @@ impl Ground {
         }
     }
 
-    /// The calls of the operator to the API server so far.
-    pub(crate) fn audited(&self) -> Result<Vec<AuditEvent>, Failure> {
+    /// The calls of the operator to the API server up to now. The log is written a moment after the answers, so a call of our own
+    /// marks the moment in it.
+    pub(crate) async fn audited(&self) -> Result<Vec<AuditEvent>, Failure> {
+        let marks = &self.marks;
+        let mark = format!("mark-{}", marks.fetch_add(1, Ordering::Relaxed));
+        let namespaces: Api<Namespace> = Api::all(self.control_plane.client());
+        namespaces.get_opt(&mark).await?;
+        let events = harness::until("the audit log", PATIENCE, async || {
+            let events = self.control_plane.audit_events();
+            let mut events = events.map_err(|error| error.to_string())?;
+            let marked = events.iter().position(|event| event.name == mark);
+            events.truncate(marked.ok_or_else(|| format!("{} events", events.len()))?);
+            Ok::<_, String>(events)
+        });
         let user = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_ACCOUNT}");
-        let events = self.control_plane.audit_events()?;
-        Ok(events
-            .into_iter()
-            .filter(|event| event.user == user)
-            .collect())
+        let events = events.await?.into_iter();
+        Ok(events.filter(|event| event.user == user).collect())
     }
 
     /// The number of the last call to Cloudflare.

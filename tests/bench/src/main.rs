@@ -5,16 +5,21 @@ mod bare;
 mod fairness;
 mod figure;
 mod ground;
+mod growth;
 mod latency;
 mod population;
+mod program;
 mod throughput;
 
 use std::path::PathBuf;
 
-use clap::Parser;
-use population::Size;
+use clap::{Parser, ValueEnum};
 
-use crate::figure::{Figure, table};
+use crate::figure::{Figure, table, whole};
+use crate::population::Size;
+
+/// With fewer objects what is there without any counts for more than they do.
+const FEWEST_TO_COMPARE: usize = 1000;
 
 /// Whatever keeps a measurement from being made.
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -35,9 +40,29 @@ struct Arguments {
         default_value = "1x1,100x10,1000x10,10000x100"
     )]
     populations: Vec<String>,
-    /// Whether latency, throughput and fairness are left out
-    #[arg(long)]
-    only_populations: bool,
+    /// What is measured
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "program,populations,latency,throughput,fairness"
+    )]
+    scenes: Vec<Scene>,
+}
+
+/// What can be measured for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scene {
+    /// The program itself: how large it is
+    Program,
+    /// Populations of objects: calls, memory, a restart, and what is used when nothing happens
+    Populations,
+    /// One object after the other, from apply to the code in its status
+    Latency,
+    /// Many objects at once
+    Throughput,
+    /// One edit while many others wait
+    Fairness,
 }
 
 #[tokio::main]
@@ -51,28 +76,34 @@ async fn main() -> Result<(), Failure> {
 }
 
 async fn measure(arguments: &Arguments) -> Result<(), Failure> {
+    let binary = || arguments.operator.clone();
     let mut figures: Vec<Figure> = Vec::new();
-    for population in &arguments.populations {
-        let (objects, accounts) = population
-            .split_once('x')
-            .ok_or_else(|| format!("--populations: {population} is not like 100x10"))?;
-        let size = Size {
-            objects: objects.parse()?,
-            accounts: accounts.parse()?,
-        };
-        eprintln!("{population} …");
-        let measured = population::measure(arguments.operator.clone(), size).await?;
+    let mut tell = |measured: Vec<Figure>| {
         eprint!("{}", table(&measured));
         figures.extend(measured);
-    }
-    if !arguments.only_populations {
-        for measured in [
-            latency::measure(arguments.operator.clone()).await?,
-            throughput::measure(arguments.operator.clone()).await?,
-            fairness::measure(arguments.operator.clone()).await?,
-        ] {
-            eprint!("{}", table(&measured));
-            figures.extend(measured);
+    };
+    for scene in &arguments.scenes {
+        match scene {
+            Scene::Program => tell(program::measure(&arguments.operator)?),
+            Scene::Populations => {
+                let mut before: Option<(Size, Vec<Figure>)> = None;
+                for population in &arguments.populations {
+                    eprintln!("{population} …");
+                    let size: Size = population.parse()?;
+                    let measured = population::measure(binary(), size).await?;
+                    tell(measured.clone());
+                    if let Some((small, known)) = &before
+                        && small.objects >= FEWEST_TO_COMPARE
+                    {
+                        let times = whole(size.objects) / whole(small.objects);
+                        tell(growth::compare(known, &measured, times));
+                    }
+                    before = Some((size, measured));
+                }
+            }
+            Scene::Latency => tell(latency::measure(binary()).await?),
+            Scene::Throughput => tell(throughput::measure(binary()).await?),
+            Scene::Fairness => tell(fairness::measure(binary()).await?),
         }
     }
     println!("{}", table(&figures));

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use harness::{AuditEvent, Operator, Options};
@@ -42,6 +43,20 @@ pub(crate) struct Size {
     pub(crate) accounts: usize,
 }
 
+impl FromStr for Size {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        let (objects, accounts) = text
+            .split_once('x')
+            .ok_or_else(|| format!("--populations: {text} is not like 100x10"))?;
+        Ok(Self {
+            objects: objects.parse()?,
+            accounts: accounts.parse()?,
+        })
+    }
+}
+
 impl Size {
     fn scene(self) -> String {
         format!("{} objects, {} accounts", self.objects, self.accounts)
@@ -68,30 +83,21 @@ struct Mark {
 }
 
 impl Mark {
-    fn set(ground: &Ground) -> Result<Self, Failure> {
+    async fn set(ground: &Ground) -> Result<Self, Failure> {
+        let audited = ground.audited().await?.len();
         Ok(Self {
             call: ground.last_call(),
-            audited: ground.audited()?.len(),
+            audited,
             at: Instant::now(),
         })
     }
 
-    /// The audit log is written a moment after the answers.
     async fn until_now(self, ground: &Ground) -> Result<Stretch, Failure> {
         let lasted = self.at.elapsed();
-        let mut known = 0;
-        let audited = harness::until("the audit log", Duration::from_mins(1), async || {
-            let all = ground.audited().map_err(|error| error.to_string())?;
-            let before = std::mem::replace(&mut known, all.len());
-            if before == all.len() {
-                Ok(all)
-            } else {
-                Err(before.to_string())
-            }
-        });
+        let cloudflare = ground.calls_after(self.call);
         Ok(Stretch {
-            kubernetes: audited.await?.split_off(self.audited),
-            cloudflare: ground.calls_after(self.call),
+            kubernetes: ground.audited().await?.split_off(self.audited),
+            cloudflare,
             lasted,
         })
     }
@@ -160,8 +166,11 @@ pub(crate) async fn measure(binary: PathBuf, size: Size) -> Result<Vec<Figure>, 
     let options = Options::default().with_audit_log();
     let ground = Ground::prepare(binary, size.accounts, options).await?;
     let mut figures = Vec::new();
+    let begun = Instant::now();
     let mut operator = ground.operator(&SCALED).await?;
+    let start = begun.elapsed().as_secs_f64();
     let scene = size.scene();
+    figures.push(Figure::new(&scene, "first start: to /readyz", start, "s"));
     let empty = mebibytes(operator.process().holdings()?.memory);
     figures.push(Figure::new(
         &scene,
@@ -186,12 +195,12 @@ async fn come_to_rest(
 ) -> Result<Vec<Figure>, Failure> {
     let scene = size.scene();
     let (objects, accounts) = (whole(size.objects), whole(size.accounts));
-    let mark = Mark::set(ground)?;
+    let mark = Mark::set(ground).await?;
     ground.create(0..size.objects).await?;
     until_all_say(operator, "AwaitingVerification", size.objects).await?;
     let created = mark.until_now(ground).await?;
 
-    let mark = Mark::set(ground)?;
+    let mark = Mark::set(ground).await?;
     ground.publish_all();
     until_all_say(operator, "Available", size.objects).await?;
     let verified = mark.until_now(ground).await?;
@@ -248,7 +257,7 @@ async fn stay_at_rest(
     size: Size,
 ) -> Result<Vec<Figure>, Failure> {
     let scene = size.scene();
-    let before = Mark::set(ground)?;
+    let before = Mark::set(ground).await?;
     // A span of time is what is measured; there is nothing to be awaited in it.
     tokio::time::sleep(POLL_SETTLED * INTERVALS).await;
     let rest = before.until_now(ground).await?;
@@ -276,7 +285,7 @@ async fn stay_at_rest(
 
 async fn restart(ground: &Ground, size: Size) -> Result<Vec<Figure>, Failure> {
     let scene = size.scene();
-    let mark = Mark::set(ground)?;
+    let mark = Mark::set(ground).await?;
     let mut operator = ground.operator(&SCALED).await?;
     let ready = mark.at.elapsed();
     until_all_say(&operator, "Available", size.objects).await?;
