@@ -23,8 +23,10 @@ const KEPT_PLACE: Duration = Duration::from_mins(1);
 /// Who goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Lane {
-    /// A new or edited object, or one that is being deleted: somebody waits for it.
+    /// An object with a connector that was edited, or one that is being deleted: somebody waits for it, perhaps in an emergency.
     Edited,
+    /// An object without a connector: somebody waits for it, and perhaps for hundreds more.
+    New,
     /// A look at what was settled before.
     Periodic,
 }
@@ -146,7 +148,7 @@ struct Bucket {
     at: Moment,
     paused: Option<Pause>,
     /// Who waits, by lane, in the order in which they are served.
-    queues: [VecDeque<Place>; 2],
+    queues: [VecDeque<Place>; 3],
 }
 
 /// The place of somebody who waits.
@@ -176,9 +178,10 @@ impl Bucket {
         queue.retain(|place| place.uid == uid || now.since(place.due) < KEPT_PLACE);
         let place = queue.iter().position(|place| place.uid == uid);
         let ahead = u32::try_from(place.unwrap_or(queue.len())).unwrap_or(u32::MAX);
-        // Somebody waits for an edited object, so it may go into debt before the others.
+        // Somebody waits for an edited object, so it may go into debt before the others, and a new one half as far.
         let floor = match lane {
             Lane::Edited => -rate.burst,
+            Lane::New => -rate.burst / 2.0,
             Lane::Periodic => 0.0,
         };
         let missing = floor + 1.0 + f64::from(ahead) - self.level;
@@ -305,6 +308,12 @@ mod tests {
         for n in 0..500 {
             let _ = limiter.admit(token, &format!("{n}"), Lane::Periodic, at(0.0));
         }
+        let new = |n: i32| limiter.admit(token, &format!("new {n}"), Lane::New, at(0.1));
+        let served = (0..500).filter(|n| new(*n) == Turn::Now).count();
+        assert!(
+            (9..=11).contains(&served),
+            "{served} new ones go before those"
+        );
         assert_eq!(
             limiter.admit(token, "edited", Lane::Edited, at(0.1)),
             Turn::Now

@@ -360,10 +360,12 @@ impl Pass<'_> {
 
     /// In which order it is this pass's turn.
     pub(super) fn lane(&self) -> Lane {
-        if self.desired.is_awaited(self.object.status.as_ref()) {
-            Lane::Edited
-        } else {
-            Lane::Periodic
+        let awaited = self.desired.is_awaited(self.object.status.as_ref());
+        let has_begun = self.record.connector.is_some() || self.desired.terminating;
+        match (awaited, has_begun) {
+            (true, true) => Lane::Edited,
+            (true, false) => Lane::New,
+            (false, _) => Lane::Periodic,
         }
     }
 

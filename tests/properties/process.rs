@@ -673,10 +673,11 @@ impl Model {
             tokens.charge(token, now)
         } else {
             let awaited = pass.desired.is_awaited(pass.object.status.as_ref());
-            let lane = if awaited {
-                Lane::Edited
-            } else {
-                Lane::Periodic
+            let has_begun = pass.record.connector.is_some() || pass.desired.terminating;
+            let lane = match (awaited, has_begun) {
+                (true, true) => Lane::Edited,
+                (true, false) => Lane::New,
+                (false, _) => Lane::Periodic,
             };
             tokens.admit(token, &pass.desired.uid, lane, now)
         };
