@@ -5,21 +5,24 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use harness::Options;
+use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt as _;
-use kube::api::DynamicObject;
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::mpsc;
 
 use crate::Failure;
 use crate::bare::Bare;
 use crate::figure::{Figure, Goal};
-use crate::ground::{Ground, OPEN};
+use crate::ground::{Ground, NAMESPACE, OPEN};
 
 const SCENE: &str = "one object, apply to code";
 const SAMPLES: usize = 200;
 /// The first ones open connections and fill caches, on both sides.
 const WARM_UP: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How many Events a new object has until its code is in the status.
+const EVENTS: usize = 3;
 
 /// Names of objects whose status has a code, as a watch tells them.
 type Codes = mpsc::UnboundedReceiver<String>;
@@ -43,6 +46,7 @@ pub(crate) async fn measure(binary: PathBuf) -> Result<Vec<Figure>, Failure> {
         ground.create([number]).await?;
         until_told(&mut codes, number).await?;
         took.push(begun.elapsed());
+        until_its_events(&ground, number).await?;
     }
     drop(operator);
     let figure = |name: &str, percent: usize| {
@@ -84,6 +88,22 @@ async fn until_told(codes: &mut Codes, number: usize) -> Result<(), Failure> {
         Err("the watch has ended".into())
     };
     tokio::time::timeout(PATIENCE, told).await?
+}
+
+/// The operator tells in Events what it has done, when that is done. One object at a time means that this is over, too.
+async fn until_its_events(ground: &Ground, number: usize) -> Result<(), Failure> {
+    let events: Api<Event> = Api::namespaced(ground.control_plane.client(), NAMESPACE);
+    let of_object = format!("regarding.name=object-{number}");
+    let of_object = ListParams::default().fields(&of_object);
+    let told = async || {
+        let told = events.list(&of_object).await;
+        let told = told.map_err(|error| error.to_string())?.items.len();
+        (told >= EVENTS)
+            .then_some(())
+            .ok_or_else(|| format!("{told} Events"))
+    };
+    harness::until("its Events", PATIENCE, told).await?;
+    Ok(())
 }
 
 /// That share of the times, after the warm-up, is no longer than this.
