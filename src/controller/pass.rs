@@ -378,27 +378,29 @@ impl<'a> Pass<'a> {
     ) -> Result<Option<End>, Interrupt> {
         let status = verdict.status(before, &self.desired, Timestamp::now());
         let reason = announce::ready_reason(verdict).or(self.entry.reason);
-        self.context.metrics.moved(self.entry.reason, reason);
-        self.entry.reason = reason;
         // Before a call, even a write that changes nothing is made: the API server tests what the call rests on.
-        if status == *before && !acts {
-            return Ok(None);
-        }
-        match self.store().status(&status, guard).await? {
-            Written::Conflict => Ok(Some(End::Conflict)),
-            Written::Stored(object) => {
-                if let (Some(lost), None) = (&self.record.connector, &verdict.record.connector) {
-                    let now = self.context.clock.now();
-                    self.context
-                        .objects
-                        .with_pair(&self.pair, |pair| pair.lost(lost, now));
-                }
-                let object = Arc::new(*object);
-                self.entry.wrote(&object);
-                self.adopt(object).ok_or(Interrupt::Gone)?;
-                Ok(None)
+        if status != *before || acts {
+            match self.store().status(&status, guard).await? {
+                Written::Conflict => return Ok(Some(End::Conflict)),
+                Written::Stored(object) => self.stored(verdict, *object)?,
             }
         }
+        self.context.metrics.moved(self.entry.reason, reason);
+        self.entry.reason = reason;
+        Ok(None)
+    }
+
+    /// The status that says this is stored; goes on with the object as it is now.
+    fn stored(&mut self, verdict: &Verdict, object: SsoConnector) -> Result<(), Interrupt> {
+        if let (Some(lost), None) = (&self.record.connector, &verdict.record.connector) {
+            let now = self.context.clock.now();
+            self.context
+                .objects
+                .with_pair(&self.pair, |pair| pair.lost(lost, now));
+        }
+        let object = Arc::new(object);
+        self.entry.wrote(&object);
+        self.adopt(object).ok_or(Interrupt::Gone)
     }
 
     async fn mark(&mut self) -> Result<Option<End>, Interrupt> {
