@@ -49,7 +49,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, debug, info_span, warn};
 
 use crate::account::{Listings, Rate, Tokens};
 use crate::clock::{Clock, Moment};
@@ -211,7 +211,8 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
         bell.is_heard(gone.chain(context.cache.names()));
         let serving = queue::work_off(asked, PLACES, shutdown, |name, since| {
             let due = context.clock.moment(since);
-            serve(&context, &shift, name, due)
+            let span = info_span!("pass", object = %name);
+            serve(&context, &shift, name, due).instrument(span)
         });
         tokio::join!(serving, tidy(&context, shutdown));
     };
@@ -236,7 +237,7 @@ async fn serve(
 ) -> Option<Duration> {
     let cached = match context.cache.get(&name) {
         None => {
-            debug!(object = %name, "object is gone");
+            debug!("object is gone");
             if let Some(entry) = context.objects.take(&name) {
                 forget(context, &*entry.lock().await);
             }
@@ -244,7 +245,7 @@ async fn serve(
         }
         // The schema refuses such objects; a person must have changed the definition.
         Some(Err(cause)) => {
-            warn!(object = %name, %cause, "cannot read an SsoConnector");
+            warn!(%cause, "cannot read an SsoConnector");
             return None;
         }
         Some(Ok(cached)) => cached,
@@ -270,14 +271,14 @@ async fn serve(
             entry.superseded = true;
             entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
             if entry.kubernetes_failures >= NOTED_CONFLICTS {
-                warn!(object = %name, "the copy of the object stays out of date");
+                warn!("the copy of the object stays out of date");
             }
             let wait = FIRST_CONFLICT_WAIT * (1 << entry.kubernetes_failures.min(9));
             wait.min(LONGEST_KUBERNETES_WAIT)
         }
         Err(failure) => {
             entry.kubernetes_failures = entry.kubernetes_failures.saturating_add(1);
-            warn!(object = %name, cause = %failure, "cannot work with the API server");
+            warn!(cause = %failure, "cannot work with the API server");
             let wait = context.timing.backoff * (1 << entry.kubernetes_failures.min(6));
             wait.min(LONGEST_KUBERNETES_WAIT)
         }

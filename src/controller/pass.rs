@@ -19,7 +19,6 @@ use super::store::{self, Store, Written};
 use crate::account::Right;
 use crate::clock::Moment;
 use crate::definition::Shift;
-use crate::identity::ObjectName;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
     Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
@@ -138,10 +137,7 @@ impl<'a> Pass<'a> {
                 Err(Interrupt::Kubernetes(failure)) => return Err(failure),
             }
         }
-        warn!(
-            object = %self.object.name_any(),
-            "the plan goes in circles"
-        );
+        warn!("the plan goes in circles");
         Ok(End::Rest(self.context.timing.poll_unverified))
     }
 
@@ -162,8 +158,7 @@ impl<'a> Pass<'a> {
         let desired = match Desired::parse(&cached) {
             Ok(desired) => desired,
             Err(cause) => {
-                let name = ObjectName::of(&cached.metadata);
-                warn!(object = %name, %cause, "cannot read the object");
+                warn!(%cause, "cannot read the object");
                 return Err(unreadable);
             }
         };
@@ -241,7 +236,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn look(&mut self, look: Look) -> Result<(), Interrupt> {
-        debug!(object = %self.object.name_any(), ?look, "looking");
+        debug!(?look, "looking");
         self.observed.object_confirmed = false;
         match look {
             Look::Credentials => self.read_credentials().await?,

@@ -456,7 +456,7 @@ async fn no_byte_of_a_token_is_shown_anywhere() {
         .await;
     let log = operator.output();
     assert!(
-        log.contains("TRACE") && log.contains("/c0.team"),
+        log.contains("TRACE") && log.contains("object=team/c0"),
         "the log is there"
     );
     for token in [stage.token.as_str(), "wrong-token-0123456789abcdef"] {
