@@ -184,14 +184,20 @@ mod tests {
         let end = CancellationToken::new();
         let (passes, begun) = (Cell::new(0), Semaphore::new(0));
         let worked = work_off(asked, 8, &end, async |name, _| {
-            if name == 2 {
-                // The other one is under way by now, and named again, and again.
-                for _ in 0..5 {
-                    ask.unbounded_send(1).unwrap();
-                    tokio::task::yield_now().await;
+            match name {
+                // The first one is under way by now, and named again, and again, and then somebody else.
+                2 => {
+                    for name in [1, 1, 1, 4] {
+                        ask.unbounded_send(name).unwrap();
+                    }
+                    return None;
                 }
-                begun.add_permits(1);
-                return None;
+                // So all of these were heard.
+                4 => {
+                    begun.add_permits(1);
+                    return None;
+                }
+                _ => {}
             }
             passes.set(passes.get() + 1);
             if passes.get() == 1 {
