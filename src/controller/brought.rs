@@ -39,30 +39,21 @@ struct Needed {
 }
 
 fn needed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
-    let Needed {
-        name,
-        namespace,
-        uid,
-        resource_version,
-        generation,
-        creation_timestamp,
-        deletion_timestamp,
-        finalizers,
-        mut annotations,
-    } = Needed::deserialize(deserializer)?;
+    let needed = Needed::deserialize(deserializer)?;
+    let mut annotations = needed.annotations;
     if let Some(annotations) = &mut annotations {
         annotations.retain(|name, _| name.split('/').next() == Some(GROUP));
     }
     Ok(ObjectMeta {
-        name,
-        namespace,
-        uid,
-        resource_version,
-        generation,
-        creation_timestamp,
-        deletion_timestamp,
-        finalizers,
         annotations,
+        name: needed.name,
+        namespace: needed.namespace,
+        uid: needed.uid,
+        resource_version: needed.resource_version,
+        generation: needed.generation,
+        creation_timestamp: needed.creation_timestamp,
+        deletion_timestamp: needed.deletion_timestamp,
+        finalizers: needed.finalizers,
         ..ObjectMeta::default()
     })
 }

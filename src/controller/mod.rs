@@ -207,8 +207,8 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
         }
         readiness.enter(Role::Leads);
         // Some may have gone since the last shift.
-        let gone = context.objects.names().into_iter();
-        bell.is_heard(gone.chain(context.cache.names()));
+        let known_before = context.objects.names().into_iter();
+        bell.is_heard(known_before.chain(context.cache.names()));
         let serving = queue::work_off(asked, PLACES, shutdown, |name, since| {
             let due = context.clock.moment(since);
             let span = info_span!("pass", object = %name);
@@ -227,8 +227,8 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
     context.secrets.clear();
 }
 
-/// Makes a pass over the object of that name, which is due since then; after how long the next is due, unless it is gone or cannot be read. It never fails: a pass gives
-/// its own back-off.
+/// Makes a pass over the object of that name, which is due since then; after how long the next is due, unless it is gone or
+/// cannot be read. It never fails: a pass gives its own back-off.
 async fn serve(
     context: &Context,
     shift: &Shift,
