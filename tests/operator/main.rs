@@ -33,4 +33,5 @@ mod silence;
 mod stage;
 mod transcript;
 mod trouble;
+mod turns;
 mod validation;
