@@ -63,8 +63,6 @@ impl Entry {
 struct Presence {
     pair: Pair,
     access: Access,
-    /// When its spec was first seen.
-    seen: Moment,
 }
 
 /// Every object and every pair.
@@ -100,16 +98,14 @@ impl Objects {
         lock(&self.entries).remove(name)
     }
 
-    /// The object of that UID is there, and what it wants now was first seen at that moment.
-    pub(super) fn arrived(&self, uid: &str, pair: &Pair, seen: Moment) {
+    /// The object of that UID is there, and is for this pair now.
+    pub(super) fn arrived(&self, uid: &str, pair: &Pair) {
         let mut alive = lock(&self.alive);
         let presence = alive.entry(uid.to_owned()).or_insert_with(|| Presence {
             pair: pair.clone(),
             access: Access::Untried,
-            seen,
         });
         presence.pair.clone_from(pair);
-        presence.seen = seen;
     }
 
     /// Whether a pass has looked at the object of that UID.
@@ -141,10 +137,9 @@ impl Objects {
         }
     }
 
-    /// Asks for the claim on the pair.
-    pub(super) fn claim(&self, pair: &Pair, uid: &str, now: Moment) -> Claim {
+    /// Asks for the claim on the pair for an object of which this edition was first seen at that moment.
+    pub(super) fn claim(&self, pair: &Pair, uid: &str, seen: Moment, now: Moment) -> Claim {
         let alive = lock(&self.alive);
-        let seen = alive.get(uid).map_or(now, |presence| presence.seen);
         self.with_pair(pair, |memory| {
             memory.claim(uid, seen, |holder| alive.contains_key(holder), now)
         })

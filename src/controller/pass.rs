@@ -62,6 +62,8 @@ pub(super) struct Pass<'a> {
     shift: &'a Shift,
     /// Since when it is due.
     pub(super) due: Moment,
+    /// When this edition of the object was first seen.
+    seen: Moment,
     pub(super) entry: &'a mut Entry,
     pub(super) object: Arc<SsoConnector>,
     pub(super) desired: Desired,
@@ -172,7 +174,7 @@ impl<'a> Pass<'a> {
         }
         let pair = (desired.account.clone(), desired.domain.clone());
         entry.pair = Some(pair.clone());
-        context.objects.arrived(&desired.uid, &pair, seen);
+        context.objects.arrived(&desired.uid, &pair);
         let object = match newest(cached, entry) {
             Newest::Written(object) => object,
             Newest::Cached(object) => {
@@ -190,6 +192,7 @@ impl<'a> Pass<'a> {
             context,
             shift,
             due,
+            seen,
             entry,
             object: Arc::clone(&object),
             desired,
@@ -243,10 +246,9 @@ impl<'a> Pass<'a> {
             Look::Claim => {
                 let now = self.context.clock.now();
                 self.recall_rivals(now);
-                self.observed.claim =
-                    self.context
-                        .objects
-                        .claim(&self.pair, &self.desired.uid, now);
+                let uid = &self.desired.uid;
+                let objects = &self.context.objects;
+                self.observed.claim = objects.claim(&self.pair, uid, self.seen, now);
             }
             Look::Listing { not_before } => self.list(not_before).await?,
             Look::Connector(id) => self.get(id).await?,
