@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -11,8 +12,10 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::ground::{Account, Ground, NAMESPACE};
+use crate::ground::{Account, CONCURRENCY, Ground, NAMESPACE};
 
+/// How many objects the operator works on at once.
+pub(crate) const PLACES: usize = 8;
 const DEFINITION: &str = "ssoconnectors.cloudflare-sso.dev";
 
 /// Makes calls with the operator's rights.
@@ -59,6 +62,20 @@ impl<'a> Bare<'a> {
             "verification": { "code": verification["code"], "status": verification["status"] },
         });
         self.store(&name, &status).await
+    }
+
+    /// The same for many objects that are applied meanwhile, as many at a time as the operator works on.
+    pub(crate) async fn apply_and_create(
+        &self,
+        numbers: impl Iterator<Item = usize>,
+    ) -> Result<(), Failure> {
+        stream::iter(numbers)
+            .map(|number| async move { self.ground.create([number]).await.map(|()| number) })
+            .buffered(CONCURRENCY)
+            .map(|applied| async move { self.create_connector(applied?).await })
+            .buffer_unordered(PLACES)
+            .try_collect()
+            .await
     }
 
     async fn store(&self, name: &str, status: &Value) -> Result<(), Failure> {

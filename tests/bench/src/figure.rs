@@ -64,6 +64,11 @@ impl Figure {
         }
     }
 
+    /// What it is compared with.
+    pub(crate) const fn floor(&self) -> Option<f64> {
+        self.floor
+    }
+
     fn ratio(&self) -> Option<f64> {
         self.floor
             .filter(|floor| *floor > 0.0)

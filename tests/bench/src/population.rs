@@ -10,12 +10,13 @@ use harness::{AuditEvent, Operator, Options};
 use simulator::{Call, Operation};
 
 use crate::Failure;
+use crate::bare::Bare;
 use crate::figure::{Figure, Goal, whole};
 use crate::ground::{Ground, OPEN, until_all_say};
 
-/// How often an account is listed while something in it is not verified; scaled, as the world is.
-const POLL_UNVERIFIED: Duration = Duration::from_secs(5);
-/// How often an account is listed when everything is settled.
+/// How often an account is listed by default while something in it is not verified.
+const POLL_UNVERIFIED: Duration = Duration::from_secs(30);
+/// How often an account is listed when everything is settled; scaled, as nothing happens in between.
 const POLL_SETTLED: Duration = Duration::from_secs(15);
 /// How old a list may be that a POST rests on. No flag changes that.
 const OBSERVATION_LIMIT: Duration = Duration::from_secs(15);
@@ -25,16 +26,7 @@ const INTERVALS: u32 = 4;
 const IDLE: Duration = Duration::from_mins(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const SCALED: [&str; 8] = [
-    "--poll-unverified",
-    "5s",
-    "--poll-settled",
-    "15s",
-    OPEN[0],
-    OPEN[1],
-    OPEN[2],
-    OPEN[3],
-];
+const SCALED: [&str; 6] = ["--poll-settled", "15s", OPEN[0], OPEN[1], OPEN[2], OPEN[3]];
 
 /// How many objects, and in how many accounts.
 #[derive(Debug, Clone, Copy)]
@@ -163,8 +155,8 @@ impl Stretch {
 
 /// Lets a population come to rest, restarts the operator beside it, and looks at it do nothing.
 pub(crate) async fn measure(binary: PathBuf, size: Size) -> Result<Vec<Figure>, Failure> {
-    let options = Options::default().with_audit_log();
-    let ground = Ground::prepare(binary, size.accounts, options).await?;
+    let floor = floor(binary.clone(), size).await?;
+    let ground = ground(binary, size).await?;
     let mut figures = Vec::new();
     let begun = Instant::now();
     let mut operator = ground.operator(&SCALED).await?;
@@ -179,7 +171,7 @@ pub(crate) async fn measure(binary: PathBuf, size: Size) -> Result<Vec<Figure>, 
         "MiB",
     ));
 
-    figures.extend(come_to_rest(&ground, &operator, size).await?);
+    figures.extend(come_to_rest(&ground, &mut operator, size, floor).await?);
     figures.extend(stay_at_rest(&ground, &mut operator, size).await?);
     // It gives its Lease back, so that nobody waits for that to end.
     operator.terminate(PATIENCE).await?;
@@ -188,17 +180,35 @@ pub(crate) async fn measure(binary: PathBuf, size: Size) -> Result<Vec<Figure>, 
     Ok(figures)
 }
 
+/// How long the bare calls take that make the population, from the first apply to the last code.
+async fn floor(binary: PathBuf, size: Size) -> Result<Duration, Failure> {
+    let ground = ground(binary, size).await?;
+    let bare = Bare::new(&ground).await?;
+    let begun = Instant::now();
+    bare.apply_and_create(0..size.objects).await?;
+    Ok(begun.elapsed())
+}
+
+async fn ground(binary: PathBuf, size: Size) -> Result<Ground, Failure> {
+    let options = Options::default().with_audit_log();
+    Ground::prepare(binary, size.accounts, options).await
+}
+
 async fn come_to_rest(
     ground: &Ground,
-    operator: &Operator,
+    operator: &mut Operator,
     size: Size,
+    floor: Duration,
 ) -> Result<Vec<Figure>, Failure> {
     let scene = size.scene();
     let (objects, accounts) = (whole(size.objects), whole(size.accounts));
+    let before = operator.process().holdings()?.processor;
     let mark = Mark::set(ground).await?;
     ground.create(0..size.objects).await?;
     until_all_say(operator, "AwaitingVerification", size.objects).await?;
     let created = mark.until_now(ground).await?;
+    let used = operator.process().holdings()?.processor;
+    let used = used.saturating_sub(before).as_secs_f64();
 
     let mark = Mark::set(ground).await?;
     ground.publish_all();
@@ -212,7 +222,9 @@ async fn come_to_rest(
     let allowed = accounts * (2.0 + elapsed + created.intervals(OBSERVATION_LIMIT));
     let per_object = |count: usize| whole(count) / objects;
     let mut figures = vec![
-        Figure::new(&scene, "creation", created.lasted.as_secs_f64(), "s"),
+        Figure::new(&scene, "creation", created.lasted.as_secs_f64(), "s")
+            .beside(floor.as_secs_f64()),
+        Figure::new(&scene, "creation: processor time", used, "s"),
         Figure::count(&scene, "POSTs", posts)
             .beside(objects)
             .wanted(Goal::Floor),

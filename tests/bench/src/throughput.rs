@@ -7,13 +7,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use harness::Options;
 
 use crate::Failure;
-use crate::bare::Bare;
+use crate::bare::{Bare, PLACES};
 use crate::figure::{Figure, Goal, whole};
 use crate::ground::{Ground, OPEN, until_all_say};
 
 const OBJECTS: usize = 1000;
-/// How many objects the operator works on at once.
-const PLACES: usize = 8;
 
 pub(crate) async fn measure(binary: PathBuf) -> Result<Vec<Figure>, Failure> {
     let scene = format!("{OBJECTS} objects at once");
