@@ -52,16 +52,16 @@ impl Model {
 
     /// The next moment at which [`Self::advance`] has something to do.
     pub(crate) fn next_event(&self, knobs: &Knobs) -> Option<Timestamp> {
-        let clocks = self.connectors.iter().filter_map(|stored| stored.clock);
-        clocks
-            .map(|clock| {
-                let deadline = clock.begun + knobs.verify_timeout;
-                match self.truth {
-                    DnsTruth::OwnZones => clock.next_poll.min(deadline),
-                    DnsTruth::NameServer(_) => deadline,
-                }
-            })
-            .min()
+        let clocks = || self.connectors.iter().filter_map(|stored| stored.clock);
+        let first_begun = clocks().map(|clock| clock.begun).min()?;
+        let deadline = first_begun + knobs.verify_timeout;
+        match self.truth {
+            DnsTruth::OwnZones => clocks()
+                .map(|clock| clock.next_poll)
+                .chain([deadline])
+                .min(),
+            DnsTruth::NameServer(_) => Some(deadline),
+        }
     }
 
     /// The domains whose polls are due, and the moment of the next one that is not.
@@ -108,7 +108,17 @@ fn advance_all<'model>(
     look: impl Fn(&Connector) -> Sighting,
 ) -> Effect {
     let mut effect = Effect::Unchanged;
-    for stored in connectors.filter(|stored| stored.clock.is_some()) {
+    // Nothing is due for most of thousands, so they are looked at with no more than these.
+    let (next_poll, too_old) = (now + knobs.poll_interval, now - knobs.verify_timeout);
+    for stored in connectors {
+        let Some(clock) = &mut stored.clock else {
+            continue;
+        };
+        // A knob may have shortened the interval since the poll was planned.
+        clock.next_poll = clock.next_poll.min(next_poll);
+        if clock.next_poll > now && clock.begun > too_old {
+            continue;
+        }
         stored.advance(now, knobs, &look);
         if stored.clock.is_none() {
             effect = Effect::Committed;
@@ -139,8 +149,6 @@ impl StoredConnector {
     /// Catches up with `now`. What `look` sees must not have changed since the last call.
     fn advance(&mut self, now: Timestamp, knobs: &Knobs, look: impl Fn(&Connector) -> Sighting) {
         let Some(mut clock) = self.clock else { return };
-        // A knob may have shortened the interval since the poll was planned.
-        clock.next_poll = clock.next_poll.min(now + knobs.poll_interval);
         let deadline = clock.begun + knobs.verify_timeout;
         let due = |moment: Timestamp| moment <= now;
         let sighting = match self.latest() {
