@@ -3,38 +3,46 @@
 use std::path::Path;
 use std::time::Duration;
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-use k8s_openapi::api::core::v1::Secret;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Config};
 use serde_json::{Value, json};
 
 use crate::Failure;
-use crate::ground::{Account, CONCURRENCY, Ground, NAMESPACE};
+use crate::ground::{self, Account, CONCURRENCY, Ground};
 
 /// How many objects the operator works on at once.
-pub(crate) const PLACES: usize = 8;
+const PLACES: usize = 8;
+/// How many Events a new object has until its code is in the status.
+pub(crate) const EVENTS: usize = 3;
 const DEFINITION: &str = "ssoconnectors.cloudflare-sso.dev";
 
 /// Makes calls with the operator's rights.
 pub(crate) struct Bare<'a> {
     ground: &'a Ground,
+    namespace: &'static str,
     objects: Api<DynamicObject>,
     secrets: Api<Secret>,
     definitions: Api<CustomResourceDefinition>,
+    client: Client,
     cloudflare: reqwest::Client,
 }
 
 impl<'a> Bare<'a> {
-    pub(crate) async fn new(ground: &'a Ground) -> Result<Self, Failure> {
+    /// For the objects of a namespace.
+    pub(crate) async fn new(ground: &'a Ground, namespace: &'static str) -> Result<Self, Failure> {
         let client = client(&ground.kubeconfig().await?).await?;
         Ok(Self {
             ground,
-            objects: ground.objects_with(client.clone()),
-            secrets: Api::namespaced(client.clone(), NAMESPACE),
-            definitions: Api::all(client),
+            namespace,
+            objects: ground::objects(client.clone(), namespace),
+            secrets: Api::namespaced(client.clone(), namespace),
+            definitions: Api::all(client.clone()),
+            client,
             cloudflare: reqwest::Client::builder()
                 .timeout(Duration::from_secs(30))
                 .build()?,
@@ -64,18 +72,62 @@ impl<'a> Bare<'a> {
         self.store(&name, &status).await
     }
 
-    /// The same for many objects that are applied meanwhile, as many at a time as the operator works on.
+    /// All that the operator does for each of many new objects, as many at a time as it works on.
+    pub(crate) async fn create_all(
+        &self,
+        applied: impl Stream<Item = Result<usize, Failure>>,
+    ) -> Result<(), Failure> {
+        applied
+            .map(|applied| async move {
+                let number = applied?;
+                self.create_connector(number).await?;
+                self.announce(number).await
+            })
+            .buffer_unordered(PLACES)
+            .try_collect()
+            .await
+    }
+
+    /// The same for objects that are applied meanwhile.
     pub(crate) async fn apply_and_create(
         &self,
         numbers: impl Iterator<Item = usize>,
     ) -> Result<(), Failure> {
-        stream::iter(numbers)
-            .map(|number| async move { self.ground.create([number]).await.map(|()| number) })
-            .buffered(CONCURRENCY)
-            .map(|applied| async move { self.create_connector(applied?).await })
-            .buffer_unordered(PLACES)
-            .try_collect()
-            .await
+        let applied = stream::iter(numbers)
+            .map(|number| async move {
+                let created = self.ground.create(self.namespace, number).await;
+                created.map(|()| number)
+            })
+            .buffered(CONCURRENCY);
+        self.create_all(applied).await
+    }
+
+    /// Tells of it in Events, as long as the operator's.
+    async fn announce(&self, number: usize) -> Result<(), Failure> {
+        let object = ObjectReference {
+            api_version: Some("cloudflare-sso.dev/v1alpha1".to_owned()),
+            kind: Some("SsoConnector".to_owned()),
+            name: Some(format!("object-{number}")),
+            namespace: Some(self.namespace.to_owned()),
+            ..ObjectReference::default()
+        };
+        let [condition, ..] = conditions("cloudflare_dashboard_sso=0123456789abcdef");
+        for event in 0..EVENTS {
+            let event = Event {
+                type_: EventType::Normal,
+                reason: format!("Reason{event}"),
+                note: condition["message"].as_str().map(str::to_owned),
+                action: "Reconcile".to_owned(),
+                secondary: None,
+            };
+            let reporter = Reporter {
+                controller: "bench".to_owned(),
+                instance: None,
+            };
+            let recorder = Recorder::new(self.client.clone(), reporter);
+            recorder.publish(&event, &object).await?;
+        }
+        Ok(())
     }
 
     async fn store(&self, name: &str, status: &Value) -> Result<(), Failure> {
@@ -87,12 +139,24 @@ impl<'a> Bare<'a> {
         Ok(())
     }
 
-    async fn post(&self, account: &Account, number: usize) -> Result<Value, Failure> {
+    /// Lists the account, as it must be before anything is created in it.
+    pub(crate) async fn list(&self, number: usize) -> Result<(), Failure> {
+        let account = self.ground.account(number);
+        let call = self.cloudflare.get(self.connectors(account));
+        let answer = call.bearer_auth(&account.token).send().await?;
+        answer.error_for_status()?.bytes().await?;
+        Ok(())
+    }
+
+    fn connectors(&self, account: &Account) -> String {
         let base = self.ground.simulator.base_url();
-        let url = format!("{base}/accounts/{}/sso_connectors", account.id);
+        format!("{base}/accounts/{}/sso_connectors", account.id)
+    }
+
+    async fn post(&self, account: &Account, number: usize) -> Result<Value, Failure> {
         let answer = self
             .cloudflare
-            .post(url)
+            .post(self.connectors(account))
             .bearer_auth(&account.token)
             .json(&json!({ "email_domain": format!("object-{number}.example") }))
             .send()
@@ -103,7 +167,7 @@ impl<'a> Bare<'a> {
 }
 
 /// As many as the operator writes, and as long.
-fn conditions(code: &str) -> Value {
+fn conditions(code: &str) -> [Value; 4] {
     let condition = |kind: &str| {
         json!({
             "type": kind, "status": "False", "reason": "AwaitingVerification",
@@ -111,7 +175,7 @@ fn conditions(code: &str) -> Value {
             "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1,
         })
     };
-    json!(["Ready", "Synced", "Verified", "Enabled"].map(condition))
+    ["Ready", "Synced", "Verified", "Enabled"].map(condition)
 }
 
 async fn client(kubeconfig: &Path) -> Result<Client, Failure> {

@@ -10,7 +10,7 @@ use simulator::Operation;
 
 use crate::Failure;
 use crate::figure::{Figure, Goal, whole};
-use crate::ground::{Ground, until_all_say};
+use crate::ground::{Ground, NAMESPACE, until_all_say};
 
 const WAITING: usize = 500;
 /// The rate that the operator keeps by default, in calls a second with one token.
@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub(crate) async fn measure(binary: PathBuf) -> Result<Vec<Figure>, Failure> {
     let ground = Ground::prepare(binary, 1, Options::default()).await?;
     let operator = ground.operator(&[]).await?;
-    ground.create([0]).await?;
+    ground.create(NAMESPACE, 0).await?;
     until_all_say(&operator, "AwaitingVerification", 1).await?;
-    ground.create(1..=WAITING).await?;
+    ground.create_all(1..=WAITING).await?;
     // The burst is used up, and the queue is long.
     let calls = ground.simulator.calls().count();
     ground
@@ -32,7 +32,7 @@ pub(crate) async fn measure(binary: PathBuf) -> Result<Vec<Figure>, Failure> {
     let begun = Instant::now();
     let patch = Patch::Merge(json!({ "spec": { "useFedrampLanguage": true } }));
     ground
-        .objects()
+        .objects(NAMESPACE)
         .patch("object-0", &PatchParams::default(), &patch)
         .await?;
     ground

@@ -16,6 +16,8 @@ use simulator::{Call, Knobs, Simulator};
 use crate::Failure;
 
 pub(crate) const NAMESPACE: &str = "bench";
+/// Where the operator does not look, if it is told to look at the other one only.
+pub(crate) const ASIDE: &str = "aside";
 const OPERATOR_NAMESPACE: &str = "cloudflare-sso-system";
 const OPERATOR_ACCOUNT: &str = "cloudflare-sso-operator";
 
@@ -57,13 +59,17 @@ impl Ground {
         let control_plane = ControlPlane::start(options).await?;
         let definition = Chart::folder().join("crds/ssoconnectors.cloudflare-sso.dev.yaml");
         let definition = std::fs::read_to_string(definition)?;
-        let namespace = json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE },
-        });
+        let namespace = |name: &str| {
+            let manifest = json!({
+                "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name },
+            });
+            manifest.to_string()
+        };
         for manifest in [
             definition,
             Chart::installed_rights()?,
-            namespace.to_string(),
+            namespace(NAMESPACE),
+            namespace(ASIDE),
         ] {
             control_plane.apply(&manifest).await?;
         }
@@ -81,12 +87,14 @@ impl Ground {
                 .admin()
                 .add_ready_account(&id, &format!("token {number}"));
             let secret = format!("token-{number}");
-            let manifest = json!({
-                "apiVersion": "v1", "kind": "Secret",
-                "metadata": { "name": secret, "namespace": NAMESPACE },
-                "stringData": { "api-token": token },
-            });
-            control_plane.apply(&manifest.to_string()).await?;
+            for namespace in [NAMESPACE, ASIDE] {
+                let manifest = json!({
+                    "apiVersion": "v1", "kind": "Secret",
+                    "metadata": { "name": secret, "namespace": namespace },
+                    "stringData": { "api-token": token },
+                });
+                control_plane.apply(&manifest.to_string()).await?;
+            }
             known.push(Account { id, secret, token });
         }
         Ok(Self {
@@ -136,25 +144,17 @@ impl Ground {
         &self.accounts[number % self.accounts.len()]
     }
 
-    /// The objects, without a type of their own.
-    pub(crate) fn objects(&self) -> Api<DynamicObject> {
-        self.objects_with(self.control_plane.client())
-    }
-
-    /// The same by another client.
-    #[expect(clippy::unused_self, reason = "it is where the objects are")]
-    pub(crate) fn objects_with(&self, client: Client) -> Api<DynamicObject> {
-        let kind = GroupVersionKind::gvk("cloudflare-sso.dev", "v1alpha1", "SsoConnector");
-        let resource = ApiResource::from_gvk(&kind);
-        Api::namespaced_with(client, NAMESPACE, &resource)
+    /// The objects of a namespace.
+    pub(crate) fn objects(&self, namespace: &str) -> Api<DynamicObject> {
+        objects(self.control_plane.client(), namespace)
     }
 
     /// The object of that number.
-    fn object(&self, number: usize) -> Value {
+    fn object(&self, namespace: &str, number: usize) -> Value {
         let account = self.account(number);
         json!({
             "apiVersion": "cloudflare-sso.dev/v1alpha1", "kind": "SsoConnector",
-            "metadata": { "name": format!("object-{number}"), "namespace": NAMESPACE },
+            "metadata": { "name": format!("object-{number}"), "namespace": namespace },
             "spec": {
                 "accountID": account.id,
                 "emailDomain": format!("object-{number}.example"),
@@ -163,21 +163,21 @@ impl Ground {
         })
     }
 
+    /// Creates the object of that number.
+    pub(crate) async fn create(&self, namespace: &str, number: usize) -> Result<(), Failure> {
+        let object = serde_json::from_value(self.object(namespace, number))?;
+        let objects = self.objects(namespace);
+        objects.create(&PostParams::default(), &object).await?;
+        Ok(())
+    }
+
     /// Creates the objects of these numbers, several at once.
-    pub(crate) async fn create(
+    pub(crate) async fn create_all(
         &self,
         numbers: impl IntoIterator<Item = usize>,
     ) -> Result<(), Failure> {
-        let objects = self.objects();
         stream::iter(numbers)
-            .map(|number| {
-                let object = serde_json::from_value(self.object(number));
-                let objects = &objects;
-                async move {
-                    objects.create(&PostParams::default(), &object?).await?;
-                    Ok::<_, Failure>(())
-                }
-            })
+            .map(|number| self.create(NAMESPACE, number))
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await
@@ -229,6 +229,17 @@ impl Ground {
             .as_slice()
             .to_vec()
     }
+}
+
+/// The objects of a namespace, without a type of their own, as this client sees them.
+pub(crate) fn objects(client: Client, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client, namespace, &resource())
+}
+
+/// What kind they are of.
+pub(crate) fn resource() -> ApiResource {
+    let kind = GroupVersionKind::gvk("cloudflare-sso.dev", "v1alpha1", "SsoConnector");
+    ApiResource::from_gvk(&kind)
 }
 
 /// Waits until so many objects are Ready for this reason, or are not and say why, by the operator's own metrics.

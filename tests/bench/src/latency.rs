@@ -1,4 +1,5 @@
-//! One object at a time: from its apply to the code in its status, beside the bare calls for the same.
+//! One object at a time: from its apply to the code in its status, beside the bare calls for the same. The two take turns, so
+//! that both find as many connectors and the same machine.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,17 +13,15 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::mpsc;
 
 use crate::Failure;
-use crate::bare::Bare;
+use crate::bare::{Bare, EVENTS};
 use crate::figure::{Figure, Goal};
-use crate::ground::{Ground, NAMESPACE, OPEN};
+use crate::ground::{ASIDE, Ground, NAMESPACE, OPEN, resource};
 
 const SCENE: &str = "one object, apply to code";
 const SAMPLES: usize = 200;
 /// The first ones open connections and fill caches, on both sides.
 const WARM_UP: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How many Events a new object has until its code is in the status.
-const EVENTS: usize = 3;
 
 /// Names of objects whose status has a code, as a watch tells them.
 type Codes = mpsc::UnboundedReceiver<String>;
@@ -30,20 +29,21 @@ type Codes = mpsc::UnboundedReceiver<String>;
 pub(crate) async fn measure(binary: PathBuf) -> Result<Vec<Figure>, Failure> {
     let ground = Ground::prepare(binary, 1, Options::default()).await?;
     let mut codes = watch(&ground);
-    let bare = Bare::new(&ground).await?;
-    let mut floor = Vec::new();
+    let bare = Bare::new(&ground, ASIDE).await?;
+    let flags = [&OPEN[..], &["--watch-namespaces", NAMESPACE]].concat();
+    let operator = ground.operator(&flags).await?;
+    let (mut floor, mut took) = (Vec::new(), Vec::new());
     for number in 0..SAMPLES {
         let begun = Instant::now();
-        ground.create([number]).await?;
+        ground.create(ASIDE, number).await?;
+        bare.list(number).await?;
         bare.create_connector(number).await?;
         until_told(&mut codes, number).await?;
         floor.push(begun.elapsed());
-    }
-    let operator = ground.operator(&OPEN).await?;
-    let mut took = Vec::new();
-    for number in SAMPLES..2 * SAMPLES {
+
+        let number = SAMPLES + number;
         let begun = Instant::now();
-        ground.create([number]).await?;
+        ground.create(NAMESPACE, number).await?;
         until_told(&mut codes, number).await?;
         took.push(begun.elapsed());
         until_its_events(&ground, number).await?;
@@ -61,7 +61,8 @@ pub(crate) async fn measure(binary: PathBuf) -> Result<Vec<Figure>, Failure> {
 
 fn watch(ground: &Ground) -> Codes {
     let (tell, codes) = mpsc::unbounded_channel();
-    let events = watcher(ground.objects(), watcher::Config::default());
+    let everywhere = Api::all_with(ground.control_plane.client(), &resource());
+    let events = watcher(everywhere, watcher::Config::default());
     let mut objects = events.applied_objects().boxed();
     tokio::spawn(async move {
         while let Ok(Some(object)) = objects.try_next().await {

@@ -12,7 +12,7 @@ use simulator::{Call, Operation};
 use crate::Failure;
 use crate::bare::Bare;
 use crate::figure::{Figure, Goal, whole};
-use crate::ground::{Ground, OPEN, until_all_say};
+use crate::ground::{Ground, NAMESPACE, OPEN, until_all_say};
 
 /// How often an account is listed by default while something in it is not verified.
 const POLL_UNVERIFIED: Duration = Duration::from_secs(30);
@@ -183,7 +183,7 @@ pub(crate) async fn measure(binary: PathBuf, size: Size) -> Result<Vec<Figure>, 
 /// How long the bare calls take that make the population, from the first apply to the last code.
 async fn floor(binary: PathBuf, size: Size) -> Result<Duration, Failure> {
     let ground = ground(binary, size).await?;
-    let bare = Bare::new(&ground).await?;
+    let bare = Bare::new(&ground, NAMESPACE).await?;
     let begun = Instant::now();
     bare.apply_and_create(0..size.objects).await?;
     Ok(begun.elapsed())
@@ -204,7 +204,7 @@ async fn come_to_rest(
     let (objects, accounts) = (whole(size.objects), whole(size.accounts));
     let before = operator.process().holdings()?.processor;
     let mark = Mark::set(ground).await?;
-    ground.create(0..size.objects).await?;
+    ground.create_all(0..size.objects).await?;
     until_all_say(operator, "AwaitingVerification", size.objects).await?;
     let created = mark.until_now(ground).await?;
     let used = operator.process().holdings()?.processor;

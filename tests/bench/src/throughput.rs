@@ -3,32 +3,28 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::stream;
 use harness::Options;
 
 use crate::Failure;
-use crate::bare::{Bare, PLACES};
+use crate::bare::Bare;
 use crate::figure::{Figure, Goal, whole};
-use crate::ground::{Ground, OPEN, until_all_say};
+use crate::ground::{Ground, NAMESPACE, OPEN, until_all_say};
 
 const OBJECTS: usize = 1000;
 
 pub(crate) async fn measure(binary: PathBuf) -> Result<Vec<Figure>, Failure> {
     let scene = format!("{OBJECTS} objects at once");
     let ground = Ground::prepare(binary.clone(), 10, Options::default()).await?;
-    let bare = Bare::new(&ground).await?;
-    ground.create(0..OBJECTS).await?;
+    let bare = Bare::new(&ground, NAMESPACE).await?;
+    ground.create_all(0..OBJECTS).await?;
     let begun = Instant::now();
-    stream::iter(0..OBJECTS)
-        .map(|number| bare.create_connector(number))
-        .buffer_unordered(PLACES)
-        .try_collect::<()>()
-        .await?;
+    bare.create_all(stream::iter((0..OBJECTS).map(Ok))).await?;
     let floor = begun.elapsed();
     drop(ground);
 
     let ground = Ground::prepare(binary, 10, Options::default()).await?;
-    ground.create(0..OBJECTS).await?;
+    ground.create_all(0..OBJECTS).await?;
     let begun = Instant::now();
     let mut operator = ground.operator(&OPEN).await?;
     until_all_say(&operator, "AwaitingVerification", OBJECTS).await?;
