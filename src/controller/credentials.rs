@@ -6,7 +6,7 @@ use kube::Client;
 use kube::api::Api;
 
 use super::Context;
-use crate::clock::Moment;
+use super::secrets::Share;
 use crate::cloudflare::ApiToken;
 use crate::default_token::DefaultToken;
 use crate::kubernetes::{KubernetesFailure, within};
@@ -48,7 +48,7 @@ impl Reading {
     }
 }
 
-/// Reads the token that the object names, or the default token if it names none, for a pass that is due since then.
+/// Reads the token that the object names, or the default token if it names none.
 ///
 /// # Errors
 /// If the API server cannot be asked.
@@ -56,11 +56,10 @@ pub(super) async fn read(
     context: &Context,
     namespace: &str,
     desired: &Desired,
-    due: Moment,
+    share: Share,
 ) -> Result<Reading, KubernetesFailure> {
-    let due = (!desired.terminating).then_some(due);
     match &desired.api_token {
-        Some(reference) => read_named(context, namespace, reference, TOKEN_FIELD, due).await,
+        Some(reference) => read_named(context, namespace, reference, TOKEN_FIELD, share).await,
         None => Ok(read_default(context.default_token.as_ref(), namespace, desired).await),
     }
 }
@@ -91,8 +90,7 @@ async fn read_default(
     }
 }
 
-/// Reads the token that the reference in this field of the spec names. A pass that is due since then may share what another
-/// one has read.
+/// Reads the token that the reference in this field of the spec names, or shares what another pass has read.
 ///
 /// # Errors
 /// If the API server cannot be asked.
@@ -101,12 +99,11 @@ pub(super) async fn read_named(
     namespace: &str,
     reference: &ApiTokenSecretRef,
     field: &'static str,
-    due: Option<Moment>,
+    share: Share,
 ) -> Result<Reading, KubernetesFailure> {
     let place = (namespace.to_owned(), reference.clone());
     let begun = context.clock.now();
-    let shared = due.and_then(|due| context.secrets.since(due, &place, begun));
-    if let Some(token) = shared {
+    if let Some(token) = context.secrets.shared(share, &place, begun) {
         return Ok(Reading::Token(token));
     }
     let reading = read_secret(&context.client, namespace, reference, field).await?;
