@@ -6,7 +6,7 @@ use kube::Client;
 use kube::api::Api;
 
 use super::Context;
-use super::secrets::Share;
+use crate::clock::Moment;
 use crate::cloudflare::ApiToken;
 use crate::default_token::DefaultToken;
 use crate::kubernetes::{KubernetesFailure, within};
@@ -48,7 +48,7 @@ impl Reading {
     }
 }
 
-/// Reads the token that the object names, or the default token if it names none.
+/// Reads the token that the object names, or the default token if it names none, for a pass that is due since then.
 ///
 /// # Errors
 /// If the API server cannot be asked.
@@ -56,10 +56,11 @@ pub(super) async fn read(
     context: &Context,
     namespace: &str,
     desired: &Desired,
-    share: Share,
+    due: Moment,
 ) -> Result<Reading, KubernetesFailure> {
+    let due = (!desired.terminating).then_some(due);
     match &desired.api_token {
-        Some(reference) => read_named(context, namespace, reference, TOKEN_FIELD, share).await,
+        Some(reference) => read_named(context, namespace, reference, TOKEN_FIELD, due).await,
         None => Ok(read_default(context.default_token.as_ref(), namespace, desired).await),
     }
 }
@@ -90,7 +91,8 @@ async fn read_default(
     }
 }
 
-/// Reads the token that the reference in this field of the spec names, or shares what another pass has read.
+/// Reads the token that the reference in this field of the spec names. A pass that is due since then may share what another
+/// one has read.
 ///
 /// # Errors
 /// If the API server cannot be asked.
@@ -99,11 +101,12 @@ pub(super) async fn read_named(
     namespace: &str,
     reference: &ApiTokenSecretRef,
     field: &'static str,
-    share: Share,
+    due: Option<Moment>,
 ) -> Result<Reading, KubernetesFailure> {
     let place = (namespace.to_owned(), reference.clone());
     let begun = context.clock.now();
-    if let Some(token) = context.secrets.shared(share, &place, begun) {
+    let shared = due.and_then(|due| context.secrets.since(due, &place, begun));
+    if let Some(token) = shared {
         return Ok(Reading::Token(token));
     }
     let reading = read_secret(&context.client, namespace, reference, field).await?;

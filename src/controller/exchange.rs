@@ -22,8 +22,7 @@ impl Pass<'_> {
     /// Reads the token, and what it is good for.
     pub(super) async fn read_credentials(&mut self) -> Result<(), Interrupt> {
         let namespace = self.object.namespace().unwrap_or_default();
-        let share = self.share(self.entry.token.as_ref(), self.desired.api_token.as_ref());
-        let reading = credentials::read(self.context, &namespace, &self.desired, share).await?;
+        let reading = credentials::read(self.context, &namespace, &self.desired, self.due).await?;
         let worked = self.entry.token.as_ref();
         let stand_in = worked.filter(|(found, _)| self.desired.may_clean_up_with(found));
         let token = match reading.token_or(stand_in.map(|(_, token)| token)) {

@@ -63,7 +63,6 @@ use crate::plan::Timing;
 use crate::readiness::{Readiness, Role};
 use cache::Cache;
 use objects::Objects;
-use queue::Due;
 pub use scope::Scope;
 use secrets::Secrets;
 use watches::Bell;
@@ -210,8 +209,8 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
         // Some may have gone since the last shift.
         let known_before = context.objects.names().into_iter();
         bell.is_heard(known_before.chain(context.cache.names()));
-        let serving = queue::work_off(asked, PLACES, shutdown, |name, due| {
-            let due = due.map(|since| context.clock.moment(since));
+        let serving = queue::work_off(asked, PLACES, shutdown, |name, since| {
+            let due = context.clock.moment(since);
             let span = info_span!("pass", object = %name);
             serve(&context, &shift, name, due).instrument(span)
         });
@@ -234,7 +233,7 @@ async fn serve(
     context: &Context,
     shift: &Shift,
     name: ObjectName,
-    due: Due<Moment>,
+    due: Moment,
 ) -> Option<Duration> {
     let cached = match context.cache.get(&name) {
         None => {

@@ -15,19 +15,16 @@ use super::bearer::Bearer;
 use super::cache::Cached;
 use super::newest::{Newest, newest};
 use super::objects::{Entry, Pair};
-use super::queue::Due;
-use super::secrets::Share;
 use super::store::{self, Store, Written};
 use crate::account::Right;
 use crate::clock::Moment;
-use crate::cloudflare::ApiToken;
 use crate::definition::Shift;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
     Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
     plan,
 };
-use crate::resource::{ApiTokenSecretRef, ManagementPolicy, SsoConnector, SsoConnectorStatus};
+use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -63,8 +60,8 @@ impl From<KubernetesFailure> for Interrupt {
 pub(super) struct Pass<'a> {
     pub(super) context: &'a Context,
     shift: &'a Shift,
-    /// Since when it is due, and why.
-    due: Due<Moment>,
+    /// Since when it is due.
+    pub(super) due: Moment,
     /// When this edition of the object was first seen.
     seen: Moment,
     pub(super) entry: &'a mut Entry,
@@ -81,7 +78,7 @@ pub(super) struct Pass<'a> {
     news: Vec<News>,
 }
 
-/// Makes one pass, which is due since then for that reason.
+/// Makes one pass, which is due since then.
 ///
 /// # Errors
 /// If the API server cannot be worked with.
@@ -89,7 +86,7 @@ pub(super) async fn run(
     context: &Context,
     shift: &Shift,
     cached: Cached,
-    due: Due<Moment>,
+    due: Moment,
     entry: &mut Entry,
 ) -> Result<End, KubernetesFailure> {
     let mut pass = match Pass::begin(context, shift, cached, due, entry) {
@@ -154,7 +151,7 @@ impl<'a> Pass<'a> {
         context: &'a Context,
         shift: &'a Shift,
         cached: Cached,
-        due: Due<Moment>,
+        due: Moment,
         entry: &'a mut Entry,
     ) -> Result<Self, End> {
         let Cached { object, seen } = cached;
@@ -223,21 +220,6 @@ impl<'a> Pass<'a> {
             .objects
             .with_pair(&self.pair, |pair| pair.recall(&self.record, now));
         Some(())
-    }
-
-    /// Which reading of a Secret serves, given what has worked last and what is named now. Whoever asks for a look may have put
-    /// another token there, and whoever takes something down must not use one that is gone.
-    pub(super) fn share(
-        &self,
-        worked: Option<&(ApiTokenSecretRef, ApiToken)>,
-        named: Option<&ApiTokenSecretRef>,
-    ) -> Share {
-        let has_worked = worked.is_some_and(|(reference, _)| Some(reference) == named);
-        match self.due {
-            _ if self.desired.terminating => Share::Never,
-            Due::Rested(_) if has_worked => Share::Recent,
-            Due::Named(since) | Due::Rested(since) => Share::Since(since),
-        }
     }
 
     fn store(&self) -> Store<'_> {

@@ -17,27 +17,8 @@ use tokio_util::time::{DelayQueue, delay_queue};
 /// Longer than anything rests, and shorter than what the timer cannot hold.
 const LONGEST_REST: Duration = Duration::from_hours(24 * 365);
 
-/// Since when it is somebody's turn, and why.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due<M> {
-    /// It was named, last at that moment.
-    Named(M),
-    /// It has rested until that moment, and nobody has named it.
-    Rested(M),
-}
-
-impl<M> Due<M> {
-    /// The same by another clock.
-    pub(super) fn map<N>(self, by: impl FnOnce(M) -> N) -> Due<N> {
-        match self {
-            Self::Named(at) => Due::Named(by(at)),
-            Self::Rested(at) => Due::Rested(by(at)),
-        }
-    }
-}
-
 /// Works on what `requests` name, at most `places` at once, until `end`, and finishes then what is under way. `work` is told
-/// since when that is due, and says after how long it is due again, if it is.
+/// when that was named last, and says after how long it is due again, if it is.
 ///
 /// Whoever is named while waiting for a place is worked on once, and whoever is named while being worked on once more
 /// afterwards.
@@ -45,7 +26,7 @@ pub(super) async fn work_off<T, W>(
     requests: impl Stream<Item = T>,
     places: usize,
     end: &CancellationToken,
-    work: impl Fn(T, Due<Instant>) -> W,
+    work: impl Fn(T, Instant) -> W,
 ) where
     T: Clone + Eq + Hash,
     W: Future<Output = Option<Duration>>,
@@ -55,19 +36,17 @@ pub(super) async fn work_off<T, W>(
     let mut passes = FuturesUnordered::new();
     while !end.is_cancelled() {
         while passes.len() < places
-            && let Some((next, due)) = queue.next()
+            && let Some((next, since)) = queue.next()
         {
             // On the heap, as a pass holds much and most of the time there are few.
-            let pass = work(next.clone(), due).map(|again| (next, again));
+            let pass = work(next.clone(), since).map(|again| (next, again));
             passes.push(Box::pin(pass));
         }
         tokio::select! {
             () = end.cancelled() => {}
             Some((done, again)) = passes.next() => queue.done(done, again),
             Some(named) = requests.next() => queue.name(named),
-            Some(rested) = queue.resting.next() => {
-                queue.wait(rested.into_inner(), Due::Rested(Instant::now()));
-            }
+            Some(due) = queue.resting.next() => queue.wait(due.into_inner()),
         }
     }
     while passes.next().await.is_some() {}
@@ -85,8 +64,8 @@ struct Queue<T> {
 enum State {
     /// It is due later, which this is the key to.
     Rests(delay_queue::Key),
-    /// It waits for a place.
-    Waits(Due<Instant>),
+    /// It waits for a place, and was named last at that moment.
+    Waits(Instant),
     /// It is worked on.
     Works {
         /// Whether it was named meanwhile.
@@ -108,8 +87,8 @@ impl<T: Clone + Eq + Hash> Queue<T> {
     /// It is due now.
     fn name(&mut self, named: T) {
         match self.states.get_mut(&named) {
-            Some(State::Waits(due)) => {
-                *due = Due::Named(Instant::now());
+            Some(State::Waits(since)) => {
+                *since = Instant::now();
                 return;
             }
             Some(State::Works { again }) => {
@@ -121,30 +100,30 @@ impl<T: Clone + Eq + Hash> Queue<T> {
             }
             None => {}
         }
-        self.wait(named, Due::Named(Instant::now()));
+        self.wait(named);
     }
 
-    fn wait(&mut self, who: T, due: Due<Instant>) {
-        self.line.push_back(who.clone());
-        self.states.insert(who, State::Waits(due));
+    fn wait(&mut self, named: T) {
+        self.line.push_back(named.clone());
+        self.states.insert(named, State::Waits(Instant::now()));
     }
 
-    /// Whoever is worked on next, from now on, and since when it is due.
-    fn next(&mut self) -> Option<(T, Due<Instant>)> {
+    /// Whoever is worked on next, from now on, and when it was named last.
+    fn next(&mut self) -> Option<(T, Instant)> {
         let next = self.line.pop_front()?;
         let works = State::Works { again: false };
-        let due = match self.states.insert(next.clone(), works) {
-            Some(State::Waits(due)) => due,
-            Some(State::Rests(_) | State::Works { .. }) | None => Due::Named(Instant::now()),
+        let since = match self.states.insert(next.clone(), works) {
+            Some(State::Waits(since)) => since,
+            Some(State::Rests(_) | State::Works { .. }) | None => Instant::now(),
         };
-        Some((next, due))
+        Some((next, since))
     }
 
     /// It was worked on, and is due again after that long, if it is.
     fn done(&mut self, done: T, again: Option<Duration>) {
         let was_named = matches!(self.states.get(&done), Some(State::Works { again: true }));
         match again {
-            _ if was_named => self.wait(done, Due::Named(Instant::now())),
+            _ if was_named => self.wait(done),
             Some(span) => {
                 if self.resting.is_empty() {
                     // It reckons from when something was last due, and cannot reckon further than some years.
@@ -247,16 +226,9 @@ mod tests {
             ask.unbounded_send(1).unwrap();
             std::future::pending::<()>().await;
         };
-        let now = |why: fn(Instant) -> Due<Instant>| why(Instant::now());
-        let working = work_off(asked, 1, &end, async |_, due| {
-            let seconds = started.elapsed().as_secs();
-            let why = if [0, 90].contains(&seconds) {
-                Due::Named
-            } else {
-                Due::Rested
-            };
-            assert_eq!(due, now(why), "there is a place, {seconds}");
-            times.borrow_mut().push(seconds);
+        let working = work_off(asked, 1, &end, async |_, since| {
+            assert_eq!(since, Instant::now(), "there is a place");
+            times.borrow_mut().push(started.elapsed().as_secs());
             if times.borrow().len() == 4 {
                 end.cancel();
             }
@@ -275,9 +247,8 @@ mod tests {
         let end = CancellationToken::new();
         let started = Instant::now();
         let order = RefCell::new(Vec::new());
-        work_off(asked, 1, &end, async |name, due| {
-            let due = due.map(|since| (since - started).as_secs());
-            order.borrow_mut().push((name, due));
+        work_off(asked, 1, &end, async |name, since| {
+            order.borrow_mut().push((name, (since - started).as_secs()));
             if name == 1 {
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 ask.unbounded_send(2).unwrap();
@@ -289,8 +260,7 @@ mod tests {
             None
         })
         .await;
-        let named = [(1, 0), (2, 5), (3, 0)].map(|(name, at)| (name, Due::Named(at)));
-        assert_eq!(order.into_inner(), named);
+        assert_eq!(order.into_inner(), [(1, 0), (2, 5), (3, 0)]);
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! Tokens that were read a moment ago. A reading that was begun after somebody had asked for a pass serves it for some seconds, so
-//! that objects that wait for their turn share what the first of them has read; and a pass that nobody has asked for, over an
-//! object whose token has worked, shares any of the last seconds. That there is no token is never shared, and whoever takes
-//! something down reads for itself.
+//! that objects that wait for their turn share what the first of them has read. That there is no token is never shared, and
+//! whoever takes something down reads for itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,17 +16,6 @@ const SHARED_FOR: Duration = Duration::from_secs(5);
 /// Where a token is: the namespace, and the reference to it.
 pub(super) type Place = (String, ApiTokenSecretRef);
 
-/// Which reading serves a pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Share {
-    /// Its own.
-    Never,
-    /// One that was begun at that moment or later.
-    Since(Moment),
-    /// Any of the last seconds.
-    Recent,
-}
-
 /// The newest readings.
 #[derive(Debug, Default)]
 pub(super) struct Secrets {
@@ -35,16 +23,11 @@ pub(super) struct Secrets {
 }
 
 impl Secrets {
-    /// What was read there a moment ago, if that serves.
-    pub(super) fn shared(&self, share: Share, place: &Place, now: Moment) -> Option<ApiToken> {
+    /// What was read there a moment ago, if that was begun at `not_before` or later.
+    pub(super) fn since(&self, not_before: Moment, place: &Place, now: Moment) -> Option<ApiToken> {
         let newest = self.lock();
         let (begun, token) = newest.get(place)?;
-        let is_new_enough = match share {
-            Share::Never => false,
-            Share::Since(not_before) => *begun >= not_before,
-            Share::Recent => true,
-        };
-        let serves = is_new_enough && now.since(*begun) < SHARED_FOR;
+        let serves = *begun >= not_before && now.since(*begun) < SHARED_FOR;
         serves.then(|| token.clone())
     }
 
@@ -90,11 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_serves_for_some_seconds_those_whom_it_is_new_enough_for() {
+    fn a_reading_serves_for_some_seconds_those_who_were_due_before_it_was_begun() {
         let secrets = Secrets::default();
         let key = FingerprintKey::random();
-        let found = |share, place: &Place, now| {
-            let token = secrets.shared(share, place, at(now));
+        let found = |due, place: &Place, now| {
+            let token = secrets.since(at(due), place, at(now));
             token.map(|token| token.fingerprint(&key))
         };
         let [old, new] = [b"old", b"new"].map(|text| ApiToken::parse(text).unwrap());
@@ -103,21 +86,17 @@ mod tests {
         // It was begun before the other, and took longer.
         secrets.read(here.clone(), at(4), old);
         let new = Some(new.fingerprint(&key));
-        let since = |seconds| Share::Since(at(seconds));
-        for (share, now, expected) in [
-            (since(0), 6, new),
-            (since(5), 6, new),
-            (since(5), 9, new),
-            (since(5), 10, None),
-            (since(6), 6, None),
-            (Share::Recent, 9, new),
-            (Share::Recent, 10, None),
-            (Share::Never, 6, None),
+        for (due, now, expected) in [
+            (0, 6, new),
+            (5, 6, new),
+            (5, 9, new),
+            (5, 10, None),
+            (6, 6, None),
         ] {
-            assert_eq!(found(share, &here, now), expected, "{share:?}, at {now}");
+            assert_eq!(found(due, &here, now), expected, "due at {due}, at {now}");
         }
         for other in [place("others", None), place("team", Some("another"))] {
-            assert_eq!(found(Share::Recent, &other, 6), None);
+            assert_eq!(found(0, &other, 6), None);
         }
         secrets.sweep(at(9));
         assert_eq!(secrets.lock().len(), 1);

@@ -62,37 +62,6 @@ async fn objects_that_wait_for_their_turn_share_a_list_and_what_was_read_of_thei
     );
 }
 
-#[tokio::test]
-async fn objects_that_are_looked_at_again_and_again_share_what_was_read_of_their_secret() {
-    /// How long a reading serves others.
-    const SHARED_FOR: Duration = Duration::from_secs(5);
-    /// As many may find at once that it serves no longer.
-    const PLACES: u64 = 8;
-    let stage = Stage::with(Options::default().with_audit_log(), quick_knobs()).await;
-    let objects: Vec<_> = (0..OBJECTS)
-        .map(|n| connector(&format!("c{n}"), &format!("d{n}.example")))
-        .collect();
-    stage
-        .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": objects }))
-        .await;
-    let operator = stage.operator(&["--poll-unverified", "1s"]).await;
-    until_all_wait(&operator).await;
-    let (begun, first, before) = (
-        Instant::now(),
-        passes(&operator).await,
-        secrets_read(&stage),
-    );
-    until("ten looks at each", PATIENCE, async || {
-        let made = passes(&operator).await - first;
-        (made >= 10 * OBJECTS).then_some(()).ok_or(made)
-    })
-    .await
-    .unwrap();
-    let allowed = PLACES * (2 + begun.elapsed().as_secs() / SHARED_FOR.as_secs());
-    let secrets = u64::try_from(secrets_read(&stage) - before).unwrap();
-    assert!(secrets <= allowed, "{secrets} looks, {allowed} allowed");
-}
-
 /// Until the operator has looked at all of them, and they wait for their verification.
 async fn until_all_wait(operator: &Operator) {
     let line = format!("cloudflare_sso_connectors{{reason=\"AwaitingVerification\"}} {OBJECTS}");
