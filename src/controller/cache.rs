@@ -45,13 +45,21 @@ impl Cache {
         self.lock().objects.get(name)?.version
     }
 
-    /// The objects that say that they are for this domain of this account, of those that can be read.
-    pub(super) fn of_pair(&self, account: &str, domain: &str) -> Vec<SsoConnector> {
+    /// The objects but this one that say that they are for this domain of this account, of those that can be read.
+    pub(super) fn others_of_pair(
+        &self,
+        uid: Option<&str>,
+        account: &str,
+        domain: &str,
+    ) -> Vec<SsoConnector> {
         let pair = kept::pair(&self.hasher, account, domain);
+        let uid = kept::uid(&self.hasher, uid);
         let shelves = self.lock();
         let names = shelves.pairs.get(&pair).into_iter().flatten();
         let kept = names.filter_map(|name| shelves.objects.get(name));
-        kept.filter_map(|kept| kept.read().ok())
+        let others = kept.filter(|kept| kept.uid != uid);
+        others
+            .filter_map(|kept| kept.read().ok())
             .map(|cached| cached.object)
             .filter(|object| {
                 object.spec.account_id == account && object.spec.email_domain == domain

@@ -48,7 +48,8 @@ impl Reading {
     }
 }
 
-/// Reads the token that the object names, or the default token if it names none, for a pass that is due since then.
+/// Reads the token that the object names, or the default token if it names none. What another pass has read since that
+/// moment serves, too.
 ///
 /// # Errors
 /// If the API server cannot be asked.
@@ -56,11 +57,10 @@ pub(super) async fn read(
     context: &Context,
     namespace: &str,
     desired: &Desired,
-    due: Moment,
+    since: Option<Moment>,
 ) -> Result<Reading, KubernetesFailure> {
-    let due = (!desired.terminating).then_some(due);
     match &desired.api_token {
-        Some(reference) => read_named(context, namespace, reference, TOKEN_FIELD, due).await,
+        Some(reference) => read_named(context, namespace, reference, TOKEN_FIELD, since).await,
         None => Ok(read_default(context.default_token.as_ref(), namespace, desired).await),
     }
 }
@@ -91,8 +91,8 @@ async fn read_default(
     }
 }
 
-/// Reads the token that the reference in this field of the spec names. A pass that is due since then may share what another
-/// one has read.
+/// Reads the token that the reference in this field of the spec names. What another pass has read since that moment serves,
+/// too.
 ///
 /// # Errors
 /// If the API server cannot be asked.
@@ -101,11 +101,11 @@ pub(super) async fn read_named(
     namespace: &str,
     reference: &ApiTokenSecretRef,
     field: &'static str,
-    due: Option<Moment>,
+    since: Option<Moment>,
 ) -> Result<Reading, KubernetesFailure> {
     let place = (namespace.to_owned(), reference.clone());
     let begun = context.clock.now();
-    let shared = due.and_then(|due| context.secrets.since(due, &place, begun));
+    let shared = since.and_then(|since| context.secrets.since(since, &place, begun));
     if let Some(token) = shared {
         return Ok(Reading::Token(token));
     }

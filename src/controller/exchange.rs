@@ -9,6 +9,7 @@ use tracing::{debug, warn};
 use super::bearer::{Bearer, Refrain};
 use super::credentials;
 use super::pass::{Interrupt, Pass};
+use super::queue::Due;
 use crate::account::{Caller, Lane, Past, Right, Site, Source};
 use crate::clock::Moment;
 use crate::cloudflare::{
@@ -22,7 +23,8 @@ impl Pass<'_> {
     /// Reads the token, and what it is good for.
     pub(super) async fn read_credentials(&mut self) -> Result<(), Interrupt> {
         let namespace = self.object.namespace().unwrap_or_default();
-        let reading = credentials::read(self.context, &namespace, &self.desired, self.due).await?;
+        let since = self.reading_since(self.entry.token.as_ref(), self.desired.api_token.as_ref());
+        let reading = credentials::read(self.context, &namespace, &self.desired, since).await?;
         let worked = self.entry.token.as_ref();
         let stand_in = worked.filter(|(found, _)| self.desired.may_clean_up_with(found));
         let token = match reading.token_or(stand_in.map(|(_, token)| token)) {
@@ -142,10 +144,25 @@ impl Pass<'_> {
                 self.worked(Endpoint::List);
                 self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
                 self.note_listing(snapshot);
+                Ok(())
             }
-            Err(failure) => self.note_failure(failure),
+            Err(failure) => self.note_refusal(failure).await,
         }
-        Ok(())
+    }
+
+    /// A look has failed. A token that is refused may have been replaced since it was read, and only what is in the Secret now
+    /// is worth telling people of. Whoever takes something down has read it in this pass.
+    async fn note_refusal(&mut self, failure: Failure) -> Result<(), Interrupt> {
+        let is_refused = failure.class == Class::Unauthorized;
+        self.note_failure(failure);
+        if !is_refused || self.desired.terminating {
+            return Ok(());
+        }
+        if let Some(mut refused) = self.bearer.take() {
+            refused.leaves(self.context);
+        }
+        self.due = Due::Named(self.context.clock.now());
+        self.read_credentials().await
     }
 
     fn note_listing(&mut self, snapshot: Arc<Snapshot>) {
@@ -186,10 +203,7 @@ impl Pass<'_> {
                 date: failure.date,
                 connector: None,
             },
-            Err(failure) => {
-                self.note_failure(failure);
-                return Ok(());
-            }
+            Err(failure) => return self.note_refusal(failure).await,
         };
         self.worked(Endpoint::Get);
         self.entry.memory.saw(sighting);

@@ -63,6 +63,7 @@ use crate::plan::Timing;
 use crate::readiness::{Readiness, Role};
 use cache::Cache;
 use objects::Objects;
+use queue::Due;
 pub use scope::Scope;
 use secrets::Secrets;
 use watches::Bell;
@@ -209,8 +210,8 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
         // Some may have gone since the last shift.
         let known_before = context.objects.names().into_iter();
         bell.is_heard(known_before.chain(context.cache.names()));
-        let serving = queue::work_off(asked, PLACES, shutdown, |name, since| {
-            let due = context.clock.moment(since);
+        let serving = queue::work_off(asked, PLACES, shutdown, |name, due| {
+            let due = due.map(|at| context.clock.moment(at));
             let span = info_span!("pass", object = %name);
             serve(&context, &shift, name, due).instrument(span)
         });
@@ -227,13 +228,13 @@ async fn work(watch: Client, context: Arc<Context>, readiness: Readiness, shift:
     context.secrets.clear();
 }
 
-/// Makes a pass over the object of that name, which is due since then; after how long the next is due, unless it is gone or
+/// Makes a pass over the object of that name, which is due for that reason; after how long the next is due, unless it is gone or
 /// cannot be read. It never fails: a pass gives its own back-off.
 async fn serve(
     context: &Context,
     shift: &Shift,
     name: ObjectName,
-    due: Moment,
+    due: Due<Moment>,
 ) -> Option<Duration> {
     let cached = match context.cache.get(&name) {
         None => {

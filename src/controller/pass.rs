@@ -15,16 +15,18 @@ use super::bearer::Bearer;
 use super::cache::Cached;
 use super::newest::{Newest, newest};
 use super::objects::{Entry, Pair};
+use super::queue::Due;
 use super::store::{self, Store, Written};
 use crate::account::Right;
 use crate::clock::Moment;
+use crate::cloudflare::ApiToken;
 use crate::definition::Shift;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
     Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
     plan,
 };
-use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
+use crate::resource::{ApiTokenSecretRef, ManagementPolicy, SsoConnector, SsoConnectorStatus};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -60,8 +62,8 @@ impl From<KubernetesFailure> for Interrupt {
 pub(super) struct Pass<'a> {
     pub(super) context: &'a Context,
     shift: &'a Shift,
-    /// Since when it is due.
-    pub(super) due: Moment,
+    /// Why it is made.
+    pub(super) due: Due<Moment>,
     /// When this edition of the object was first seen.
     seen: Moment,
     pub(super) entry: &'a mut Entry,
@@ -78,7 +80,7 @@ pub(super) struct Pass<'a> {
     news: Vec<News>,
 }
 
-/// Makes one pass, which is due since then.
+/// Makes one pass, which is due for that reason.
 ///
 /// # Errors
 /// If the API server cannot be worked with.
@@ -86,7 +88,7 @@ pub(super) async fn run(
     context: &Context,
     shift: &Shift,
     cached: Cached,
-    due: Moment,
+    due: Due<Moment>,
     entry: &mut Entry,
 ) -> Result<End, KubernetesFailure> {
     let mut pass = match Pass::begin(context, shift, cached, due, entry) {
@@ -151,7 +153,7 @@ impl<'a> Pass<'a> {
         context: &'a Context,
         shift: &'a Shift,
         cached: Cached,
-        due: Moment,
+        due: Due<Moment>,
         entry: &'a mut Entry,
     ) -> Result<Self, End> {
         let Cached { object, seen } = cached;
@@ -175,13 +177,17 @@ impl<'a> Pass<'a> {
         let pair = (desired.account.clone(), desired.domain.clone());
         entry.pair = Some(pair.clone());
         context.objects.arrived(&desired.uid, &pair);
-        let object = match newest(cached, entry) {
-            Newest::Written(object) => object,
+        let (object, desired, record) = match newest(cached, entry) {
+            Newest::Written(object) => {
+                let (desired, record) = read(&object).ok_or(unreadable)?;
+                (object, desired, record)
+            }
             Newest::Cached(object) => {
-                if Record::read(object.status.as_ref()).connector.is_some() {
+                let record = Record::read(object.status.as_ref());
+                if record.connector.is_some() {
                     context.objects.bound(&pair, &desired.uid);
                 }
-                object
+                (object, desired, record)
             }
             Newest::NotYetCached => return Err(End::Conflict),
         };
@@ -194,16 +200,16 @@ impl<'a> Pass<'a> {
             due,
             seen,
             entry,
-            object: Arc::clone(&object),
+            object,
             desired,
-            record: Record::default(),
+            record,
             pair,
             observed: Observed::default(),
             bearer: None,
             publisher: None,
             news: Vec::new(),
         };
-        pass.adopt(object).ok_or(unreadable)?;
+        pass.recall(now);
         pass.recall_rivals(now);
         pass.entry.memory.begins(&pass.desired, &pass.record, now);
         Ok(pass)
@@ -211,15 +217,34 @@ impl<'a> Pass<'a> {
 
     /// Goes on with this copy of the object.
     fn adopt(&mut self, object: Arc<SsoConnector>) -> Option<()> {
-        self.desired = Desired::parse(&object).ok()?;
-        self.record = Record::read(object.status.as_ref());
-        self.entry.bound.clone_from(&self.record.connector);
+        (self.desired, self.record) = read(&object)?;
         self.object = object;
-        let now = self.context.clock.now();
+        self.recall(self.context.clock.now());
+        Some(())
+    }
+
+    /// What the object has stored: none of it may be created again.
+    fn recall(&mut self, now: Moment) {
+        self.entry.bound.clone_from(&self.record.connector);
         self.context
             .objects
             .with_pair(&self.pair, |pair| pair.recall(&self.record, now));
-        Some(())
+    }
+
+    /// How new a reading of a Secret must be to serve, given what has worked last and what is named now; `None` if only its own
+    /// serves. Whoever has rested may share what others have read meanwhile, but for a token that it has to wait for. Whoever
+    /// takes something down must not use one that is gone.
+    pub(super) fn reading_since(
+        &self,
+        worked: Option<&(ApiTokenSecretRef, ApiToken)>,
+        named: Option<&ApiTokenSecretRef>,
+    ) -> Option<Moment> {
+        let has_worked = worked.is_some_and(|(found, _)| Some(found) == named);
+        match self.due {
+            _ if self.desired.terminating => None,
+            Due::Rested { from, .. } if has_worked => Some(from),
+            Due::Named(at) | Due::Rested { until: at, .. } => Some(at),
+        }
     }
 
     fn store(&self) -> Store<'_> {
@@ -454,4 +479,10 @@ impl<'a> Pass<'a> {
             }
         }
     }
+}
+
+/// What an object asks for, and what it has stored; `None` if it cannot be read.
+fn read(object: &SsoConnector) -> Option<(Desired, Record)> {
+    let desired = Desired::parse(object).ok()?;
+    Some((desired, Record::read(object.status.as_ref())))
 }

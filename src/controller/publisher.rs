@@ -35,8 +35,8 @@ impl Pass<'_> {
         } else {
             DNS_TOKEN_FIELD
         };
-        let due = (!self.desired.terminating).then_some(self.due);
-        let reading = credentials::read_named(self.context, &namespace, &found, field, due).await;
+        let since = self.reading_since(self.entry.publisher_token.as_ref(), Some(&found));
+        let reading = credentials::read_named(self.context, &namespace, &found, field, since).await;
         let reading = match reading {
             Ok(reading) => reading,
             Err(cause) => {

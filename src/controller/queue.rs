@@ -17,8 +17,30 @@ use tokio_util::time::{DelayQueue, delay_queue};
 /// Longer than anything rests, and shorter than what the timer cannot hold.
 const LONGEST_REST: Duration = Duration::from_hours(24 * 365);
 
+/// Why it is somebody's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due<M> {
+    /// It was named, last at that moment.
+    Named(M),
+    /// It has rested between these moments, and nobody has named it.
+    Rested { from: M, until: M },
+}
+
+impl<M> Due<M> {
+    /// The same by another clock.
+    pub(super) fn map<N>(self, by: impl Fn(M) -> N) -> Due<N> {
+        match self {
+            Self::Named(at) => Due::Named(by(at)),
+            Self::Rested { from, until } => Due::Rested {
+                from: by(from),
+                until: by(until),
+            },
+        }
+    }
+}
+
 /// Works on what `requests` name, at most `places` at once, until `end`, and finishes then what is under way. `work` is told
-/// when that was named last, and says after how long it is due again, if it is.
+/// why that is due, and says after how long it is due again, if it is.
 ///
 /// Whoever is named while waiting for a place is worked on once, and whoever is named while being worked on once more
 /// afterwards.
@@ -26,7 +48,7 @@ pub(super) async fn work_off<T, W>(
     requests: impl Stream<Item = T>,
     places: usize,
     end: &CancellationToken,
-    work: impl Fn(T, Instant) -> W,
+    work: impl Fn(T, Due<Instant>) -> W,
 ) where
     T: Clone + Eq + Hash,
     W: Future<Output = Option<Duration>>,
@@ -36,17 +58,17 @@ pub(super) async fn work_off<T, W>(
     let mut passes = FuturesUnordered::new();
     while !end.is_cancelled() {
         while passes.len() < places
-            && let Some((next, since)) = queue.next()
+            && let Some((next, due)) = queue.next()
         {
             // On the heap, as a pass holds much and most of the time there are few.
-            let pass = work(next.clone(), since).map(|again| (next, again));
+            let pass = work(next.clone(), due).map(|again| (next, again));
             passes.push(Box::pin(pass));
         }
         tokio::select! {
             () = end.cancelled() => {}
             Some((done, again)) = passes.next() => queue.done(done, again),
             Some(named) = requests.next() => queue.name(named),
-            Some(due) = queue.resting.next() => queue.wait(due.into_inner()),
+            Some(rested) = queue.resting.next() => queue.rested(rested.into_inner()),
         }
     }
     while passes.next().await.is_some() {}
@@ -62,10 +84,14 @@ struct Queue<T> {
 }
 
 enum State {
-    /// It is due later, which this is the key to.
-    Rests(delay_queue::Key),
-    /// It waits for a place, and was named last at that moment.
-    Waits(Instant),
+    /// It is due later.
+    Rests {
+        /// Since when.
+        from: Instant,
+        key: delay_queue::Key,
+    },
+    /// It waits for a place.
+    Waits(Due<Instant>),
     /// It is worked on.
     Works {
         /// Whether it was named meanwhile.
@@ -87,50 +113,61 @@ impl<T: Clone + Eq + Hash> Queue<T> {
     /// It is due now.
     fn name(&mut self, named: T) {
         match self.states.get_mut(&named) {
-            Some(State::Waits(since)) => {
-                *since = Instant::now();
+            Some(State::Waits(due)) => {
+                *due = Due::Named(Instant::now());
                 return;
             }
             Some(State::Works { again }) => {
                 *again = true;
                 return;
             }
-            Some(State::Rests(key)) => {
+            Some(State::Rests { key, .. }) => {
                 self.resting.remove(key);
             }
             None => {}
         }
-        self.wait(named);
+        self.wait(named, Due::Named(Instant::now()));
     }
 
-    fn wait(&mut self, named: T) {
-        self.line.push_back(named.clone());
-        self.states.insert(named, State::Waits(Instant::now()));
+    /// It has rested for as long as it said.
+    fn rested(&mut self, who: T) {
+        let until = Instant::now();
+        let due = match self.states.get(&who) {
+            Some(State::Rests { from, .. }) => Due::Rested { from: *from, until },
+            Some(State::Waits(_) | State::Works { .. }) | None => Due::Named(until),
+        };
+        self.wait(who, due);
     }
 
-    /// Whoever is worked on next, from now on, and when it was named last.
-    fn next(&mut self) -> Option<(T, Instant)> {
+    fn wait(&mut self, who: T, due: Due<Instant>) {
+        self.line.push_back(who.clone());
+        self.states.insert(who, State::Waits(due));
+    }
+
+    /// Whoever is worked on next, from now on, and why.
+    fn next(&mut self) -> Option<(T, Due<Instant>)> {
         let next = self.line.pop_front()?;
         let works = State::Works { again: false };
-        let since = match self.states.insert(next.clone(), works) {
-            Some(State::Waits(since)) => since,
-            Some(State::Rests(_) | State::Works { .. }) | None => Instant::now(),
+        let due = match self.states.insert(next.clone(), works) {
+            Some(State::Waits(due)) => due,
+            Some(State::Rests { .. } | State::Works { .. }) | None => Due::Named(Instant::now()),
         };
-        Some((next, since))
+        Some((next, due))
     }
 
     /// It was worked on, and is due again after that long, if it is.
     fn done(&mut self, done: T, again: Option<Duration>) {
         let was_named = matches!(self.states.get(&done), Some(State::Works { again: true }));
         match again {
-            _ if was_named => self.wait(done),
+            _ if was_named => self.wait(done, Due::Named(Instant::now())),
             Some(span) => {
                 if self.resting.is_empty() {
                     // It reckons from when something was last due, and cannot reckon further than some years.
                     self.resting = DelayQueue::new();
                 }
                 let key = self.resting.insert(done.clone(), span.min(LONGEST_REST));
-                self.states.insert(done, State::Rests(key));
+                let from = Instant::now();
+                self.states.insert(done, State::Rests { from, key });
             }
             None => {
                 self.states.remove(&done);
@@ -226,9 +263,9 @@ mod tests {
             ask.unbounded_send(1).unwrap();
             std::future::pending::<()>().await;
         };
-        let working = work_off(asked, 1, &end, async |_, since| {
-            assert_eq!(since, Instant::now(), "there is a place");
-            times.borrow_mut().push(started.elapsed().as_secs());
+        let working = work_off(asked, 1, &end, async |_, due| {
+            let due = due.map(|at| (at - started).as_secs());
+            times.borrow_mut().push((started.elapsed().as_secs(), due));
             if times.borrow().len() == 4 {
                 end.cancel();
             }
@@ -238,7 +275,10 @@ mod tests {
             () = working => {}
             () = asking => {}
         }
-        assert_eq!(times.into_inner(), [0, 60, 90, 150]);
+        let rested = |from, until| (until, Due::Rested { from, until });
+        let named = |at| (at, Due::Named(at));
+        let expected = [named(0), rested(0, 60), named(90), rested(90, 150)];
+        assert_eq!(times.into_inner(), expected);
     }
 
     #[tokio::test(start_paused = true)]
@@ -247,8 +287,9 @@ mod tests {
         let end = CancellationToken::new();
         let started = Instant::now();
         let order = RefCell::new(Vec::new());
-        work_off(asked, 1, &end, async |name, since| {
-            order.borrow_mut().push((name, (since - started).as_secs()));
+        work_off(asked, 1, &end, async |name, due| {
+            let due = due.map(|at| (at - started).as_secs());
+            order.borrow_mut().push((name, due));
             if name == 1 {
                 tokio::time::sleep(Duration::from_secs(5)).await;
                 ask.unbounded_send(2).unwrap();
@@ -260,7 +301,8 @@ mod tests {
             None
         })
         .await;
-        assert_eq!(order.into_inner(), [(1, 0), (2, 5), (3, 0)]);
+        let named = [(1, 0), (2, 5), (3, 0)].map(|(name, at)| (name, Due::Named(at)));
+        assert_eq!(order.into_inner(), named);
     }
 
     #[tokio::test]

@@ -14,8 +14,10 @@ impl Context {
     /// The rivals as the watch has brought them.
     pub(super) fn rivals(&self, object: &SsoConnector, pair: &Pair) -> Vec<Rival> {
         let (account, domain) = pair;
-        let all = self.cache.of_pair(account.as_str(), domain.as_str());
-        self.rivals_among(object, pair, all.iter())
+        let uid = object.metadata.uid.as_deref();
+        let cache = &self.cache;
+        let others = cache.others_of_pair(uid, account.as_str(), domain.as_str());
+        self.rivals_among(object, pair, others.iter())
     }
 
     /// The rivals as the API server has them now.

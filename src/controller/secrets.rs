@@ -1,5 +1,6 @@
-//! Tokens that were read a moment ago. A reading that was begun after somebody had asked for a pass serves it for some seconds, so
-//! that objects that wait for their turn share what the first of them has read. That there is no token is never shared, and
+//! Tokens that were read a moment ago. A reading serves for some seconds every pass that it is new enough for: begun after somebody
+//! had asked for that pass, or after the object had come to rest. So objects that are looked at together share what the first
+//! of them has read, and none goes by what was read before its own last pass. That there is no token is never shared, and
 //! whoever takes something down reads for itself.
 
 use std::collections::HashMap;
@@ -73,11 +74,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_serves_for_some_seconds_those_who_were_due_before_it_was_begun() {
+    fn a_reading_serves_for_some_seconds_those_whom_it_is_new_enough_for() {
         let secrets = Secrets::default();
         let key = FingerprintKey::random();
-        let found = |due, place: &Place, now| {
-            let token = secrets.since(at(due), place, at(now));
+        let found = |since, place: &Place, now| {
+            let token = secrets.since(at(since), place, at(now));
             token.map(|token| token.fingerprint(&key))
         };
         let [old, new] = [b"old", b"new"].map(|text| ApiToken::parse(text).unwrap());
@@ -86,14 +87,18 @@ mod tests {
         // It was begun before the other, and took longer.
         secrets.read(here.clone(), at(4), old);
         let new = Some(new.fingerprint(&key));
-        for (due, now, expected) in [
+        for (since, now, expected) in [
             (0, 6, new),
             (5, 6, new),
             (5, 9, new),
             (5, 10, None),
             (6, 6, None),
         ] {
-            assert_eq!(found(due, &here, now), expected, "due at {due}, at {now}");
+            assert_eq!(
+                found(since, &here, now),
+                expected,
+                "since {since}, at {now}"
+            );
         }
         for other in [place("others", None), place("team", Some("another"))] {
             assert_eq!(found(0, &other, 6), None);

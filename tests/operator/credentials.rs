@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, Reason, SsoConnector};
-use harness::Options;
+use harness::{ApiServerProxy, Options, Treatment};
 use kube::api::DeleteParams;
 use serde_json::json;
 use simulator::{Failure, Fault, Operation, Permission, TokenRequest, When};
@@ -178,6 +178,40 @@ async fn a_rotated_token_is_picked_up_without_a_restart_and_the_old_one_is_not_s
     stage
         .until_ready_is("example", "AwaitingVerification")
         .await;
+}
+
+/// It is replaced while a pass has the old one in hand.
+#[tokio::test]
+async fn a_token_that_is_replaced_and_revoked_at_once_is_never_called_refused() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    stage.connector("example", "example.com", json!({})).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    let old = proxy.intercept(Treatment::HoldAfterAnswer, |call| {
+        call.method == "GET" && call.path.contains("/secrets/")
+    });
+    tokio::time::timeout(PATIENCE, old.arrived()).await.unwrap();
+    let writes = || {
+        let calls = proxy.calls();
+        calls.iter().filter(|call| call.method == "PATCH").count()
+    };
+    let written = writes();
+
+    let admin = stage.simulator.admin();
+    let fresh = admin.add_ready_account(ACCOUNT, "fresh");
+    stage.put_token(SECRET, &fresh).await;
+    admin.revoke_tokens("good");
+    old.release();
+    let switched = |calls: simulator::Calls| calls.by_token("fresh").count() >= 3;
+    stage
+        .simulator
+        .until(|world| switched(world.calls()), PATIENCE)
+        .await
+        .unwrap();
+    assert_eq!(writes(), written, "nothing has changed");
 }
 
 #[tokio::test]

@@ -62,6 +62,33 @@ async fn objects_that_wait_for_their_turn_share_a_list_and_what_was_read_of_thei
     );
 }
 
+#[tokio::test]
+async fn objects_that_are_looked_at_again_and_again_share_what_was_read_of_their_secret() {
+    /// How often each is looked at.
+    const LOOKS: usize = 10;
+    /// As many may find at once that nothing was read since they came to rest.
+    const PLACES: usize = 8;
+    let stage = Stage::with(Options::default().with_audit_log(), quick_knobs()).await;
+    let objects: Vec<_> = (0..OBJECTS)
+        .map(|n| connector(&format!("c{n}"), &format!("d{n}.example")))
+        .collect();
+    stage
+        .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": objects }))
+        .await;
+    let operator = stage.operator(&["--poll-unverified", "1s"]).await;
+    until_all_wait(&operator).await;
+    let (first, before) = (passes(&operator).await, secrets_read(&stage));
+    until("ten looks at each", PATIENCE, async || {
+        let made = passes(&operator).await - first;
+        (made >= LOOKS * OBJECTS).then_some(()).ok_or(made)
+    })
+    .await
+    .unwrap();
+    let secrets = secrets_read(&stage) - before;
+    let allowed = PLACES * (LOOKS + 2);
+    assert!(secrets <= allowed, "{secrets} looks, {allowed} allowed");
+}
+
 /// Until the operator has looked at all of them, and they wait for their verification.
 async fn until_all_wait(operator: &Operator) {
     let line = format!("cloudflare_sso_connectors{{reason=\"AwaitingVerification\"}} {OBJECTS}");

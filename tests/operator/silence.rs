@@ -1,6 +1,6 @@
 //! A settled world is a silent one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use harness::{AuditEvent, Options};
 use serde_json::json;
@@ -42,7 +42,8 @@ async fn fifty_settled_objects_cost_one_list_an_interval_and_no_write() {
         stage.until_ready_is(&format!("c{n}"), "Available").await;
     }
 
-    let (writes, calls) = (writes(&stage), stage.simulator.calls());
+    let writes = until_a_look_writes_nothing(&stage).await;
+    let calls = stage.simulator.calls();
     let last = calls.last().unwrap().sequence;
     let started = calls.last().unwrap().arrived;
     // The silence ends with the first look after it, so nothing is asserted about a moment in between.
@@ -75,6 +76,27 @@ async fn fifty_settled_objects_cost_one_list_an_interval_and_no_write() {
         "{lists} lists in {intervals} intervals"
     );
     assert_eq!(self::writes(&stage), writes, "nothing was written");
+}
+
+/// Until nothing is written from one look at the account to the next: the Events of what has come last are published after the
+/// status says it. How often something was written by then.
+async fn until_a_look_writes_nothing(stage: &Stage) -> usize {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let before = writes(stage);
+        let lists = |calls: simulator::Calls| calls.of(Operation::List).count();
+        let known = lists(stage.simulator.calls());
+        stage
+            .simulator
+            .until(|world| lists(world.calls()) > known, PATIENCE)
+            .await
+            .unwrap();
+        let after = writes(stage);
+        if after == before {
+            return after;
+        }
+        assert!(Instant::now() < deadline, "each look writes something");
+    }
 }
 
 /// How often the operator has written something about its objects.

@@ -36,6 +36,8 @@ pub(in crate::controller) struct Unreadable(Box<str>);
 pub(super) struct Kept {
     /// The version, as far as it is a number.
     pub(super) version: Option<u64>,
+    /// The hash of its UID.
+    pub(super) uid: u64,
     /// The hash of what makes it another edition: its UID, its spec, and whether a look is asked for.
     edition: u64,
     /// When this process first saw this edition.
@@ -55,9 +57,11 @@ impl Kept {
         let pair = pair(hasher, said("accountID"), said("emailDomain"));
         let edition = edition(hasher, &brought.metadata);
         let version = brought.version();
+        let uid = uid(hasher, brought.metadata.uid.as_deref());
         let object = brought.understand().map_err(|cause| unreadable(&cause));
         Self {
             version,
+            uid,
             edition,
             seen: now,
             pair,
@@ -70,10 +74,8 @@ impl Kept {
     pub(super) fn succeed(&mut self, known: &Self) -> Option<SsoConnector> {
         if known.edition == self.edition {
             self.seen = known.seen;
-            return None;
         }
-        let uid = self.object().and_then(|object| object.metadata.uid);
-        known.object().filter(|known| known.metadata.uid != uid)
+        (known.uid != self.uid).then(|| known.object()).flatten()
     }
 
     /// The object, if it can be read.
@@ -98,6 +100,11 @@ impl Kept {
 /// The hash of an account and a domain.
 pub(super) fn pair(hasher: &RandomState, account: &str, domain: &str) -> u64 {
     hasher.hash_one((account, domain))
+}
+
+/// The hash of a UID.
+pub(super) fn uid(hasher: &RandomState, uid: Option<&str>) -> u64 {
+    hasher.hash_one(uid)
 }
 
 fn edition(hasher: &RandomState, metadata: &ObjectMeta) -> u64 {

@@ -42,7 +42,7 @@ fn uids(told: Told) -> Vec<String> {
 }
 
 fn domains(cache: &Cache, domain: &str) -> Vec<String> {
-    let objects = cache.of_pair(ACCOUNT, domain).into_iter();
+    let objects = cache.others_of_pair(None, ACCOUNT, domain).into_iter();
     let mut names: Vec<_> = objects
         .map(|object| ObjectName::of(&object.metadata).to_string())
         .collect();
@@ -114,7 +114,11 @@ fn rivals_are_found_by_account_and_domain_and_only_as_long_as_they_are_there() {
         intake.take(Event::Apply(brought(namespace, "x", uid, domain)), at(1));
     }
     assert_eq!(domains(&cache, "a.example"), ["a/x", "b/x"]);
-    assert!(cache.of_pair("another", "a.example").is_empty());
+    let others = |uid, account| cache.others_of_pair(uid, account, "a.example").len();
+    assert_eq!(
+        (others(None, "another"), others(Some("1"), ACCOUNT)),
+        (0, 1)
+    );
     // Created anew for another domain, between two events.
     intake.take(Event::Apply(brought("b", "x", "4", "c.example")), at(2));
     assert_eq!(domains(&cache, "a.example"), ["a/x"]);
@@ -188,5 +192,5 @@ fn one_that_cannot_be_read_is_there_and_says_why_and_is_nobodys_rival() {
     everywhere(&cache).take(Event::Apply(object), at(1));
     let cause = cache.get(&name("a", "x")).unwrap().unwrap_err();
     assert!(cause.to_string().contains("expected a boolean"), "{cause}");
-    assert!(cache.of_pair(ACCOUNT, "a.example").is_empty());
+    assert!(cache.others_of_pair(None, ACCOUNT, "a.example").is_empty());
 }
