@@ -190,6 +190,14 @@ async fn a_token_that_is_replaced_and_revoked_at_once_is_never_called_refused() 
     stage
         .until_ready_is("example", "AwaitingVerification")
         .await;
+    // It has come to rest: whatever is read from now on is read to list the account with.
+    let lists = |calls: simulator::Calls| calls.of(Operation::List).count();
+    let known = lists(stage.simulator.calls());
+    stage
+        .simulator
+        .until(|world| lists(world.calls()) >= known + 2, PATIENCE)
+        .await
+        .unwrap();
     let old = proxy.intercept(Treatment::HoldAfterAnswer, |call| {
         call.method == "GET" && call.path.contains("/secrets/")
     });
@@ -212,6 +220,8 @@ async fn a_token_that_is_replaced_and_revoked_at_once_is_never_called_refused() 
         .await
         .unwrap();
     assert_eq!(writes(), written, "nothing has changed");
+    let refused = stage.simulator.calls().by_token("good").answered(401);
+    assert_eq!(refused.count(), 1, "the old one was sent once more");
 }
 
 #[tokio::test]
