@@ -110,8 +110,9 @@ pub(super) async fn read_named(
         return Ok(Reading::Token(token));
     }
     let reading = read_secret(&context.client, namespace, reference, field).await?;
-    if let Reading::Token(token) = &reading {
-        context.secrets.read(place, begun, token.clone());
+    match &reading {
+        Reading::Token(token) => context.secrets.read(place, begun, token.clone()),
+        Reading::Absent(_) | Reading::Unusable(_) => context.secrets.forget(&place),
     }
     Ok(reading)
 }

@@ -22,8 +22,12 @@ use crate::resource::ApiTokenSecretRef;
 impl Pass<'_> {
     /// Reads the token, and what it is good for.
     pub(super) async fn read_credentials(&mut self) -> Result<(), Interrupt> {
+        self.is_second_hand = self.overhear_credentials();
+        if self.is_second_hand {
+            return Ok(());
+        }
         let namespace = self.object.namespace().unwrap_or_default();
-        let since = self.reading_since(self.entry.token.as_ref(), self.desired.api_token.as_ref());
+        let since = self.reading_since();
         let reading = credentials::read(self.context, &namespace, &self.desired, since).await?;
         let worked = self.entry.token.as_ref();
         let stand_in = worked.filter(|(found, _)| self.desired.may_clean_up_with(found));
@@ -46,11 +50,55 @@ impl Pass<'_> {
             .judge_token(fingerprint)
             .map_err(|opens| self.not_before(opens))?;
         self.entry.awaits_offer = None;
+        self.recall_listing(fingerprint);
+        Ok(())
+    }
+
+    /// Whoever has rested goes by what others have read of its Secret meanwhile, as long as all is well with that token: whatever
+    /// is told of a token, or changed with it, comes from a newer reading.
+    fn overhear_credentials(&mut self) -> bool {
+        let (context, desired) = (self.context, &self.desired);
+        let (Due::Rested { from, .. }, Some(found)) = (self.due, &desired.api_token) else {
+            return false;
+        };
+        if desired.terminating || self.entry.awaits_offer.is_some() {
+            return false;
+        }
+        let place = (self.object.namespace().unwrap_or_default(), found.clone());
+        let Some(token) = context.secrets.since(from, &place, context.clock.now()) else {
+            return false;
+        };
+        let bearer = self.hold(token, self.caller(Some(found)));
+        let fingerprint = bearer.fingerprint;
+        if self.judge_token(fingerprint) != Ok(Credentials::Usable) {
+            return false;
+        }
+        self.bearer = Some(bearer);
+        self.observed.credentials = Credentials::Usable;
+        self.recall_listing(fingerprint);
+        true
+    }
+
+    /// The plan is to ask for the credentials again, and they are read anew.
+    pub(super) fn read_anew(&mut self) {
+        if let Some(mut bearer) = self.bearer.take() {
+            if let Some(publisher) = &self.publisher {
+                bearer.waits_with(publisher);
+            }
+            bearer.leaves(self.context);
+        }
+        self.is_second_hand = false;
+        self.due = Due::Named(self.context.clock.now());
+        self.observed.credentials = Credentials::Unread;
+        self.observed.listing = None;
+    }
+
+    /// What the account's newest list by that token has shown.
+    fn recall_listing(&mut self, fingerprint: Fingerprint) {
         let account = &self.desired.account;
         if let Some(snapshot) = self.context.listings.newest(account, fingerprint) {
             self.note_listing(snapshot);
         }
-        Ok(())
     }
 
     /// How the list has failed by which somebody else offered the token while this object waited. So all who wait learn of
@@ -144,25 +192,20 @@ impl Pass<'_> {
                 self.worked(Endpoint::List);
                 self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
                 self.note_listing(snapshot);
-                Ok(())
             }
-            Err(failure) => self.note_refusal(failure).await,
+            Err(failure) => self.note_refusal(failure),
         }
+        Ok(())
     }
 
     /// A look has failed. A token that is refused may have been replaced since it was read, and only what is in the Secret now
     /// is worth telling people of. Whoever takes something down has read it in this pass.
-    async fn note_refusal(&mut self, failure: Failure) -> Result<(), Interrupt> {
+    fn note_refusal(&mut self, failure: Failure) {
         let is_refused = failure.class == Class::Unauthorized;
         self.note_failure(failure);
-        if !is_refused || self.desired.terminating {
-            return Ok(());
+        if is_refused && !self.desired.terminating {
+            self.read_anew();
         }
-        if let Some(mut refused) = self.bearer.take() {
-            refused.leaves(self.context);
-        }
-        self.due = Due::Named(self.context.clock.now());
-        self.read_credentials().await
     }
 
     fn note_listing(&mut self, snapshot: Arc<Snapshot>) {
@@ -203,7 +246,10 @@ impl Pass<'_> {
                 date: failure.date,
                 connector: None,
             },
-            Err(failure) => return self.note_refusal(failure).await,
+            Err(failure) => {
+                self.note_refusal(failure);
+                return Ok(());
+            }
         };
         self.worked(Endpoint::Get);
         self.entry.memory.saw(sighting);

@@ -10,7 +10,7 @@
 //! | [`queue`] | says whose turn it is |
 //! | [`pass`] | one pass over one object, from the plan's first question to its last word |
 //! | [`credentials`] | reads the Secret, or the default token |
-//! | [`secrets`] | holds what was read there for those who wait for their turn |
+//! | [`secrets`] | holds what was read there for those whom it is new enough for |
 //! | [`bearer`] | holds a token in one pass: its turn, and what is staked on it |
 //! | [`publisher`] | calls Cloudflare DNS and asks name servers, without keeping anything else waiting |
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |

@@ -19,14 +19,13 @@ use super::queue::Due;
 use super::store::{self, Store, Written};
 use crate::account::Right;
 use crate::clock::Moment;
-use crate::cloudflare::ApiToken;
 use crate::definition::Shift;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
     Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
     plan,
 };
-use crate::resource::{ApiTokenSecretRef, ManagementPolicy, SsoConnector, SsoConnectorStatus};
+use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -62,7 +61,7 @@ impl From<KubernetesFailure> for Interrupt {
 pub(super) struct Pass<'a> {
     pub(super) context: &'a Context,
     shift: &'a Shift,
-    /// Why it is made.
+    /// Why it is made, which says how new a reading of a Secret must be to serve.
     pub(super) due: Due<Moment>,
     /// When this edition of the object was first seen.
     seen: Moment,
@@ -74,6 +73,8 @@ pub(super) struct Pass<'a> {
     pub(super) observed: Observed,
     /// The API token, once it was read.
     pub(super) bearer: Option<Bearer>,
+    /// Whether that was read before the pass was due: good enough to look.
+    pub(super) is_second_hand: bool,
     /// The API token that publishes the TXT record, once it was read.
     pub(super) publisher: Option<Bearer>,
     /// What was settled so far.
@@ -121,6 +122,12 @@ impl<'a> Pass<'a> {
                 Plan::Settle {
                     then: Then::Act(_), ..
                 } if acted => return Ok(End::Rest(Duration::ZERO)),
+                Plan::Settle {
+                    then: Then::Act(_), ..
+                } if self.is_second_hand => {
+                    self.read_anew();
+                    Ok(None)
+                }
                 Plan::Settle {
                     verdict,
                     guard,
@@ -206,6 +213,7 @@ impl<'a> Pass<'a> {
             pair,
             observed: Observed::default(),
             bearer: None,
+            is_second_hand: false,
             publisher: None,
             news: Vec::new(),
         };
@@ -231,20 +239,10 @@ impl<'a> Pass<'a> {
             .with_pair(&self.pair, |pair| pair.recall(&self.record, now));
     }
 
-    /// How new a reading of a Secret must be to serve, given what has worked last and what is named now; `None` if only its own
-    /// serves. Whoever has rested may share what others have read meanwhile, but for a token that it has to wait for. Whoever
-    /// takes something down must not use one that is gone.
-    pub(super) fn reading_since(
-        &self,
-        worked: Option<&(ApiTokenSecretRef, ApiToken)>,
-        named: Option<&ApiTokenSecretRef>,
-    ) -> Option<Moment> {
-        let has_worked = worked.is_some_and(|(found, _)| Some(found) == named);
-        match self.due {
-            _ if self.desired.terminating => None,
-            Due::Rested { from, .. } if has_worked => Some(from),
-            Due::Named(at) | Due::Rested { until: at, .. } => Some(at),
-        }
+    /// Since when a reading of a Secret must have been begun to serve; `None` if none of others does. Whoever takes something
+    /// down must not use a token that is gone.
+    pub(super) fn reading_since(&self) -> Option<Moment> {
+        (!self.desired.terminating).then_some(self.due.since())
     }
 
     fn store(&self) -> Store<'_> {

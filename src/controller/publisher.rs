@@ -35,7 +35,7 @@ impl Pass<'_> {
         } else {
             DNS_TOKEN_FIELD
         };
-        let since = self.reading_since(self.entry.publisher_token.as_ref(), Some(&found));
+        let since = self.reading_since();
         let reading = credentials::read_named(self.context, &namespace, &found, field, since).await;
         let reading = match reading {
             Ok(reading) => reading,

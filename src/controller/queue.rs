@@ -27,6 +27,13 @@ pub(super) enum Due<M> {
 }
 
 impl<M> Due<M> {
+    /// Since when it is its turn.
+    pub(super) fn since(self) -> M {
+        match self {
+            Self::Named(at) | Self::Rested { until: at, .. } => at,
+        }
+    }
+
     /// The same by another clock.
     pub(super) fn map<N>(self, by: impl Fn(M) -> N) -> Due<N> {
         match self {

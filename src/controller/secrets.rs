@@ -1,7 +1,7 @@
 //! Tokens that were read a moment ago. A reading serves for some seconds every pass that it is new enough for: begun after somebody
-//! had asked for that pass, or after the object had come to rest. So objects that are looked at together share what the first
-//! of them has read, and none goes by what was read before its own last pass. That there is no token is never shared, and
-//! whoever takes something down reads for itself.
+//! had asked for that pass, or, where it only looks and all is well with the token, after the object had come to rest. So objects
+//! that are looked at together share what the first of them has read, and none goes by what was read before its own last pass.
+//! That there is no token is never shared, and whoever takes something down reads for itself.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,6 +38,11 @@ impl Secrets {
         if newest.get(&place).is_none_or(|(known, _)| *known < begun) {
             newest.insert(place, (begun, token));
         }
+    }
+
+    /// There is no token there any more.
+    pub(super) fn forget(&self, place: &Place) {
+        self.lock().remove(place);
     }
 
     /// Forgets what serves nobody any more.
@@ -86,11 +91,11 @@ mod tests {
         secrets.read(here.clone(), at(5), new.clone());
         // It was begun before the other, and took longer.
         secrets.read(here.clone(), at(4), old);
-        let new = Some(new.fingerprint(&key));
+        let known = Some(new.fingerprint(&key));
         for (since, now, expected) in [
-            (0, 6, new),
-            (5, 6, new),
-            (5, 9, new),
+            (0, 6, known),
+            (5, 6, known),
+            (5, 9, known),
             (5, 10, None),
             (6, 6, None),
         ] {
@@ -103,9 +108,13 @@ mod tests {
         for other in [place("others", None), place("team", Some("another"))] {
             assert_eq!(found(0, &other, 6), None);
         }
+        secrets.forget(&place("others", None));
         secrets.sweep(at(9));
         assert_eq!(secrets.lock().len(), 1);
         secrets.sweep(at(10));
         assert_eq!(secrets.lock().len(), 0);
+        secrets.read(here.clone(), at(11), new);
+        secrets.forget(&here);
+        assert_eq!(found(0, &here, 11), None, "it is gone");
     }
 }

@@ -82,15 +82,18 @@ async fn fifty_settled_objects_cost_one_list_an_interval_and_no_write() {
 /// status says it. How often something was written by then.
 async fn until_a_look_writes_nothing(stage: &Stage) -> usize {
     let deadline = Instant::now() + PATIENCE;
+    let lists = |calls: simulator::Calls| calls.of(Operation::List).count();
+    let next_look = async || {
+        let known = lists(stage.simulator.calls());
+        let next = stage
+            .simulator
+            .until(|world| lists(world.calls()) > known, PATIENCE);
+        next.await.unwrap();
+    };
+    next_look().await;
     loop {
         let before = writes(stage);
-        let lists = |calls: simulator::Calls| calls.of(Operation::List).count();
-        let known = lists(stage.simulator.calls());
-        stage
-            .simulator
-            .until(|world| lists(world.calls()) > known, PATIENCE)
-            .await
-            .unwrap();
+        next_look().await;
         let after = writes(stage);
         if after == before {
             return after;

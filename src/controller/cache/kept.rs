@@ -75,7 +75,8 @@ impl Kept {
         if known.edition == self.edition {
             self.seen = known.seen;
         }
-        (known.uid != self.uid).then(|| known.object()).flatten()
+        let is_another = known.uid != self.uid || self.text.is_err();
+        is_another.then(|| known.object()).flatten()
     }
 
     /// The object, if it can be read.
