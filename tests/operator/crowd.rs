@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use harness::{AuditEvent, Operator, Options, until};
 use serde_json::json;
-use simulator::Operation;
+use simulator::{ConnectorChange, Failure, Fault, Operation, When};
 
-use crate::stage::{PATIENCE, Stage, connector, quick_knobs};
+use crate::stage::{ACCOUNT, PATIENCE, SECRET, Stage, code, connector, connector_id, quick_knobs};
 
 const OBJECTS: usize = 60;
 /// How old a list may be on which a POST rests.
@@ -87,6 +87,68 @@ async fn objects_that_are_looked_at_again_and_again_share_what_was_read_of_their
     let secrets = secrets_read(&stage) - before;
     let allowed = PLACES * (LOOKS + 2);
     assert!(secrets <= allowed, "{secrets} looks, {allowed} allowed");
+}
+
+/// One of them is settled and looked at seldom, so what the others have read a moment ago is good enough for it to look, and
+/// not to change anything with.
+#[tokio::test]
+async fn what_others_have_read_of_a_secret_is_good_enough_to_look_and_not_to_change_anything() {
+    let stage = Stage::set().await;
+    let flags = [
+        "--poll-settled",
+        "5s",
+        "--call-timeout",
+        "10s",
+        "--creation-grace",
+        "12s",
+        "--lease-duration",
+        "20s",
+    ];
+    let _operator = stage.operator(&flags).await;
+    let wording = json!({ "enabled": true, "useFedrampLanguage": true });
+    stage.connector("settled", "settled.example", wording).await;
+    for n in 0..3 {
+        let (name, domain) = (format!("c{n}"), format!("d{n}.example"));
+        stage.connector(&name, &domain, json!({})).await;
+    }
+    let object = stage
+        .until_ready_is("settled", "AwaitingVerification")
+        .await;
+    let admin = stage.simulator.admin();
+    admin.publish_txt("settled.example", &code(&object).unwrap());
+    stage.until_ready_is("settled", "Available").await;
+    let updates = || stage.simulator.calls().of(Operation::Update);
+    let before = updates().count();
+
+    let hold = Fault::new(Failure::Hold {
+        when: When::BeforeCommit,
+    });
+    let look = hold.on(Operation::Get).on_domain("settled.example");
+    let look = admin.push_fault(look);
+    let drift = ConnectorChange {
+        use_fedramp_language: Some(false),
+        ..ConnectorChange::default()
+    };
+    let id = connector_id(&object).unwrap();
+    admin.change_connector(&id, drift).unwrap();
+    look.arrived(PATIENCE).await.unwrap();
+    let fresh = admin.add_ready_account(ACCOUNT, "fresh");
+    stage.put_token(SECRET, &fresh).await;
+    look.release();
+    stage
+        .simulator
+        .until(
+            |world| world.calls().of(Operation::Update).count() > before,
+            PATIENCE,
+        )
+        .await
+        .unwrap();
+    let looked = stage.simulator.calls().of(Operation::Get);
+    let token = |calls: simulator::Calls| calls.last().unwrap().token.clone().unwrap();
+    assert_eq!(
+        (token(looked), token(updates())),
+        ("good".into(), "fresh".into())
+    );
 }
 
 /// Until the operator has looked at all of them, and they wait for their verification.
