@@ -34,6 +34,7 @@ impl Pass<'_> {
         let token = match reading.token_or(stand_in.map(|(_, token)| token)) {
             Ok(token) => token,
             Err(unusable) => {
+                self.take_up(None);
                 self.observed.credentials = Credentials::Unusable(unusable);
                 return Ok(());
             }
@@ -41,7 +42,7 @@ impl Pass<'_> {
         let caller = self.caller(self.desired.api_token.as_ref());
         let bearer = self.hold(token, caller);
         let fingerprint = bearer.fingerprint;
-        self.bearer = Some(bearer);
+        self.take_up(Some(bearer));
         if let Some(failure) = self.awaited_failure(fingerprint) {
             self.note_failure(failure);
             return Ok(());
@@ -65,7 +66,8 @@ impl Pass<'_> {
             return false;
         }
         let place = (self.object.namespace().unwrap_or_default(), found.clone());
-        let Some(token) = context.secrets.since(from, &place, context.clock.now()) else {
+        let read = |since| context.secrets.since(since, &place, context.clock.now());
+        let (Some(token), None) = (read(from), read(self.due.since())) else {
             return false;
         };
         let bearer = self.hold(token, self.caller(Some(found)));
@@ -73,24 +75,35 @@ impl Pass<'_> {
         if self.judge_token(fingerprint) != Ok(Credentials::Usable) {
             return false;
         }
-        self.bearer = Some(bearer);
+        self.take_up(Some(bearer));
         self.observed.credentials = Credentials::Usable;
         self.recall_listing(fingerprint);
         true
     }
 
-    /// The plan is to ask for the credentials again, and they are read anew.
-    pub(super) fn read_anew(&mut self) {
-        if let Some(mut bearer) = self.bearer.take() {
-            if let Some(publisher) = &self.publisher {
-                bearer.waits_with(publisher);
-            }
-            bearer.leaves(self.context);
-        }
+    /// The plan is to ask for the credentials again, and what was read before does not serve any more.
+    pub(super) fn read_again(&mut self) {
         self.is_second_hand = false;
         self.due = Due::Named(self.context.clock.now());
         self.observed.credentials = Credentials::Unread;
         self.observed.listing = None;
+    }
+
+    /// Takes a token in hand, instead of the one that was there. If it is the same, the turn that was waited for is still its.
+    fn take_up(&mut self, mut bearer: Option<Bearer>) {
+        if let Some(mut former) = self.bearer.take() {
+            former.withdraw(self.context);
+            match &mut bearer {
+                Some(bearer) if bearer.fingerprint == former.fingerprint => bearer.joins(&former),
+                Some(_) | None => {
+                    if let Some(publisher) = &self.publisher {
+                        former.waits_with(publisher);
+                    }
+                    former.leaves(self.context);
+                }
+            }
+        }
+        self.bearer = bearer;
     }
 
     /// What the account's newest list by that token has shown.
@@ -204,7 +217,7 @@ impl Pass<'_> {
         let is_refused = failure.class == Class::Unauthorized;
         self.note_failure(failure);
         if is_refused && !self.desired.terminating {
-            self.read_anew();
+            self.read_again();
         }
     }
 

@@ -125,7 +125,7 @@ impl<'a> Pass<'a> {
                 Plan::Settle {
                     then: Then::Act(_), ..
                 } if self.is_second_hand => {
-                    self.read_anew();
+                    self.read_again();
                     Ok(None)
                 }
                 Plan::Settle {
