@@ -11,6 +11,7 @@
 //! | [`pass`] | one pass over one object, from the plan's first question to its last word |
 //! | [`credentials`] | reads the Secret, or the default token |
 //! | [`secrets`] | holds what was read there for those whom it is new enough for |
+//! | [`hand`] | which token a pass has in hand, and whether it may use it |
 //! | [`bearer`] | holds a token in one pass: its turn, and what is staked on it |
 //! | [`publisher`] | calls Cloudflare DNS and asks name servers, without keeping anything else waiting |
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
@@ -27,6 +28,7 @@ mod brought;
 mod cache;
 mod credentials;
 mod exchange;
+mod hand;
 mod newest;
 mod objects;
 mod pass;
