@@ -73,7 +73,7 @@ pub(super) struct Pass<'a> {
     pub(super) observed: Observed,
     /// The API token, once it was read.
     pub(super) bearer: Option<Bearer>,
-    /// Whether that was read before the pass was due: good enough to look.
+    /// Whether it may have been read before the pass was due: good enough to look.
     pub(super) is_second_hand: bool,
     /// The API token that publishes the TXT record, once it was read.
     pub(super) publisher: Option<Bearer>,

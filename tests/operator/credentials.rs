@@ -166,12 +166,7 @@ async fn a_rotated_token_is_picked_up_without_a_restart_and_the_old_one_is_not_s
     let fresh = stage.simulator.admin().add_ready_account(ACCOUNT, "fresh");
     stage.put_token(SECRET, &fresh).await;
     stage.simulator.admin().revoke_tokens("good");
-    let switched = |calls: simulator::Calls| calls.by_token("fresh").count() >= 3;
-    stage
-        .simulator
-        .until(|world| switched(world.calls()), PATIENCE)
-        .await
-        .unwrap();
+    until_fresh_is_used(&stage).await;
     let calls = stage.simulator.calls();
     let first = calls.clone().by_token("fresh").as_slice()[0].sequence;
     assert_eq!(calls.after(first).by_token("good").count(), 0);
@@ -213,15 +208,20 @@ async fn a_token_that_is_replaced_and_revoked_at_once_is_never_called_refused() 
     stage.put_token(SECRET, &fresh).await;
     admin.revoke_tokens("good");
     old.release();
+    until_fresh_is_used(&stage).await;
+    assert_eq!(writes(), written, "nothing has changed");
+    let refused = stage.simulator.calls().by_token("good").answered(401);
+    assert_eq!(refused.count(), 1, "the old one was sent once more");
+}
+
+/// Until the operator works with the token that is labelled `fresh`.
+async fn until_fresh_is_used(stage: &Stage) {
     let switched = |calls: simulator::Calls| calls.by_token("fresh").count() >= 3;
     stage
         .simulator
         .until(|world| switched(world.calls()), PATIENCE)
         .await
         .unwrap();
-    assert_eq!(writes(), written, "nothing has changed");
-    let refused = stage.simulator.calls().by_token("good").answered(401);
-    assert_eq!(refused.count(), 1, "the old one was sent once more");
 }
 
 #[tokio::test]

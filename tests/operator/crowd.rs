@@ -26,12 +26,7 @@ const FLAGS: [&str; 8] = [
 #[tokio::test]
 async fn objects_that_wait_for_their_turn_share_a_list_and_what_was_read_of_their_secret() {
     let stage = Stage::with(Options::default().with_audit_log(), quick_knobs()).await;
-    let objects: Vec<_> = (0..OBJECTS)
-        .map(|n| connector(&format!("c{n}"), &format!("d{n}.example")))
-        .collect();
-    stage
-        .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": objects }))
-        .await;
+    apply_all(&stage).await;
 
     let begun = Instant::now();
     let mut operator = stage.operator(&FLAGS).await;
@@ -69,12 +64,7 @@ async fn objects_that_are_looked_at_again_and_again_share_what_was_read_of_their
     /// As many may find at once that nothing was read since they came to rest.
     const PLACES: usize = 8;
     let stage = Stage::with(Options::default().with_audit_log(), quick_knobs()).await;
-    let objects: Vec<_> = (0..OBJECTS)
-        .map(|n| connector(&format!("c{n}"), &format!("d{n}.example")))
-        .collect();
-    stage
-        .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": objects }))
-        .await;
+    apply_all(&stage).await;
     let operator = stage.operator(&["--poll-unverified", "1s"]).await;
     until_all_wait(&operator).await;
     let (first, before) = (passes(&operator).await, secrets_read(&stage));
@@ -149,6 +139,15 @@ async fn what_others_have_read_of_a_secret_is_good_enough_to_look_and_not_to_cha
         (token(looked), token(updates())),
         ("good".into(), "fresh".into())
     );
+}
+
+async fn apply_all(stage: &Stage) {
+    let objects: Vec<_> = (0..OBJECTS)
+        .map(|n| connector(&format!("c{n}"), &format!("d{n}.example")))
+        .collect();
+    stage
+        .apply(&json!({ "apiVersion": "v1", "kind": "List", "items": objects }))
+        .await;
 }
 
 /// Until the operator has looked at all of them, and they wait for their verification.
