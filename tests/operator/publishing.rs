@@ -467,3 +467,23 @@ async fn nothing_else_waits_for_cloudflare_dns() {
     let enabled = stage.until_ready_is("example", "Available").await;
     assert_eq!(condition(&enabled, ConditionType::Enabled).0, "True");
 }
+
+/// Cloudflare looks at the record itself, and does not wait until the operator has.
+#[tokio::test]
+async fn a_record_that_cannot_be_looked_at_is_published_all_the_same_once_the_domain_is_verified() {
+    let (stage, zone) = with_zone(quick_knobs()).await;
+    let silence = Fault::new(Failure::html(503)).on(Operation::ListRecords);
+    let silence = silence.skipping(1).repeat(simulator::Repeat::Forever);
+    let silence = stage.simulator.admin().push_fault(silence);
+    let _operator = stage.operator(&[]).await;
+    stage
+        .connector("example", DOMAIN, hands_free(&json!({})))
+        .await;
+    let verified = |object: &SsoConnector| {
+        condition(object, ConditionType::Verified).0 == "True" && is_published(object)
+    };
+    let object = stage.until("example", "both", verified).await;
+    assert_eq!(codes(&stage, &zone), [code(&object).unwrap()]);
+    assert!(dns_record(&object).unwrap().record_id.is_some());
+    assert!(silence.struck() > 0, "{object:#?}");
+}

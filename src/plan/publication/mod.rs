@@ -91,13 +91,15 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
 }
 
 /// Once the domain is verified nobody looks at the record, so nothing is said of it as it is now; and what has hindered it
-/// keeps nobody waiting.
+/// keeps nobody waiting. What was created is known to be published even if Cloudflare was quicker than a look at it.
 fn said_afterwards(world: &World<'_>, record: &Record, connector: &Connector) -> Said {
+    let placement = record.placement.as_ref();
+    let is_created = placement.is_some_and(|known| known.record.is_some());
+    if verification::is_verified(connector) && (is_created || record.told == Told::Published) {
+        let message = messages::dns::was_published(&world.desired.domain);
+        return Said::Now(Truth::True, Finding::new(Reason::Published, message));
+    }
     match record.told {
-        Told::Published if verification::is_verified(connector) => {
-            let message = messages::dns::was_published(&world.desired.domain);
-            Said::Now(Truth::True, Finding::new(Reason::Published, message))
-        }
         Told::Nothing | Told::Published => Said::Kept,
         Told::Delayed | Told::DeadEnd => Said::Cleared,
     }
