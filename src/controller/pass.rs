@@ -1,11 +1,14 @@
 //! One pass over one object: ask the plan, do what it says, ask again, until it wants to rest.
 //!
-//! A pass makes at most one call that changes something at Cloudflare; what comes of it is looked at before the next.
+//! A pass makes at most one call that changes something at Cloudflare; what comes of it is looked at before the next. What it
+//! starts from is in [`start`], and what it writes of its object in [`written`].
+
+mod start;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use tracing::{debug, info, warn};
 
@@ -13,19 +16,17 @@ use super::Context;
 use super::announce::{self, News};
 use super::bearer::Bearer;
 use super::cache::Cached;
-use super::newest::{Newest, newest};
 use super::objects::{Entry, Pair};
 use super::queue::Due;
-use super::store::{self, Store, Written};
+use super::store::{self, Store};
 use crate::account::Right;
 use crate::clock::Moment;
 use crate::definition::Shift;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{
-    Act, Activity, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World,
-    plan,
+    Act, Desired, Guard, Look, Namespace, Observed, Plan, Record, Then, Verdict, World, plan,
 };
-use crate::resource::{ManagementPolicy, SsoConnector, SsoConnectorStatus};
+use crate::resource::SsoConnector;
 
 /// A pass asks the plan at most this often. Each question is answered once, so more means that the plan goes in circles.
 const MOST_ROUNDS: usize = 32;
@@ -105,7 +106,7 @@ pub(super) async fn run(
     end
 }
 
-impl<'a> Pass<'a> {
+impl Pass<'_> {
     /// Asks the plan and does what it says, until it wants to rest.
     async fn advance(&mut self) -> Result<End, KubernetesFailure> {
         let mut acted = false;
@@ -150,93 +151,6 @@ impl<'a> Pass<'a> {
         }
         warn!("the plan goes in circles");
         Ok(End::Rest(self.context.timing.poll_unverified))
-    }
-
-    /// Starts from the newest copy of the object that this process has.
-    ///
-    /// # Errors
-    /// Without a pass, if the object cannot be read, or if the copy is known to be out of date.
-    fn begin(
-        context: &'a Context,
-        shift: &'a Shift,
-        cached: Cached,
-        due: Due<Moment>,
-        entry: &'a mut Entry,
-    ) -> Result<Self, End> {
-        let Cached { object, seen } = cached;
-        let cached = Arc::new(object);
-        let unreadable = End::Rest(context.timing.poll_settled);
-        let desired = match Desired::parse(&cached) {
-            Ok(desired) => desired,
-            Err(cause) => {
-                warn!(%cause, "cannot read the object");
-                return Err(unreadable);
-            }
-        };
-        let now = context.clock.now();
-        if entry.uid != desired.uid {
-            super::forget(context, entry);
-            *entry = Entry {
-                uid: desired.uid.clone(),
-                ..Entry::default()
-            };
-        }
-        let pair = (desired.account.clone(), desired.domain.clone());
-        entry.pair = Some(pair.clone());
-        context.objects.arrived(&desired.uid, &pair);
-        let (object, desired, record) = match newest(cached, entry) {
-            Newest::Written(object) => {
-                let (desired, record) = read(&object).ok_or(unreadable)?;
-                (object, desired, record)
-            }
-            Newest::Cached(object) => {
-                let record = Record::read(object.status.as_ref());
-                if record.connector.is_some() {
-                    context.objects.bound(&pair, &desired.uid);
-                }
-                (object, desired, record)
-            }
-            Newest::NotYetCached => return Err(End::Conflict),
-        };
-        if desired.management != ManagementPolicy::Manage || desired.activity != Activity::Active {
-            context.objects.give_back(&pair, &desired.uid);
-        }
-        let mut pass = Self {
-            context,
-            shift,
-            due,
-            seen,
-            entry,
-            object,
-            desired,
-            record,
-            pair,
-            observed: Observed::default(),
-            bearer: None,
-            is_second_hand: false,
-            publisher: None,
-            news: Vec::new(),
-        };
-        pass.recall(now);
-        pass.recall_rivals(now);
-        pass.entry.memory.begins(&pass.desired, &pass.record, now);
-        Ok(pass)
-    }
-
-    /// Goes on with this copy of the object.
-    fn adopt(&mut self, object: Arc<SsoConnector>) -> Option<()> {
-        (self.desired, self.record) = read(&object)?;
-        self.object = object;
-        self.recall(self.context.clock.now());
-        Some(())
-    }
-
-    /// What the object has stored: none of it may be created again.
-    fn recall(&mut self, now: Moment) {
-        self.entry.bound.clone_from(&self.record.connector);
-        self.context
-            .objects
-            .with_pair(&self.pair, |pair| pair.recall(&self.record, now));
     }
 
     /// Since when a reading of a Secret must have been begun to serve; `None` if none of others does. Whoever takes something
@@ -300,16 +214,6 @@ impl<'a> Pass<'a> {
             }
         }
         Ok(())
-    }
-
-    /// What other objects of the pair have stored, before this process or in it: none of it may be created again.
-    fn recall_rivals(&mut self, now: Moment) {
-        self.observed.rivals = self.context.rivals(&self.object, &self.pair);
-        for rival in &self.observed.rivals {
-            self.context
-                .objects
-                .with_pair(&self.pair, |pair| pair.recall(&rival.record, now));
-        }
     }
 
     /// Whether it is this pass's turn to make the call. If not, the plan has to deal with that.
@@ -388,68 +292,6 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Writes the status if it says something new.
-    async fn write_status(
-        &mut self,
-        before: &SsoConnectorStatus,
-        verdict: &Verdict,
-        guard: Guard,
-        acts: bool,
-    ) -> Result<Option<End>, Interrupt> {
-        let status = verdict.status(before, &self.desired, Timestamp::now());
-        let reason = announce::ready_reason(verdict).or(self.entry.reason);
-        // Before a call, even a write that changes nothing is made: the API server tests what the call rests on.
-        if status != *before || acts {
-            match self.store().status(&status, guard).await? {
-                Written::Conflict => return Ok(Some(End::Conflict)),
-                Written::Stored(object) => self.stored(verdict, *object)?,
-            }
-        }
-        self.context.metrics.moved(self.entry.reason, reason);
-        self.entry.reason = reason;
-        Ok(None)
-    }
-
-    /// The status that says this is stored; goes on with the object as it is now.
-    fn stored(&mut self, verdict: &Verdict, object: SsoConnector) -> Result<(), Interrupt> {
-        if let (Some(lost), None) = (&self.record.connector, &verdict.record.connector) {
-            let now = self.context.clock.now();
-            self.context
-                .objects
-                .with_pair(&self.pair, |pair| pair.lost(lost, now));
-        }
-        let object = Arc::new(object);
-        self.entry.wrote(&object);
-        self.adopt(object).ok_or(Interrupt::Gone)
-    }
-
-    async fn mark(&mut self) -> Result<Option<End>, Interrupt> {
-        match self.store().mark().await? {
-            Written::Conflict => Ok(Some(End::Conflict)),
-            Written::Stored(object) => {
-                let object = Arc::new(*object);
-                self.entry.wrote(&object);
-                self.adopt(object).ok_or(Interrupt::Gone)?;
-                Ok(None)
-            }
-        }
-    }
-
-    async fn release(&mut self) -> Result<End, KubernetesFailure> {
-        match self.store().release().await? {
-            Written::Conflict => Ok(End::Conflict),
-            Written::Stored(object) => {
-                self.entry.wrote(&Arc::new(*object));
-                // The watch tells when the object is gone.
-                Ok(End::Rest(if self.desired.terminating {
-                    self.context.timing.backoff
-                } else {
-                    Duration::ZERO
-                }))
-            }
-        }
-    }
-
     fn log(&self, act: &Act) {
         let (account, domain) = &self.pair;
         let namespace = self.object.namespace().unwrap_or_default();
@@ -477,10 +319,4 @@ impl<'a> Pass<'a> {
             }
         }
     }
-}
-
-/// What an object asks for, and what it has stored; `None` if it cannot be read.
-fn read(object: &SsoConnector) -> Option<(Desired, Record)> {
-    let desired = Desired::parse(object).ok()?;
-    Some((desired, Record::read(object.status.as_ref())))
 }

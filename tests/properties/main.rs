@@ -7,12 +7,16 @@
 
 mod cloudflare;
 mod cluster;
+mod contact;
 mod endings;
+mod exchange;
+mod hand;
 mod leadership;
 mod model;
 mod moments;
 mod nevers;
 mod pace;
+mod pass;
 mod process;
 mod publication;
 mod random_worlds;

@@ -13,7 +13,8 @@ use cloudflare_sso_operator::resource::{
 use crate::cloudflare::{Cloudflare, Creator, DOMAIN, Item};
 use crate::cluster::Cluster;
 use crate::nevers::{Deed, Ledger};
-use crate::process::{End, Process, Stop};
+use crate::pass::{End, Stop};
+use crate::process::Process;
 use crate::script::{Beat, Event, MOST_LAG, Script, Sky, Turn};
 
 /// How long the API server's trouble is waited out.
