@@ -17,7 +17,6 @@
 //! | [`exchange`] | calls Cloudflare in the token's turn, and takes note of what came back |
 //! | [`store`] | writes status and finalizer, each under its precondition |
 //! | [`announce`] | Events for what has changed |
-//! | [`newest`] | which copy of an object a pass starts from |
 //! | [`rivals`] | finds the other objects for an object's account and domain |
 //! | [`objects`] | what the process remembers, by object and by pair |
 //! | [`waiting`] | how long verification has been waited for |
@@ -29,7 +28,6 @@ mod cache;
 mod credentials;
 mod exchange;
 mod hand;
-mod newest;
 mod objects;
 mod pass;
 mod publisher;

@@ -3,6 +3,7 @@
 //! A pass makes at most one call that changes something at Cloudflare; what comes of it is looked at before the next. What it
 //! starts from is in [`start`], and what it writes of its object in [`written`].
 
+mod newest;
 mod start;
 mod written;
 

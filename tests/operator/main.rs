@@ -1,6 +1,7 @@
 //! The built operator as a process, with the `ServiceAccount` and the rights of the chart, against a real Kubernetes
 //! control plane. Only Cloudflare is simulated. Each test has a stage of its own, so tests share nothing.
 
+mod applied_again;
 mod break_glass;
 mod check;
 mod command;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::super::cache::Cached;
-use super::super::newest::{Newest, newest};
-use super::super::objects::Entry;
-use super::super::queue::Due;
-use super::super::{Context, forget};
+use super::newest::{Newest, newest};
 use super::{End, Pass};
 use crate::clock::Moment;
+use crate::controller::cache::Cached;
+use crate::controller::objects::Entry;
+use crate::controller::queue::Due;
+use crate::controller::{Context, forget};
 use crate::definition::Shift;
 use crate::plan::{Activity, Desired, Observed, Record};
 use crate::resource::{ManagementPolicy, SsoConnector};

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
-use super::super::announce;
-use super::super::store::Written;
 use super::{End, Interrupt, Pass};
+use crate::controller::announce;
+use crate::controller::store::Written;
 use crate::kubernetes::KubernetesFailure;
 use crate::plan::{Guard, Verdict};
 use crate::resource::{SsoConnector, SsoConnectorStatus};

@@ -14,6 +14,7 @@ mod desired;
 mod enforcement;
 mod finalizer;
 mod gone;
+mod heirs;
 mod hindered;
 mod ownership;
 mod pace;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use kube::ResourceExt as _;
 
-use super::brought;
-use super::objects::Entry;
+use crate::controller::brought;
+use crate::controller::objects::Entry;
 use crate::resource::SsoConnector;
 
 /// The newest copy of an object.
