@@ -125,6 +125,26 @@ impl Bearer {
         self.waits |= other.waits && other.fingerprint == self.fingerprint;
     }
 
+    /// Another one comes into the same hand, or none. The turn that was waited for is kept if that one holds the same token, or
+    /// if the pass's other hand does.
+    pub(super) fn makes_way(
+        mut self,
+        next: Option<&mut Self>,
+        other: Option<&Self>,
+        context: &Context,
+    ) {
+        self.withdraw(context);
+        if let Some(next) = next.filter(|next| next.fingerprint == self.fingerprint) {
+            next.joins(&self);
+            next.waits_with(&self);
+            return;
+        }
+        if let Some(other) = other {
+            self.waits_with(other);
+        }
+        self.leaves(context);
+    }
+
     /// The pass is over. Who did not need its turn does not keep a place.
     pub(super) fn leaves(&mut self, context: &Context) {
         self.withdraw(context);

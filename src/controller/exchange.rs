@@ -46,19 +46,9 @@ impl Pass<'_> {
                 self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
                 self.note_listing(snapshot);
             }
-            Err(failure) => self.note_refusal(failure),
+            Err(failure) => self.note_failure(failure),
         }
         Ok(())
-    }
-
-    /// A look has failed. A token that is refused may have been replaced since it was read, and only what is in the Secret now
-    /// is worth telling people of. Whoever takes something down has read it in this pass.
-    fn note_refusal(&mut self, failure: Failure) {
-        let is_refused = failure.class == Class::Unauthorized;
-        self.note_failure(failure);
-        if is_refused && !self.desired.terminating {
-            self.read_again();
-        }
     }
 
     pub(super) fn note_listing(&mut self, snapshot: Arc<Snapshot>) {
@@ -100,7 +90,7 @@ impl Pass<'_> {
                 connector: None,
             },
             Err(failure) => {
-                self.note_refusal(failure);
+                self.note_failure(failure);
                 return Ok(());
             }
         };
@@ -263,6 +253,7 @@ impl Pass<'_> {
         }
     }
 
+    /// Takes note of a call that has failed.
     pub(super) fn note_failure(&mut self, failure: Failure) {
         let Some(mut bearer) = self.bearer.take() else {
             return;
@@ -272,11 +263,16 @@ impl Pass<'_> {
         bearer.failed(self.context, right, &failure);
         let fingerprint = bearer.fingerprint;
         self.bearer = Some(bearer);
-        if failure.class == Class::Unauthorized {
-            self.entry.token = None;
-        }
         // If it cannot be said, the plan asks.
         self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
+        if failure.class == Class::Unauthorized {
+            self.entry.token = None;
+            // It may have been replaced since it was read, and only what is in the Secret now is worth telling people of.
+            // Whoever takes something down goes by one reading.
+            if !self.desired.terminating {
+                self.read_again();
+            }
+        }
         let now = self.context.clock.now();
         self.entry
             .memory

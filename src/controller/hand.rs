@@ -82,19 +82,11 @@ impl Pass<'_> {
         self.observed.listing = None;
     }
 
-    /// Takes a token in hand, instead of the one that was there. If it is the same, the turn that was waited for is still its.
+    /// Takes a token in hand, instead of the one that was there.
     fn take_up(&mut self, mut bearer: Option<Bearer>) {
-        if let Some(mut former) = self.bearer.take() {
-            former.withdraw(self.context);
-            match &mut bearer {
-                Some(bearer) if bearer.fingerprint == former.fingerprint => bearer.joins(&former),
-                Some(_) | None => {
-                    if let Some(publisher) = &self.publisher {
-                        former.waits_with(publisher);
-                    }
-                    former.leaves(self.context);
-                }
-            }
+        if let Some(former) = self.bearer.take() {
+            let other = self.publisher.as_ref();
+            former.makes_way(bearer.as_mut(), other, self.context);
         }
         self.bearer = bearer;
     }

@@ -3,9 +3,10 @@
 //! None of it keeps anything else of a pass waiting: when it is not this pass's turn, or something fails, the plan is told
 //! so and goes on without.
 
-use super::bearer::Refrain;
+use super::bearer::{Bearer, Refrain};
 use super::credentials::{self, DNS_TOKEN_FIELD, TOKEN_FIELD};
 use super::pass::Pass;
+use super::queue::Due;
 use crate::account::{Caller, Past, Right, Site};
 use crate::clock::Moment;
 use crate::cloudflare::{
@@ -51,6 +52,7 @@ impl Pass<'_> {
         let token = match reading.token_or(stand_in.map(|(_, token)| token)) {
             Ok(token) => token,
             Err(unusable) => {
+                self.take_up_publisher(None);
                 self.observed.publisher = Publisher::Unusable(unusable);
                 return;
             }
@@ -65,8 +67,24 @@ impl Pass<'_> {
             // Another token may see other zones.
             self.entry.memory.publishing.search = None;
         }
-        self.publisher = Some(bearer);
+        self.take_up_publisher(Some(bearer));
         self.judge_publisher();
+    }
+
+    /// A token that is refused may have been replaced since it was read, and only what is in the Secret now is worth telling
+    /// people of.
+    fn read_publisher_again(&mut self) {
+        self.due = Due::Named(self.context.clock.now());
+        self.observed.publisher = Publisher::Unread;
+    }
+
+    /// Takes a token in hand, instead of the one that was there.
+    fn take_up_publisher(&mut self, mut publisher: Option<Bearer>) {
+        if let Some(former) = self.publisher.take() {
+            let other = self.bearer.as_ref();
+            former.makes_way(publisher.as_mut(), other, self.context);
+        }
+        self.publisher = publisher;
     }
 
     fn judge_publisher(&mut self) {
@@ -305,10 +323,13 @@ impl Pass<'_> {
         if let Some(bearer) = &mut self.publisher {
             bearer.failed(self.context, right, &failure);
         }
+        self.judge_publisher();
         if failure.class == Class::Unauthorized {
             self.entry.publisher_token = None;
+            if !self.desired.terminating {
+                self.read_publisher_again();
+            }
         }
-        self.judge_publisher();
         let (edition, now) = (self.desired.edition(), self.context.clock.now());
         let publishing = &mut self.entry.memory.publishing;
         publishing.failed(failure, edition, now);

@@ -214,6 +214,34 @@ async fn a_token_that_is_replaced_and_revoked_at_once_is_never_called_refused() 
     assert_eq!(refused.count(), 1, "the old one was sent once more");
 }
 
+/// It is replaced between what was recorded and its call.
+#[tokio::test]
+async fn a_token_that_is_replaced_and_revoked_right_before_a_change_is_never_called_refused() {
+    let stage = Stage::set().await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    let intent = crate::creation::hold_status(&proxy, "pendingCreate");
+    stage.connector("example", "example.com", json!({})).await;
+    tokio::time::timeout(PATIENCE, intent.arrived())
+        .await
+        .unwrap();
+    let told = proxy.intercept(Treatment::Delay(Duration::ZERO), |call| {
+        String::from_utf8_lossy(&call.body).contains("Unauthorized")
+    });
+    let admin = stage.simulator.admin();
+    let fresh = admin.add_ready_account(ACCOUNT, "fresh");
+    stage.put_token(SECRET, &fresh).await;
+    admin.revoke_tokens("good");
+    intent.release();
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    assert!(told.calls().is_empty(), "nobody is told of the old one");
+    let posts = stage.simulator.calls().of(Operation::Create);
+    let by: Vec<_> = posts.as_slice().iter().map(|call| &call.token).collect();
+    assert_eq!(by, [&Some("good".to_owned()), &Some("fresh".to_owned())]);
+}
+
 /// Until the operator works with the token that is labelled `fresh`.
 async fn until_fresh_is_used(stage: &Stage) {
     let switched = |calls: simulator::Calls| calls.by_token("fresh").count() >= 3;
