@@ -1,9 +1,9 @@
-//! Tokens: missing, wrong, rotated, and never shown.
+//! Tokens: missing, wrong, and never shown.
 
 use std::time::Duration;
 
 use cloudflare_sso_operator::resource::{ConditionType, Reason, SsoConnector};
-use harness::{ApiServerProxy, Options, Treatment};
+use harness::Options;
 use kube::api::DeleteParams;
 use serde_json::json;
 use simulator::{Failure, Fault, Operation, Permission, TokenRequest, When};
@@ -152,104 +152,6 @@ async fn a_refused_token_rests_and_a_corrected_one_is_used_at_once() {
         .await;
     let refused = stage.simulator.calls().answered(401);
     assert_eq!(refused.count(), 1, "{refused:#?}");
-}
-
-#[tokio::test]
-async fn a_rotated_token_is_picked_up_without_a_restart_and_the_old_one_is_not_sent_again() {
-    let stage = Stage::set().await;
-    let _operator = stage.operator(&[]).await;
-    stage.connector("example", "example.com", json!({})).await;
-    stage
-        .until_ready_is("example", "AwaitingVerification")
-        .await;
-
-    let fresh = stage.simulator.admin().add_ready_account(ACCOUNT, "fresh");
-    stage.put_token(SECRET, &fresh).await;
-    stage.simulator.admin().revoke_tokens("good");
-    until_fresh_is_used(&stage).await;
-    let calls = stage.simulator.calls();
-    let first = calls.clone().by_token("fresh").as_slice()[0].sequence;
-    assert_eq!(calls.after(first).by_token("good").count(), 0);
-    stage
-        .until_ready_is("example", "AwaitingVerification")
-        .await;
-}
-
-/// It is replaced while a pass has the old one in hand.
-#[tokio::test]
-async fn a_token_that_is_replaced_and_revoked_at_once_is_never_called_refused() {
-    let stage = Stage::set().await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
-    stage.connector("example", "example.com", json!({})).await;
-    stage
-        .until_ready_is("example", "AwaitingVerification")
-        .await;
-    // It has come to rest: whatever is read from now on is read to list the account with.
-    let lists = |calls: simulator::Calls| calls.of(Operation::List).count();
-    let known = lists(stage.simulator.calls());
-    stage
-        .simulator
-        .until(|world| lists(world.calls()) >= known + 2, PATIENCE)
-        .await
-        .unwrap();
-    let old = proxy.intercept(Treatment::HoldAfterAnswer, |call| {
-        call.method == "GET" && call.path.contains("/secrets/")
-    });
-    tokio::time::timeout(PATIENCE, old.arrived()).await.unwrap();
-    let writes = || {
-        let calls = proxy.calls();
-        calls.iter().filter(|call| call.method == "PATCH").count()
-    };
-    let written = writes();
-
-    let admin = stage.simulator.admin();
-    let fresh = admin.add_ready_account(ACCOUNT, "fresh");
-    stage.put_token(SECRET, &fresh).await;
-    admin.revoke_tokens("good");
-    old.release();
-    until_fresh_is_used(&stage).await;
-    assert_eq!(writes(), written, "nothing has changed");
-    let refused = stage.simulator.calls().by_token("good").answered(401);
-    assert_eq!(refused.count(), 1, "the old one was sent once more");
-}
-
-/// It is replaced between what was recorded and its call.
-#[tokio::test]
-async fn a_token_that_is_replaced_and_revoked_right_before_a_change_is_never_called_refused() {
-    let stage = Stage::set().await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
-    let intent = crate::creation::hold_status(&proxy, "pendingCreate");
-    stage.connector("example", "example.com", json!({})).await;
-    tokio::time::timeout(PATIENCE, intent.arrived())
-        .await
-        .unwrap();
-    let told = proxy.intercept(Treatment::Delay(Duration::ZERO), |call| {
-        String::from_utf8_lossy(&call.body).contains("Unauthorized")
-    });
-    let admin = stage.simulator.admin();
-    let fresh = admin.add_ready_account(ACCOUNT, "fresh");
-    stage.put_token(SECRET, &fresh).await;
-    admin.revoke_tokens("good");
-    intent.release();
-    stage
-        .until_ready_is("example", "AwaitingVerification")
-        .await;
-    assert!(told.calls().is_empty(), "nobody is told of the old one");
-    let posts = stage.simulator.calls().of(Operation::Create);
-    let by: Vec<_> = posts.as_slice().iter().map(|call| &call.token).collect();
-    assert_eq!(by, [&Some("good".to_owned()), &Some("fresh".to_owned())]);
-}
-
-/// Until the operator works with the token that is labelled `fresh`.
-async fn until_fresh_is_used(stage: &Stage) {
-    let switched = |calls: simulator::Calls| calls.by_token("fresh").count() >= 3;
-    stage
-        .simulator
-        .until(|world| switched(world.calls()), PATIENCE)
-        .await
-        .unwrap();
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ mod proxy;
 mod publishing;
 mod refusals;
 mod rights;
+mod rotation;
 mod schema_guard;
 mod scope;
 mod silence;

@@ -22,14 +22,14 @@ use crate::stage::{
 
 const OTHER_ACCOUNT: &str = "b1f5c0e2a3d44f6f8a7e6d5c4b3a2910";
 
-fn hands_free(fields: &Value) -> Value {
+pub(crate) fn hands_free(fields: &Value) -> Value {
     let mut all = json!({ "dns": { "cloudflare": {} } });
     let known = all.as_object_mut().unwrap();
     known.extend(fields.as_object().unwrap().clone());
     all
 }
 
-fn is_published(object: &SsoConnector) -> bool {
+pub(crate) fn is_published(object: &SsoConnector) -> bool {
     condition(object, ConditionType::DnsRecordPublished).1 == "Published"
 }
 
@@ -486,35 +486,4 @@ async fn a_record_that_cannot_be_looked_at_is_published_all_the_same_once_the_do
     assert_eq!(codes(&stage, &zone), [code(&object).unwrap()]);
     assert!(dns_record(&object).unwrap().record_id.is_some());
     assert!(silence.struck() > 0, "{object:#?}");
-}
-
-/// It is replaced while a pass has the old one in hand.
-#[tokio::test]
-async fn a_token_for_dns_that_is_replaced_and_revoked_at_once_is_never_called_refused() {
-    let (stage, zone) = with_zone(patient()).await;
-    let admin = stage.simulator.admin();
-    let issue = |label| {
-        let request = TokenRequest::new(label).grant(ACCOUNT, [Permission::ZoneRead]);
-        admin.issue_token(request.grant_in_zone(&zone, Permission::DNS))
-    };
-    stage.put_token("dns", &issue("old")).await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let old = proxy.intercept(Treatment::HoldAfterAnswer, |call| {
-        call.path.ends_with("/secrets/dns")
-    });
-    let told = proxy.intercept(Treatment::Delay(Duration::ZERO), |call| {
-        String::from_utf8_lossy(&call.body).contains("Unauthorized")
-    });
-    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
-    let cloudflare = json!({ "apiTokenSecretRef": { "name": "dns" } });
-    let fields = hands_free(&json!({ "dns": { "cloudflare": cloudflare } }));
-    stage.connector("example", DOMAIN, fields).await;
-    tokio::time::timeout(PATIENCE, old.arrived()).await.unwrap();
-    stage.put_token("dns", &issue("fresh")).await;
-    admin.revoke_tokens("old");
-    old.release();
-    stage.until("example", "the record", is_published).await;
-    assert!(told.calls().is_empty(), "nobody is told of the old one");
-    let refused = stage.simulator.calls().by_token("old").answered(401);
-    assert_eq!(refused.count(), 1, "the old one was sent once");
 }
