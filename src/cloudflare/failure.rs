@@ -138,6 +138,12 @@ impl Failure {
         }
     }
 
+    /// Whether Cloudflare knows the token, as far as it says, and does not let it do this.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.class == Class::Unauthorized && self.status == Some(403)
+    }
+
     /// Whether Cloudflare knows nothing under the path: it says so of a zone that does not exist, but also of an account that
     /// is malformed, so of a connector it proves nothing.
     #[must_use]

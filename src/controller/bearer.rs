@@ -1,7 +1,7 @@
 //! An API token in the hand of one pass: whose turn it is to use it, and what is staked on it while Cloudflare may refuse it.
 
 use super::Context;
-use crate::account::{Caller, Lane, Permission, Right, Stake, Turn};
+use crate::account::{Caller, Lane, Permission, Right, Stake, Tokens, Turn};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Failure, Fingerprint};
 use crate::identity::AccountId;
@@ -73,9 +73,9 @@ impl Bearer {
         lane: Lane,
     ) -> Result<(), Refrain> {
         let now = context.clock.now();
-        self.withdraw(context);
-        let permission = self.permission(right);
         let tokens = &context.tokens;
+        self.withdraw(tokens);
+        let permission = self.permission(right);
         let stake = tokens
             .offer(&permission, &self.caller, &context.timing, now)
             .map_err(Refrain::Unoffered)?;
@@ -99,9 +99,9 @@ impl Bearer {
     }
 
     /// What was asked for last has come to nothing that says something about the token, or was answered already.
-    pub(super) fn withdraw(&mut self, context: &Context) {
+    pub(super) fn withdraw(&mut self, tokens: &Tokens) {
         if let Some((permission, stake)) = self.stake.take() {
-            context.tokens.withdraw(&permission, stake);
+            tokens.withdraw(&permission, stake);
         }
     }
 
@@ -117,7 +117,7 @@ impl Bearer {
         let permission = self.permission(right);
         let tokens = &context.tokens;
         tokens.failed(&permission, &self.caller, failure, &context.timing, now);
-        self.withdraw(context);
+        self.withdraw(tokens);
     }
 
     /// Another hand of the same pass holds the same token: who waits there keeps the one place of both.
@@ -125,31 +125,31 @@ impl Bearer {
         self.waits |= other.waits && other.fingerprint == self.fingerprint;
     }
 
-    /// Another one comes into the same hand, or none. The turn that was waited for is kept if that one holds the same token, or
-    /// if the pass's other hand does.
+    /// Another one comes into the same hand, or none. Its place is left, unless that one holds the same token, or the pass's
+    /// other hand does.
     pub(super) fn makes_way(
         mut self,
         next: Option<&mut Self>,
         other: Option<&Self>,
-        context: &Context,
+        tokens: &Tokens,
     ) {
-        self.withdraw(context);
-        if let Some(next) = next.filter(|next| next.fingerprint == self.fingerprint) {
-            next.joins(&self);
-            next.waits_with(&self);
-            return;
+        let is_same = |bearer: &Self| bearer.fingerprint == self.fingerprint;
+        match next {
+            Some(next) if is_same(next) => {
+                next.joins(&self);
+                next.waits_with(&self);
+                self.withdraw(tokens);
+            }
+            _ if other.is_some_and(is_same) => self.withdraw(tokens),
+            _ => self.leaves(tokens),
         }
-        if let Some(other) = other {
-            self.waits_with(other);
-        }
-        self.leaves(context);
     }
 
     /// The pass is over. Who did not need its turn does not keep a place.
-    pub(super) fn leaves(&mut self, context: &Context) {
-        self.withdraw(context);
+    pub(super) fn leaves(&mut self, tokens: &Tokens) {
+        self.withdraw(tokens);
         if !self.waits {
-            context.tokens.leave(self.fingerprint, &self.uid);
+            tokens.leave(self.fingerprint, &self.uid);
         }
     }
 
@@ -160,38 +160,71 @@ impl Bearer {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::account::{Past, Source};
+    use crate::account::{Past, Rate, Source};
     use crate::cloudflare::FingerprintKey;
+
+    fn hand(key: &FingerprintKey, token: &[u8], waits: bool) -> Bearer {
+        let token = ApiToken::parse(token).unwrap();
+        Bearer {
+            fingerprint: token.fingerprint(key),
+            token,
+            caller: Caller {
+                namespace: "team".to_owned(),
+                source: Source::Default,
+                past: Past::Bound,
+            },
+            account: "0".repeat(32).parse().unwrap(),
+            uid: "uid".to_owned(),
+            admitted: false,
+            waits,
+            stake: None,
+        }
+    }
 
     #[test]
     fn a_place_is_kept_for_both_hands_that_hold_one_token() {
         let key = FingerprintKey::random();
-        let holding = |token: &[u8], waits| {
-            let token = ApiToken::parse(token).unwrap();
-            Bearer {
-                fingerprint: token.fingerprint(&key),
-                token,
-                caller: Caller {
-                    namespace: "team".to_owned(),
-                    source: Source::Default,
-                    past: Past::Bound,
-                },
-                account: "0".repeat(32).parse().unwrap(),
-                uid: "uid".to_owned(),
-                admitted: false,
-                waits,
-                stake: None,
-            }
-        };
-        for (other, waits) in [
-            (holding(b"one", true), true),
-            (holding(b"one", false), false),
-            (holding(b"another", true), false),
+        for (token, other_waits, waits) in [
+            (b"one".as_slice(), true, true),
+            (b"one", false, false),
+            (b"another", true, false),
         ] {
-            let mut bearer = holding(b"one", false);
-            bearer.waits_with(&other);
+            let mut bearer = hand(&key, b"one", false);
+            bearer.waits_with(&hand(&key, token, other_waits));
             assert_eq!(bearer.waits, waits);
+        }
+    }
+
+    #[test]
+    fn whoever_makes_way_leaves_its_place_to_the_same_token_alone() {
+        let rate = Rate {
+            per_second: 1.0,
+            burst: 1.0,
+        };
+        let [start, later] = [0, 1].map(|second| Moment::from_start(Duration::from_secs(second)));
+        let key = FingerprintKey::random();
+        for (next, other, is_kept) in [
+            (Some(b"one".as_slice()), None, true),
+            (Some(b"another"), None, false),
+            (None, None, false),
+            (None, Some(b"one".as_slice()), true),
+            (None, Some(b"another"), false),
+        ] {
+            let [mut next, other] =
+                [next, other].map(|token| token.map(|token| hand(&key, token, false)));
+            let former = hand(&key, b"one", false);
+            let tokens = Tokens::new(rate);
+            let token = former.fingerprint;
+            let turn = |uid, now| tokens.admit(token, uid, Lane::Periodic, now);
+            assert_eq!(turn("first", start), Turn::Now);
+            assert_ne!(turn("uid", start), Turn::Now);
+            assert_ne!(turn("who comes later", start), Turn::Now);
+            former.makes_way(next.as_mut(), other.as_ref(), &tokens);
+            let is_next = turn("uid", later) == Turn::Now;
+            assert_eq!(is_next, is_kept, "{next:?} {other:?}");
         }
     }
 }

@@ -267,12 +267,8 @@ impl Pass<'_> {
         self.observed.credentials = self.judge_token(fingerprint).unwrap_or_default();
         if failure.class == Class::Unauthorized {
             self.entry.token = None;
-            // It may have been replaced since it was read, and only what is in the Secret now is worth telling people of.
-            // Whoever takes something down goes by one reading.
-            if !self.desired.terminating {
-                self.read_again();
-            }
         }
+        self.note_refusal(&failure);
         let now = self.context.clock.now();
         self.entry
             .memory

@@ -10,7 +10,7 @@ use super::queue::Due;
 use crate::account::{Caller, Lane, Past, Right, Source};
 use crate::clock::Moment;
 use crate::cloudflare::{ApiToken, Class, Failure, Fingerprint};
-use crate::plan::Credentials;
+use crate::plan::{Credentials, Publisher};
 use crate::resource::ApiTokenSecretRef;
 
 impl Pass<'_> {
@@ -74,19 +74,29 @@ impl Pass<'_> {
         true
     }
 
-    /// The plan is to ask for the credentials again, and what was read before does not serve any more.
+    /// The plan is to ask for the tokens again, of which both may be the same one, and what was read before does not serve any
+    /// more.
     pub(super) fn read_again(&mut self) {
         self.is_second_hand = false;
         self.due = Due::Named(self.context.clock.now());
         self.observed.credentials = Credentials::Unread;
         self.observed.listing = None;
+        self.observed.publisher = Publisher::Unread;
+    }
+
+    /// A token that Cloudflare has refused may have been replaced since it was read, and only what is in the Secret now is worth
+    /// telling people of.
+    pub(super) fn note_refusal(&mut self, failure: &Failure) {
+        if failure.class == Class::Unauthorized {
+            self.read_again();
+        }
     }
 
     /// Takes a token in hand, instead of the one that was there.
     fn take_up(&mut self, mut bearer: Option<Bearer>) {
         if let Some(former) = self.bearer.take() {
             let other = self.publisher.as_ref();
-            former.makes_way(bearer.as_mut(), other, self.context);
+            former.makes_way(bearer.as_mut(), other, &self.context.tokens);
         }
         self.bearer = bearer;
     }

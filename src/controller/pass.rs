@@ -281,7 +281,7 @@ impl Pass<'_> {
             .into_iter()
             .flatten()
         {
-            bearer.leaves(self.context);
+            bearer.leaves(&self.context.tokens);
         }
     }
 

@@ -6,7 +6,6 @@
 use super::bearer::{Bearer, Refrain};
 use super::credentials::{self, DNS_TOKEN_FIELD, TOKEN_FIELD};
 use super::pass::Pass;
-use super::queue::Due;
 use crate::account::{Caller, Past, Right, Site};
 use crate::clock::Moment;
 use crate::cloudflare::{
@@ -71,18 +70,11 @@ impl Pass<'_> {
         self.judge_publisher();
     }
 
-    /// A token that is refused may have been replaced since it was read, and only what is in the Secret now is worth telling
-    /// people of.
-    fn read_publisher_again(&mut self) {
-        self.due = Due::Named(self.context.clock.now());
-        self.observed.publisher = Publisher::Unread;
-    }
-
     /// Takes a token in hand, instead of the one that was there.
     fn take_up_publisher(&mut self, mut publisher: Option<Bearer>) {
         if let Some(former) = self.publisher.take() {
             let other = self.bearer.as_ref();
-            former.makes_way(publisher.as_mut(), other, self.context);
+            former.makes_way(publisher.as_mut(), other, &self.context.tokens);
         }
         self.publisher = publisher;
     }
@@ -148,7 +140,7 @@ impl Pass<'_> {
             let started = self.context.clock.now();
             let answer = self.context.cloudflare.list_zones(&token, name).await;
             let zones: Vec<Zone> = match answer {
-                Err(failure) if failure.class == Class::Unauthorized => {
+                Err(failure) if failure.is_forbidden() => {
                     self.count(Endpoint::ListZones, Some(&failure), started);
                     refusal = Some(failure);
                     continue;
@@ -326,10 +318,8 @@ impl Pass<'_> {
         self.judge_publisher();
         if failure.class == Class::Unauthorized {
             self.entry.publisher_token = None;
-            if !self.desired.terminating {
-                self.read_publisher_again();
-            }
         }
+        self.note_refusal(&failure);
         let (edition, now) = (self.desired.edition(), self.context.clock.now());
         let publishing = &mut self.entry.memory.publishing;
         publishing.failed(failure, edition, now);

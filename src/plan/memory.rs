@@ -95,9 +95,11 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// One failure more.
+    /// One failure more. What a refused token has come to is no part of the run: the next one is not the same token, or is one
+    /// that Cloudflare takes again.
     #[must_use]
     pub fn after(before: Option<Self>, failure: Failure, edition: Edition, now: Moment) -> Self {
+        let before = before.filter(|before| before.failure.class != Class::Unauthorized);
         Self {
             failures: before
                 .as_ref()

@@ -487,3 +487,21 @@ async fn a_record_that_cannot_be_looked_at_is_published_all_the_same_once_the_do
     assert!(dns_record(&object).unwrap().record_id.is_some());
     assert!(silence.struck() > 0, "{object:#?}");
 }
+
+/// Each further name would be one more refusal.
+#[tokio::test]
+async fn a_token_that_cloudflare_does_not_know_is_offered_for_one_name_of_a_deep_domain() {
+    let (stage, _) = with_zone(patient()).await;
+    let request = TokenRequest::new("revoked").grant(ACCOUNT, [Permission::ZoneRead]);
+    let revoked = stage.simulator.admin().issue_token(request);
+    stage.simulator.admin().revoke_tokens("revoked");
+    stage.put_token("dns", &revoked).await;
+    let _operator = stage.operator(&[]).await;
+    let cloudflare = json!({ "apiTokenSecretRef": { "name": "dns" } });
+    let fields = hands_free(&json!({ "dns": { "cloudflare": cloudflare } }));
+    stage.connector("deep", "a.b.c.example.com", fields).await;
+    stage
+        .until("deep", "a refusal", is_refused("Unauthorized"))
+        .await;
+    assert_eq!(stage.simulator.calls().by_token("revoked").count(), 1);
+}

@@ -76,7 +76,9 @@ async fn a_token_that_is_replaced_and_revoked_at_once_is_never_called_refused() 
 async fn a_token_that_is_replaced_and_revoked_right_before_a_change_is_never_called_refused() {
     let stage = Stage::set().await;
     let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
+    // However long this machine takes for what happens meanwhile.
+    let patient = ["--creation-start-limit", "10s"];
+    let _operator = stage.operator_through(Some(proxy.url()), &patient).await;
     let intent = hold_status(&proxy, "pendingCreate");
     stage.connector("example", "example.com", json!({})).await;
     tokio::time::timeout(PATIENCE, intent.arrived())
@@ -134,6 +136,40 @@ async fn until_fresh_is_used(stage: &Stage) {
         .until(|world| switched(world.calls()), PATIENCE)
         .await
         .unwrap();
+}
+
+/// Whichever of the two hands that hold it learns of it first: both let go of it.
+#[tokio::test]
+async fn a_token_for_both_that_is_replaced_and_revoked_at_once_is_sent_once_more_and_not_twice() {
+    let (stage, _) = with_zone(patient()).await;
+    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
+    // So the first call of the pass that begins with the old one is to DNS.
+    let rare_lists = ["--poll-unverified", "5m"];
+    let _operator = stage.operator_through(Some(proxy.url()), &rare_lists).await;
+    stage.connector("example", DOMAIN, json!({})).await;
+    stage
+        .until_ready_is("example", "AwaitingVerification")
+        .await;
+    let old = proxy.intercept(Treatment::HoldAfterAnswer, |call| {
+        call.method == "GET" && call.path.contains("/secrets/")
+    });
+    let told = told_of_a_refusal(&proxy);
+    stage.patch_spec("example", hands_free(&json!({}))).await;
+    tokio::time::timeout(PATIENCE, old.arrived()).await.unwrap();
+    let admin = stage.simulator.admin();
+    let fresh = admin.add_ready_account_with_dns(ACCOUNT, "fresh");
+    stage.put_token(SECRET, &fresh).await;
+    admin.revoke_tokens("with DNS");
+    old.release();
+    stage.until("example", "the record", is_published).await;
+    assert!(told.calls().is_empty(), "nobody is told of the old one");
+    let refused = stage.simulator.calls().by_token("with DNS").answered(401);
+    let sent: Vec<_> = refused
+        .as_slice()
+        .iter()
+        .map(|call| call.operation)
+        .collect();
+    assert_eq!(sent, [Operation::ListZones]);
 }
 
 /// Whatever the operator writes of a token that Cloudflare refuses.

@@ -35,6 +35,7 @@ impl Model {
             ));
             return Ok(());
         }
+        self.take_up();
         self.judge_token(pass)
             .map_err(|opens| self.not_before(opens))?;
         if let Some(snapshot) = self.process.listing.clone() {
@@ -42,6 +43,14 @@ impl Model {
         }
         pass.has_token = true;
         Ok(())
+    }
+
+    /// Takes what is in the Secret in hand. One token says nothing of another.
+    fn take_up(&mut self) {
+        let token = self.process.fingerprint(self.token);
+        if std::mem::replace(&mut self.process.token, token) != token {
+            self.process.listing = None;
+        }
     }
 
     pub fn judge_token(&self, pass: &mut Pass) -> Result<(), Moment> {
@@ -128,9 +137,12 @@ impl Model {
         self.withdraw(pass);
         if failure.class == Class::Unauthorized {
             self.process.entry.token_worked = false;
+            pass.observed.credentials = Credentials::Unread;
+            pass.observed.listing = None;
+        } else {
+            // If it cannot be said, the plan asks.
+            let _ = self.judge_token(pass);
         }
-        // If it cannot be said, the plan asks.
-        let _ = self.judge_token(pass);
         let edition = pass.desired.edition();
         self.process.entry.memory.failed(failure, edition, now);
     }

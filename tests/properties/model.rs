@@ -31,6 +31,8 @@ pub struct Model {
     pub timing: Timing,
     pub sky: Sky,
     pub secret: bool,
+    /// Which token is in it.
+    pub token: u32,
     /// What happens at the next contacts.
     pub beats: VecDeque<Beat>,
     /// When the next pass is due; never if only a change of the object brings one.
@@ -53,6 +55,7 @@ impl Model {
             timing: Timing::default(),
             sky: Sky::default(),
             secret: true,
+            token: 0,
             beats: VecDeque::new(),
             due: Some(Duration::ZERO),
             passed: 0,
@@ -196,6 +199,7 @@ impl Model {
             | Event::Recreate
             | Event::WipeStatus => self.user_acts(event),
             Event::Secret(there) => self.secret = there,
+            Event::Rotate => self.token += 1,
             Event::Enable(_)
             | Event::DeleteConnector
             | Event::CreateConnector

@@ -29,7 +29,9 @@ pub struct Process {
     pub alive: HashSet<String>,
     pub listing: Option<Arc<Snapshot>>,
     pub tokens: Tokens,
+    /// The one in hand.
     pub token: Fingerprint,
+    key: FingerprintKey,
 }
 
 /// What it remembers of the object of the one name.
@@ -46,7 +48,7 @@ pub struct Entry {
 
 impl Process {
     pub fn new(started: Duration, cache: usize) -> Self {
-        let token = ApiToken::parse(b"token").unwrap();
+        let key = FingerprintKey::random();
         Self {
             started,
             cache,
@@ -55,8 +57,14 @@ impl Process {
             alive: HashSet::new(),
             listing: None,
             tokens: Tokens::new(RATE),
-            token: token.fingerprint(&FingerprintKey::random()),
+            token: fingerprint(&key, 0),
+            key,
         }
+    }
+
+    /// The name of the token of that number.
+    pub fn fingerprint(&self, number: u32) -> Fingerprint {
+        fingerprint(&self.key, number)
     }
 
     /// The object of the entry is gone.
@@ -97,4 +105,9 @@ impl Process {
         self.entry.written = None;
         (cached, true)
     }
+}
+
+fn fingerprint(key: &FingerprintKey, number: u32) -> Fingerprint {
+    let token = ApiToken::parse(format!("token-{number}").as_bytes()).unwrap();
+    token.fingerprint(key)
 }

@@ -73,6 +73,8 @@ pub enum Event {
     Recreate,
     WipeStatus,
     Secret(bool),
+    /// Another token is put into it.
+    Rotate,
     // People, at Cloudflare.
     Enable(bool),
     DeleteConnector,
@@ -237,6 +239,7 @@ pub fn event() -> impl Strategy<Value = Event> {
         2 => Just(Event::Recreate),
         1 => Just(Event::WipeStatus),
         1 => prop::bool::weighted(0.8).prop_map(Event::Secret),
+        1 => Just(Event::Rotate),
         5 => any::<bool>().prop_map(Event::Enable),
         2 => Just(Event::DeleteConnector),
         1 => Just(Event::CreateConnector),

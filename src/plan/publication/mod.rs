@@ -54,9 +54,15 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
     let Some(publication) = world.desired.publisher() else {
         return Step::idle(Said::Cleared);
     };
-    // Also if the domain is verified by now: whose record it is must be known when it goes.
+    // Also if the domain is verified by now: whose record it is must be known when it goes. Cloudflare's answer has said that
+    // it is there, and nobody may look at it any more.
     if let Some(placement) = created(world, record) {
-        return Step::store(placed(record, Some(placement)));
+        let said = if verification::is_verified(connector) {
+            was_published(world)
+        } else {
+            published(messages::dns::published(&world.desired.domain))
+        };
+        return Step::store(placed(record, Some(placement))).saying(said);
     }
     let Some(code) = connector
         .code()
@@ -91,15 +97,10 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
 }
 
 /// Once the domain is verified nobody looks at the record, so nothing is said of it as it is now; and what has hindered it
-/// keeps nobody waiting. What was created is known to be published even if Cloudflare was quicker than a look at it.
+/// keeps nobody waiting.
 fn said_afterwards(world: &World<'_>, record: &Record, connector: &Connector) -> Said {
-    let placement = record.placement.as_ref();
-    let is_created = placement.is_some_and(|known| known.record.is_some());
-    if verification::is_verified(connector) && (is_created || record.told == Told::Published) {
-        let message = messages::dns::was_published(&world.desired.domain);
-        return Said::Now(Truth::True, Finding::new(Reason::Published, message));
-    }
     match record.told {
+        Told::Published if verification::is_verified(connector) => was_published(world),
         Told::Nothing | Told::Published => Said::Kept,
         Told::Delayed | Told::DeadEnd => Said::Cleared,
     }
@@ -203,6 +204,15 @@ fn no(finding: Finding) -> Said {
     Said::Now(Truth::False, finding)
 }
 
+fn published(message: String) -> Said {
+    Said::Now(Truth::True, Finding::new(Reason::Published, message))
+}
+
+/// Of a verified domain.
+fn was_published(world: &World<'_>) -> Said {
+    published(messages::dns::was_published(&world.desired.domain))
+}
+
 impl Step {
     const fn idle(said: Said) -> Self {
         Self {
@@ -237,5 +247,9 @@ impl Step {
             course: Course::Store(Box::new(record)),
             said: Said::Kept,
         }
+    }
+
+    fn saying(self, said: Said) -> Self {
+        Self { said, ..self }
     }
 }

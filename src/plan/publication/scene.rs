@@ -2,7 +2,7 @@
 
 use super::memory::RecordsSeen;
 use super::proof::{is_at, is_without_zone, own, unproved_until};
-use super::{Course, Step, comment, no, placed};
+use super::{Course, Step, comment, no, placed, published};
 use crate::clock::Moment;
 use crate::cloudflare::{Class, Endpoint, NewTxtRecord, TxtRecord, VerificationCode};
 use crate::identity::ZoneId;
@@ -11,7 +11,7 @@ use crate::plan::memory::Trouble;
 use crate::plan::verdict::{Finding, Said};
 use crate::plan::world::{Placement, Record};
 use crate::plan::{Act, Look, World, messages, pace};
-use crate::resource::{Reason, Truth};
+use crate::resource::Reason;
 
 /// What a step rests on.
 pub(super) struct Scene<'a> {
@@ -84,10 +84,15 @@ impl Scene<'_> {
                     zone: zone.clone(),
                     record: Some(own.id.clone()),
                 };
-                Step::store(placed(self.record, Some(placement)))
+                let step = Step::store(placed(self.record, Some(placement)));
+                if own.says(self.code) && !moved {
+                    step.saying(published(messages::dns::published(&world.desired.domain)))
+                } else {
+                    step
+                }
             }
             (Some(own), _) if own.says(self.code) && !moved => {
-                self.published(seen, messages::dns::published(&world.desired.domain))
+                self.standing(seen, messages::dns::published(&world.desired.domain))
             }
             (Some(own), _) if own.says_a_code() => self.take_away(seen, own),
             // Somebody has made another record of it: it is theirs.
@@ -112,10 +117,9 @@ impl Scene<'_> {
     }
 
     /// The record is there.
-    fn published(&self, seen: &RecordsSeen, message: String) -> Step {
-        let finding = Finding::new(Reason::Published, message);
+    fn standing(&self, seen: &RecordsSeen, message: String) -> Step {
         let again = seen.at + self.world.timing.poll_settled;
-        Step::rest(again, Said::Now(Truth::True, finding))
+        Step::rest(again, published(message))
     }
 
     /// Our record says an old code, or is in another zone than the spec wants.
@@ -164,7 +168,7 @@ impl Scene<'_> {
         let domain = &world.desired.domain;
         let stands = |found: &&TxtRecord| is_at(world, found) && found.says(self.code);
         if seen.records.iter().any(|found| stands(&found)) {
-            return self.published(seen, messages::dns::published_by_others(domain));
+            return self.standing(seen, messages::dns::published_by_others(domain));
         }
         if let Some(gap) = seen.gap {
             return self.list_again(seen, gap);

@@ -304,33 +304,6 @@ fn what_has_hindered_it_is_not_said_of_a_verified_domain() {
     }
 }
 
-/// Cloudflare may verify the domain before the operator has looked at the record that it has just created.
-#[test]
-fn what_is_created_is_said_to_be_published_even_if_nobody_looked_at_it_before_the_domain_was_verified()
- {
-    let published = Said::Now(
-        Truth::True,
-        Finding::new(
-            Reason::Published,
-            messages::dns::was_published(&DOMAIN.parse().unwrap()),
-        ),
-    );
-    for told in [Told::Nothing, Told::Published, Told::Delayed, Told::DeadEnd] {
-        let verified = |id| {
-            let scene = scene().seen(NOW - 0.5, verified(true));
-            scene.with(|scene| {
-                scene.record.told = told;
-                scene.record.placement = placed(id);
-            })
-        };
-        let plan = verified(Some("r1")).plan();
-        assert_eq!(verdict(&plan).published, published, "{told:?}");
-        let plan = verified(None).plan();
-        let unsure = verdict(&plan).published != published;
-        assert_eq!(unsure, told != Told::Published, "{told:?}");
-    }
-}
-
 /// What was published is only to be looked at again.
 #[test]
 fn a_token_that_is_taken_away_makes_nothing_unpublished() {

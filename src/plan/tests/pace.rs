@@ -32,6 +32,25 @@ fn delay(scene: &Scene) -> f64 {
     }
 }
 
+/// A run of failures is one of calls that said something of Cloudflare, and not of a token.
+#[test]
+fn a_corrected_token_does_not_inherit_the_run_of_the_one_that_was_refused() {
+    for class in TRANSIENT {
+        let long_ago = NOW - 3600.0;
+        let mut scene = Scene::bound(Some(true), EnforcementState::Satisfied);
+        for _ in 0..12 {
+            scene = scene.troubled(long_ago, failure(Class::Unauthorized, Endpoint::List));
+        }
+        let scene = scene.troubled(NOW, failure(class, Endpoint::List));
+        assert_eq!(
+            verdict(&scene.plan()).outcome,
+            Outcome::Undecided { trouble: None },
+            "{class:?}: the first of its run says nothing"
+        );
+        assert!(delay(&scene) < 1.2, "{class:?}");
+    }
+}
+
 #[test]
 fn transient_failures_wait_from_1_s_to_10_min_with_jitter() {
     let rows = [

@@ -1,7 +1,8 @@
 //! How the TXT record is published, and what is never touched.
 
 use super::*;
-use crate::plan::Posted;
+use crate::plan::{Posted, messages};
+
 use crate::plan::verdict::Mirror;
 use crate::resource::{DnsRecord, Progress, RecordType, SsoConnectorStatus};
 
@@ -108,6 +109,7 @@ fn the_id_is_stored_before_anything_else_is_looked_at() {
     });
     let plan = scene.plan();
     assert_eq!(verdict(&plan).record.placement, placed(Some("r1")));
+    assert_eq!(said(&plan).1, Reason::Published, "by Cloudflare's answer");
     assert!(matches!(
         plan,
         Plan::Settle {
@@ -127,9 +129,41 @@ fn the_id_is_stored_also_if_the_domain_was_verified_meanwhile() {
             .publishing
             .posted(&zone(), created("r1"), at(NOW - 0.5));
     });
+    let was_published = messages::dns::was_published(&DOMAIN.parse().unwrap());
+    assert_eq!(
+        said(&scene.plan()),
+        (Truth::True, Reason::Published, was_published)
+    );
     let plan = scene.pass(&Cloudflare::shows(&verified(true)));
     assert_eq!(act(&plan), None);
     assert_eq!(scene.record.placement, placed(Some("r1")));
+}
+
+/// Its ID was lost on the way, and nobody may look at it any more.
+#[test]
+fn a_record_that_is_found_again_is_said_to_be_published_with_its_id() {
+    for (code, published) in [
+        (CODE, Some(Reason::Published)),
+        ("cloudflare_dashboard_sso=old", None),
+    ] {
+        let scene = scene().with(|scene| {
+            scene.record.placement = placed(None);
+            scene.memory.publishing.placed_since = Some(at(NOW - 60.0));
+            scene.memory.publishing.saw(RecordsSeen {
+                zone: zone(),
+                at: at(NOW - 0.5),
+                records: vec![record("r1", code, &comment())],
+                gap: None,
+            });
+        });
+        let plan = scene.plan();
+        assert_eq!(verdict(&plan).record.placement, placed(Some("r1")));
+        let told = match &verdict(&plan).published {
+            Said::Now(Truth::True, finding) => Some(finding.reason),
+            _ => None,
+        };
+        assert_eq!(told, published, "{code}");
+    }
 }
 
 #[test]

@@ -11,11 +11,11 @@ use cloudflare_sso_operator::cloudflare::{
 };
 use cloudflare_sso_operator::identity::{RecordId, ZoneId};
 use cloudflare_sso_operator::plan::{
-    Act, Credentials, Definition, Desired, Look, Memory, Namespace, Observed, PairMemory, Plan,
-    Posted, Publication, Publisher, Record, RecordsSeen, Search, Sighting, Standing, Then, Timing,
-    Txt, Verdict, World, plan,
+    Act, Credentials, Definition, Desired, Look, Memory, Namespace, Observed, PairMemory,
+    Placement, Plan, Posted, Publication, Publisher, Record, RecordsSeen, Search, Sighting,
+    Standing, Then, Timing, Txt, Verdict, World, plan,
 };
-use cloudflare_sso_operator::resource::SsoConnectorStatus;
+use cloudflare_sso_operator::resource::{ConditionType, SsoConnectorStatus, find_condition};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use proptest::prelude::{TestCaseError, prop_assert, prop_assert_eq};
 use serde_json::json;
@@ -277,15 +277,31 @@ impl Life {
         panic!("the plan goes in circles");
     }
 
+    /// What is said of the record.
+    pub fn published(&self) -> Option<&str> {
+        let published = find_condition(&self.status.conditions, ConditionType::DnsRecordPublished);
+        published.map(|it| it.status.as_str())
+    }
+
     fn publish(&mut self, verdict: &Verdict) {
+        let before = Record::read(Some(&self.status)).placement;
+        let was_published = self.published() == Some("True");
         let status = verdict.status(&self.status, &self.desired, self.date());
         let stored = serde_json::to_value(&status).unwrap();
         self.status = serde_json::from_value(stored).unwrap();
-        let kept = Record::read(Some(&self.status)).placement;
+        let record = Record::read(Some(&self.status));
         assert_eq!(
-            kept, verdict.record.placement,
+            record.placement, verdict.record.placement,
             "the placement is not stored"
         );
+        let named = |placement: Option<Placement>| placement.and_then(|known| known.record);
+        let (known, found) = (named(before), named(record.placement));
+        let says_the_code = |id: &RecordId| self.zone[&id.to_string()].text == self.code();
+        let finds_it = found != known && found.as_ref().is_some_and(says_the_code);
+        let stays = was_published && record.standing == Standing::Verified;
+        if finds_it || stays {
+            assert_eq!(self.published(), Some("True"), "{:#?}", self.status);
+        }
     }
 
     fn look(&mut self, observed: &mut Observed, look: Look) {
