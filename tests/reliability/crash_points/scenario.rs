@@ -66,7 +66,7 @@ impl Scenario {
             Self::Creation(_) => 12,
             Self::Adoption => 17,
             Self::Restart => 33,
-            Self::HandsFree => 76,
+            Self::HandsFree => 73,
             Self::Rotation => 31,
         }
     }
