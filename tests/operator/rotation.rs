@@ -143,7 +143,7 @@ async fn until_fresh_is_used(stage: &Stage) {
 async fn a_token_for_both_that_is_replaced_and_revoked_at_once_is_sent_once_more_and_not_twice() {
     let (stage, _) = with_zone(patient()).await;
     let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    // So the first call of the pass that begins with the old one is to DNS.
+    // So the pass that begins with the old one calls DNS first.
     let rare_lists = ["--poll-unverified", "5m"];
     let _operator = stage.operator_through(Some(proxy.url()), &rare_lists).await;
     stage.connector("example", DOMAIN, json!({})).await;
@@ -164,12 +164,7 @@ async fn a_token_for_both_that_is_replaced_and_revoked_at_once_is_sent_once_more
     stage.until("example", "the record", is_published).await;
     assert!(told.calls().is_empty(), "nobody is told of the old one");
     let refused = stage.simulator.calls().by_token("with DNS").answered(401);
-    let sent: Vec<_> = refused
-        .as_slice()
-        .iter()
-        .map(|call| call.operation)
-        .collect();
-    assert_eq!(sent, [Operation::ListZones]);
+    assert_eq!(refused.count(), 1, "the old one was sent once more");
 }
 
 /// Whatever the operator writes of a token that Cloudflare refuses.
