@@ -8,6 +8,8 @@ use reqwest::Method;
 
 /// "No route for the URI": what the path names was not even looked for.
 pub(super) const NO_ROUTE_CODES: [i64; 2] = [7000, 7003];
+/// Malformed or unknown credentials, missing permission, too many failures. Seen with the statuses 400, 401 and 403.
+pub(super) const CREDENTIAL_CODES: [i64; 6] = [6003, 6111, 9103, 9106, 9109, 10000];
 /// "Record already exists.", "An identical record already exists."
 const DUPLICATE_RECORD_CODES: [i64; 2] = [81057, 81058];
 
@@ -138,10 +140,14 @@ impl Failure {
         }
     }
 
-    /// Whether Cloudflare knows the token, as far as it says, and does not let it do this.
+    /// Whether Cloudflare does not let the token do this, and has no other complaint about it: a token for one zone is refused
+    /// so when it asks for another.
     #[must_use]
     pub fn is_forbidden(&self) -> bool {
-        self.class == Class::Unauthorized && self.status == Some(403)
+        let mut codes = self.codes.iter();
+        self.class == Class::Unauthorized
+            && self.status == Some(403)
+            && !codes.any(|code| CREDENTIAL_CODES.contains(code))
     }
 
     /// Whether Cloudflare knows nothing under the path: it says so of a zone that does not exist, but also of an account that

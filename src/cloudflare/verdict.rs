@@ -6,7 +6,7 @@
 
 use super::envelope::{Complaint, Envelope};
 use super::exchange::{Body, Reply};
-use super::failure::{Class, Endpoint, Failure, NO_ROUTE_CODES};
+use super::failure::{CREDENTIAL_CODES, Class, Endpoint, Failure, NO_ROUTE_CODES};
 use super::token::ApiToken;
 use crate::foreign_text;
 
@@ -75,8 +75,6 @@ impl Answerer {
 
 /// "Please wait and consider throttling your request speed", once without and once with the limit.
 const THROTTLE_CODES: [i64; 2] = [971, 10100];
-/// Malformed or unknown credentials, missing permission, too many failures. Seen with the statuses 400, 401 and 403.
-const CREDENTIAL_CODES: [i64; 6] = [6003, 6111, 9103, 9106, 9109, 10000];
 
 fn classify(endpoint: Endpoint, status: u16, answerer: Answerer, codes: &[i64]) -> Class {
     let names = |known: &[i64]| codes.iter().any(|code| known.contains(code));

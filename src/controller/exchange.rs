@@ -268,7 +268,7 @@ impl Pass<'_> {
         if failure.class == Class::Unauthorized {
             self.entry.token = None;
         }
-        self.note_refusal(&failure);
+        self.note_refusal(&failure, fingerprint);
         let now = self.context.clock.now();
         self.entry
             .memory

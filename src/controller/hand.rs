@@ -74,20 +74,35 @@ impl Pass<'_> {
         true
     }
 
-    /// The plan is to ask for the tokens again, of which both may be the same one, and what was read before does not serve any
-    /// more.
+    /// The plan is to ask for the credentials again, and what was read before does not serve any more.
     pub(super) fn read_again(&mut self) {
         self.is_second_hand = false;
         self.due = Due::Named(self.context.clock.now());
         self.observed.credentials = Credentials::Unread;
         self.observed.listing = None;
-        self.observed.publisher = Publisher::Unread;
     }
 
     /// A token that Cloudflare has refused may have been replaced since it was read, and only what is in the Secret now is worth
-    /// telling people of.
-    pub(super) fn note_refusal(&mut self, failure: &Failure) {
-        if failure.class == Class::Unauthorized {
+    /// telling people of. Each hand that holds it lets go of it, and one that Cloudflare does not know stands in for none.
+    pub(super) fn note_refusal(&mut self, failure: &Failure, refused: Fingerprint) {
+        if failure.class != Class::Unauthorized {
+            return;
+        }
+        if failure.status == Some(401) {
+            let key = &self.context.fingerprints;
+            let is_refused = |(_, token): &mut (_, ApiToken)| token.fingerprint(key) == refused;
+            self.entry.token.take_if(is_refused);
+            self.entry.publisher_token.take_if(is_refused);
+        }
+        let holds_it = |hand: &Option<Bearer>| {
+            let bearer = hand.as_ref();
+            bearer.is_some_and(|bearer| bearer.fingerprint == refused)
+        };
+        self.due = Due::Named(self.context.clock.now());
+        if holds_it(&self.publisher) {
+            self.observed.publisher = Publisher::Unread;
+        }
+        if holds_it(&self.bearer) {
             self.read_again();
         }
     }

@@ -46,9 +46,7 @@ impl Pass<'_> {
                 return;
             }
         };
-        let worked = self.entry.publisher_token.as_ref();
-        let stand_in = worked.filter(|(known, _)| self.desired.may_unpublish_with(known));
-        let token = match reading.token_or(stand_in.map(|(_, token)| token)) {
+        let token = match reading.token_or(self.publisher_stand_in()) {
             Ok(token) => token,
             Err(unusable) => {
                 self.take_up_publisher(None);
@@ -68,6 +66,15 @@ impl Pass<'_> {
         }
         self.take_up_publisher(Some(bearer));
         self.judge_publisher();
+    }
+
+    /// The token that stands in for one whose Secret is gone. Of a verified domain nobody has looked after the record, so there
+    /// may be none that has worked for DNS, but one from the same place that has worked for SSO.
+    fn publisher_stand_in(&self) -> Option<&ApiToken> {
+        let worked = [&self.entry.publisher_token, &self.entry.token];
+        let mut worked = worked.into_iter().flatten();
+        let (_, token) = worked.find(|(known, _)| self.desired.may_unpublish_with(known))?;
+        Some(token)
     }
 
     /// Takes a token in hand, instead of the one that was there.
@@ -312,14 +319,15 @@ impl Pass<'_> {
         let before = self.entry.memory.publishing.trouble(failure.endpoint);
         self.log_failure(&failure, before);
         let right = Right::Publish(Site::of(&self.desired));
-        if let Some(bearer) = &mut self.publisher {
-            bearer.failed(self.context, right, &failure);
-        }
-        self.judge_publisher();
         if failure.class == Class::Unauthorized {
             self.entry.publisher_token = None;
         }
-        self.note_refusal(&failure);
+        if let Some(bearer) = &mut self.publisher {
+            bearer.failed(self.context, right, &failure);
+            let fingerprint = bearer.fingerprint;
+            self.judge_publisher();
+            self.note_refusal(&failure, fingerprint);
+        }
         let (edition, now) = (self.desired.edition(), self.context.clock.now());
         let publishing = &mut self.entry.memory.publishing;
         publishing.failed(failure, edition, now);

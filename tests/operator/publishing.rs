@@ -496,7 +496,7 @@ async fn a_token_that_cloudflare_does_not_know_is_offered_for_one_name_of_a_deep
     let revoked = stage.simulator.admin().issue_token(request);
     stage.simulator.admin().revoke_tokens("revoked");
     stage.put_token("dns", &revoked).await;
-    let _operator = stage.operator(&[]).await;
+    let _operator = stage.operator(&["--refused-token-retry", "1m"]).await;
     let cloudflare = json!({ "apiTokenSecretRef": { "name": "dns" } });
     let fields = hands_free(&json!({ "dns": { "cloudflare": cloudflare } }));
     stage.connector("deep", "a.b.c.example.com", fields).await;
@@ -504,4 +504,36 @@ async fn a_token_that_cloudflare_does_not_know_is_offered_for_one_name_of_a_deep
         .until("deep", "a refusal", is_refused("Unauthorized"))
         .await;
     assert_eq!(stage.simulator.calls().by_token("revoked").count(), 1);
+}
+
+/// The successor has never used it for DNS.
+#[tokio::test]
+async fn the_token_that_worked_takes_the_record_away_after_a_restart_when_the_secret_is_gone_first()
+{
+    let (stage, zone) = with_zone(quick_knobs()).await;
+    let mut operator = stage.operator(&[]).await;
+    let fields = hands_free(&json!({ "deletionPolicy": "Delete" }));
+    stage.connector("example", DOMAIN, fields).await;
+    let verified = |object: &SsoConnector| {
+        condition(object, ConditionType::Verified).0 == "True" && is_published(object)
+    };
+    stage.until("example", "both", verified).await;
+    operator.terminate(PATIENCE).await.unwrap();
+    let known = stage.simulator.calls().of(Operation::List).count();
+    let _successor = stage.operator(&[]).await;
+    stage
+        .simulator
+        .until(
+            |world| world.calls().of(Operation::List).count() > known,
+            PATIENCE,
+        )
+        .await
+        .unwrap();
+    stage
+        .kubectl(&["delete", "secret", "-n", "team", SECRET])
+        .await;
+    stage.delete("example").await;
+    assert_eq!(codes(&stage, &zone).len(), 0);
+    assert!(stage.simulator.admin().connectors(ACCOUNT).is_empty());
+    others_are_untouched(&stage, &zone);
 }

@@ -3,7 +3,7 @@
 
 use cloudflare_sso_operator::account::{Caller, Lane, Past, Permission, Right, Site, Source, Turn};
 use cloudflare_sso_operator::clock::Moment;
-use cloudflare_sso_operator::cloudflare::{Class, Endpoint, Failure};
+use cloudflare_sso_operator::cloudflare::{Class, Endpoint, Failure, Fingerprint};
 use cloudflare_sso_operator::plan::{Credentials, Unusable};
 
 use crate::model::Model;
@@ -27,15 +27,17 @@ fn caller(pass: &Pass) -> Caller {
 impl Model {
     pub fn read_credentials(&mut self, pass: &mut Pass) -> Result<(), Stop> {
         let there = self.kubernetes(|model| model.secret)?;
-        let kept = pass.desired.terminating && self.process.entry.token_worked;
-        if !there && !kept {
+        let worked = self.process.entry.token_worked;
+        let stand_in = worked.filter(|_| pass.desired.terminating);
+        let written = there.then(|| self.process.fingerprint(self.token));
+        let Some(token) = written.or(stand_in) else {
             pass.observed.credentials = Credentials::Unusable(Unusable::unavailable(
                 "There is no Secret.".to_owned(),
                 "Create it.".to_owned(),
             ));
             return Ok(());
-        }
-        self.take_up();
+        };
+        self.take_up(pass, token);
         self.judge_token(pass)
             .map_err(|opens| self.not_before(opens))?;
         if let Some(snapshot) = self.process.listing.clone() {
@@ -45,11 +47,11 @@ impl Model {
         Ok(())
     }
 
-    /// Takes what is in the Secret in hand. One token says nothing of another.
-    fn take_up(&mut self) {
-        let token = self.process.fingerprint(self.token);
+    /// Takes a token in hand. One says nothing of another.
+    fn take_up(&mut self, pass: &mut Pass, token: Fingerprint) {
         if std::mem::replace(&mut self.process.token, token) != token {
             self.process.listing = None;
+            pass.admitted = false;
         }
     }
 
@@ -123,7 +125,7 @@ impl Model {
             Right::for_endpoint(endpoint, &Site::of(&pass.desired)),
         );
         self.process.tokens.worked(&permission, now);
-        self.process.entry.token_worked = true;
+        self.process.entry.token_worked = Some(self.process.token);
     }
 
     pub fn note_failure(&mut self, pass: &mut Pass, failure: Failure) {
@@ -136,7 +138,7 @@ impl Model {
         tokens.failed(&permission, &caller, &failure, &self.timing, now);
         self.withdraw(pass);
         if failure.class == Class::Unauthorized {
-            self.process.entry.token_worked = false;
+            self.process.entry.token_worked = None;
             pass.observed.credentials = Credentials::Unread;
             pass.observed.listing = None;
         } else {

@@ -41,7 +41,8 @@ pub struct Entry {
     pub memory: Memory,
     pub bound: Option<ConnectorId>,
     pub written: Option<SsoConnector>,
-    pub token_worked: bool,
+    /// The token that has worked last.
+    pub token_worked: Option<Fingerprint>,
     /// The edition that was seen last, and since when.
     pub seen: Option<(Edition, Moment)>,
 }

@@ -76,7 +76,7 @@ pub(in crate::plan) fn published(domain: &EmailDomain) -> String {
 /// Of a domain that is verified.
 pub(in crate::plan) fn was_published(domain: &EmailDomain) -> String {
     format!(
-        "The TXT record at {domain} was in Cloudflare DNS when the domain was verified. Keep it: the operator does not look after it any more."
+        "The TXT record at {domain} was in Cloudflare DNS before the domain was verified. Keep it: the operator does not look after it any more."
     )
 }
 

@@ -75,8 +75,11 @@ pub struct RecordsSeen {
 }
 
 impl Publishing {
-    /// A pass begins. Takes note of when it was first seen that a record was, or may have been, created.
+    /// A pass begins. Takes note of when it was first seen that a record was, or may have been, created; what it was named is
+    /// of use only until that is stored.
     pub(in crate::plan) fn begins(&mut self, placement: Option<&Placement>, now: Moment) {
+        let awaits_its_id = placement.is_some_and(|known| known.record.is_none());
+        self.created.take_if(|_| !awaits_its_id);
         self.placed_since = placement.map(|_| self.placed_since.unwrap_or(now));
     }
 

@@ -99,8 +99,12 @@ pub(super) fn step(world: &World<'_>, record: &Record, connector: &Connector, by
 /// Once the domain is verified nobody looks at the record, so nothing is said of it as it is now; and what has hindered it
 /// keeps nobody waiting.
 fn said_afterwards(world: &World<'_>, record: &Record, connector: &Connector) -> Said {
+    let placement = record.placement.as_ref();
+    let is_created = placement.is_some_and(|known| known.record.is_some());
     match record.told {
         Told::Published if verification::is_verified(connector) => was_published(world),
+        // What may pass has hindered us to look at it, and not to create it.
+        Told::Delayed if is_created && verification::is_verified(connector) => was_published(world),
         Told::Nothing | Told::Published => Said::Kept,
         Told::Delayed | Told::DeadEnd => Said::Cleared,
     }

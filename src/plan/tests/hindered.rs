@@ -283,24 +283,28 @@ fn a_dead_end_stands_until_something_else_is_known() {
 
 #[test]
 fn what_has_hindered_it_is_not_said_of_a_verified_domain() {
-    for (told, expected) in [
-        (Told::Nothing, Said::Kept),
-        (
-            Told::Published,
-            Said::Now(
-                Truth::True,
-                Finding::new(
-                    Reason::Published,
-                    messages::dns::was_published(&DOMAIN.parse().unwrap()),
-                ),
-            ),
-        ),
-        (Told::Delayed, Said::Cleared),
-        (Told::DeadEnd, Said::Cleared),
+    let was_published = messages::dns::was_published(&DOMAIN.parse().unwrap());
+    let was_published = Said::Now(Truth::True, Finding::new(Reason::Published, was_published));
+    for (told, placement, expected) in [
+        (Told::Nothing, None, Said::Kept),
+        (Told::Nothing, placed(None), Said::Kept),
+        (Told::Published, None, was_published.clone()),
+        (Told::Published, placed(Some("r1")), was_published.clone()),
+        (Told::Delayed, None, Said::Cleared),
+        (Told::Delayed, placed(None), Said::Cleared),
+        // It was not looked at again, and it is there.
+        (Told::Delayed, placed(Some("r1")), was_published),
+        (Told::DeadEnd, None, Said::Cleared),
+        // It says an old code, or the like: a person had to help.
+        (Told::DeadEnd, placed(Some("r1")), Said::Cleared),
     ] {
         let verified = scene().seen(NOW - 0.5, verified(true));
-        let plan = verified.with(|scene| scene.record.told = told).plan();
-        assert_eq!(verdict(&plan).published, expected, "{told:?}");
+        let plan = verified.with(|scene| {
+            scene.record.told = told;
+            scene.record.placement.clone_from(&placement);
+        });
+        let published = verdict(&plan.plan()).published.clone();
+        assert_eq!(published, expected, "{told:?} {placement:?}");
     }
 }
 

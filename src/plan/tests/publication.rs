@@ -139,6 +139,23 @@ fn the_id_is_stored_also_if_the_domain_was_verified_meanwhile() {
     assert_eq!(scene.record.placement, placed(Some("r1")));
 }
 
+/// Somebody has removed it, and the answer to the write before the next POST is lost.
+#[test]
+fn a_record_of_former_times_is_not_taken_for_the_one_that_may_have_been_created_since() {
+    let mut memory = scene().memory;
+    memory
+        .publishing
+        .posted(&zone(), created("r1"), at(NOW - 600.0));
+    let mut begins = |placement, second| {
+        let scene = scene().with(|scene| scene.record.placement = placement);
+        memory.begins(&scene.desired, &scene.record, at(second));
+        memory.publishing.created.is_some()
+    };
+    assert!(begins(placed(None), NOW - 599.0), "its ID is to be stored");
+    assert!(!begins(placed(Some("r1")), NOW - 300.0), "it is stored");
+    assert!(!begins(placed(None), NOW), "this is another one");
+}
+
 /// Its ID was lost on the way, and nobody may look at it any more.
 #[test]
 fn a_record_that_is_found_again_is_said_to_be_published_with_its_id() {
