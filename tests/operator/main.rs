@@ -13,6 +13,7 @@ mod defaults;
 mod definition;
 mod deletion;
 mod dns_lookups;
+mod dns_tokens;
 mod duplicates;
 mod enforcement;
 mod export;

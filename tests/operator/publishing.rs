@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use cloudflare_sso_operator::resource::{ConditionType, RECONCILE_AT, SsoConnector};
-use harness::{ApiServerProxy, Treatment};
+use cloudflare_sso_operator::resource::{ConditionType, SsoConnector};
 use kube::api::DeleteParams;
-use reqwest::StatusCode;
 use serde_json::{Value, json};
-use simulator::knobs::{CommentKept, Switch, ZoneListDenied};
+use simulator::knobs::{CommentKept, Switch};
 use simulator::{
     Failure, Fault, Knobs, Operation, Permission, TokenRequest, VerificationStatus, ZoneStatus,
     ZoneType,
@@ -33,7 +31,12 @@ pub(crate) fn is_published(object: &SsoConnector) -> bool {
     condition(object, ConditionType::DnsRecordPublished).1 == "Published"
 }
 
-fn is_refused(reason: &'static str) -> impl Fn(&SsoConnector) -> bool {
+/// Published, and Cloudflare has verified the domain.
+pub(crate) fn is_verified_too(object: &SsoConnector) -> bool {
+    condition(object, ConditionType::Verified).0 == "True" && is_published(object)
+}
+
+pub(crate) fn is_refused(reason: &'static str) -> impl Fn(&SsoConnector) -> bool {
     move |object| {
         let published = condition(object, ConditionType::DnsRecordPublished);
         let ready = condition(object, ConditionType::Ready);
@@ -94,87 +97,6 @@ async fn the_deepest_active_zone_is_found_and_a_named_one_must_be_the_domains() 
     stage.until("foreign", "the record", is_published).await;
 }
 
-#[tokio::test]
-async fn a_token_without_the_right_is_named_with_it_and_a_better_one_is_used() {
-    let (stage, zone) = with_zone(patient()).await;
-    let admin = stage.simulator.admin();
-    admin.turn_knobs(|knobs| knobs.zone_list_denied = ZoneListDenied::Forbidden);
-    let issue = |request: TokenRequest| admin.issue_token(request);
-    let sso_only = issue(TokenRequest::new("SSO only").grant(ACCOUNT, Permission::ALL));
-    let dns_only = issue(TokenRequest::new("DNS only").grant_in_zone(&zone, Permission::DNS));
-    let read_only = issue(
-        TokenRequest::new("DNS read").grant(ACCOUNT, [Permission::ZoneRead, Permission::DnsRead]),
-    );
-    stage.put_token(SECRET, &sso_only).await;
-    let _operator = stage.operator(&[]).await;
-    stage
-        .connector("example", DOMAIN, hands_free(&json!({})))
-        .await;
-    let refused = is_refused("Unauthorized");
-    let object = stage.until("example", "a refusal", &refused).await;
-    let (_, _, message) = condition(&object, ConditionType::DnsRecordPublished);
-    assert!(message.contains("Zone Read and DNS Edit"), "{message}");
-    assert_eq!(condition(&object, ConditionType::Synced).0, "True");
-
-    // A key that is not there is sought in the field that names it.
-    let reference = json!({ "name": SECRET, "key": "dns" });
-    let fields = json!({ "dns": { "cloudflare": { "apiTokenSecretRef": reference } } });
-    stage.patch_spec("example", fields).await;
-    let object = stage
-        .until("example", "no key", is_refused("CredentialsUnavailable"))
-        .await;
-    let (_, _, message) = condition(&object, ConditionType::Ready);
-    let field = "spec.dns.cloudflare.apiTokenSecretRef.key";
-    assert!(message.contains(field), "{message}");
-
-    // A Secret of its own, that is not there yet; then it may only read, and at last write.
-    let reference = json!({ "name": "dns", "key": null });
-    let fields = json!({ "dns": { "cloudflare": { "apiTokenSecretRef": reference } } });
-    stage.patch_spec("example", fields).await;
-    stage
-        .until("example", "no Secret", is_refused("CredentialsUnavailable"))
-        .await;
-    stage.put_token("dns", &read_only).await;
-    stage.until("example", "a refusal", &refused).await;
-    stage.put_token("dns", &dns_only).await;
-    let object = stage.until("example", "the record", is_published).await;
-    assert_eq!(codes(&stage, &zone), [code(&object).unwrap()]);
-    let posts = stage.simulator.calls().of(Operation::CreateRecord);
-    let by: Vec<_> = posts
-        .as_slice()
-        .iter()
-        .filter_map(|call| call.token.clone())
-        .collect();
-    assert_eq!(by.last().map(String::as_str), Some("DNS only"));
-    others_are_untouched(&stage, &zone);
-}
-
-/// As where what is stored in it cannot be decrypted.
-#[tokio::test]
-async fn a_secret_for_dns_that_the_api_server_cannot_read_keeps_nothing_else_waiting() {
-    let (stage, _) = with_zone(patient()).await;
-    let proxy = ApiServerProxy::start(&stage.control_plane).await.unwrap();
-    let unreadable = proxy.intercept(
-        Treatment::Answer(StatusCode::INTERNAL_SERVER_ERROR),
-        |call| call.path.ends_with("/secrets/dns"),
-    );
-    let _operator = stage.operator_through(Some(proxy.url()), &[]).await;
-    let cloudflare = json!({ "apiTokenSecretRef": { "name": "dns" } });
-    let fields = hands_free(&json!({ "dns": { "cloudflare": cloudflare } }));
-    stage.connector("example", DOMAIN, fields).await;
-    stage
-        .until_ready_is("example", "AwaitingVerification")
-        .await;
-    stage.annotate("example", RECONCILE_AT, "now").await;
-    // The whole pass is made: its end is what counts a request as handled.
-    let handled = |object: &SsoConnector| {
-        let status = object.status.as_ref();
-        status.and_then(|status| status.last_handled_reconcile_at.as_deref()) == Some("now")
-    };
-    stage.until("example", "to be looked at", handled).await;
-    assert!(!unreadable.calls().is_empty());
-}
-
 /// A refusal for one zone says nothing about another.
 #[tokio::test]
 async fn a_corrected_zone_is_tried_at_once_with_the_same_token() {
@@ -198,39 +120,6 @@ async fn a_corrected_zone_is_tried_at_once_with_the_same_token() {
     stage.patch_spec("example", corrected).await;
     stage.until("example", "the record", is_published).await;
     assert_eq!(codes(&stage, &zone).len(), 1);
-}
-
-#[tokio::test]
-async fn the_default_token_is_not_for_dns() {
-    let (stage, zone) = with_zone(patient()).await;
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("token");
-    let token = stage
-        .simulator
-        .admin()
-        .add_ready_account_with_dns(ACCOUNT, "default");
-    std::fs::write(&file, token).unwrap();
-    let grant = format!("team/{ACCOUNT}/*");
-    let file = file.to_str().unwrap();
-    let _operator = stage
-        .operator(&[
-            "--default-token-file",
-            file,
-            "--default-token-grants",
-            &grant,
-        ])
-        .await;
-    let fields = hands_free(&json!({ "apiTokenSecretRef": null }));
-    stage.connector("example", DOMAIN, fields).await;
-    let object = stage
-        .until("example", "no token", is_refused("CredentialsUnavailable"))
-        .await;
-    let (_, _, message) = condition(&object, ConditionType::Ready);
-    assert!(
-        message.contains("spec.dns.cloudflare.apiTokenSecretRef"),
-        "{message}"
-    );
-    assert!(codes(&stage, &zone).is_empty());
 }
 
 #[tokio::test]
@@ -479,61 +368,8 @@ async fn a_record_that_cannot_be_looked_at_is_published_all_the_same_once_the_do
     stage
         .connector("example", DOMAIN, hands_free(&json!({})))
         .await;
-    let verified = |object: &SsoConnector| {
-        condition(object, ConditionType::Verified).0 == "True" && is_published(object)
-    };
-    let object = stage.until("example", "both", verified).await;
+    let object = stage.until("example", "both", is_verified_too).await;
     assert_eq!(codes(&stage, &zone), [code(&object).unwrap()]);
     assert!(dns_record(&object).unwrap().record_id.is_some());
     assert!(silence.struck() > 0, "{object:#?}");
-}
-
-/// Each further name would be one more refusal.
-#[tokio::test]
-async fn a_token_that_cloudflare_does_not_know_is_offered_for_one_name_of_a_deep_domain() {
-    let (stage, _) = with_zone(patient()).await;
-    let request = TokenRequest::new("revoked").grant(ACCOUNT, [Permission::ZoneRead]);
-    let revoked = stage.simulator.admin().issue_token(request);
-    stage.simulator.admin().revoke_tokens("revoked");
-    stage.put_token("dns", &revoked).await;
-    let _operator = stage.operator(&["--refused-token-retry", "1m"]).await;
-    let cloudflare = json!({ "apiTokenSecretRef": { "name": "dns" } });
-    let fields = hands_free(&json!({ "dns": { "cloudflare": cloudflare } }));
-    stage.connector("deep", "a.b.c.example.com", fields).await;
-    stage
-        .until("deep", "a refusal", is_refused("Unauthorized"))
-        .await;
-    assert_eq!(stage.simulator.calls().by_token("revoked").count(), 1);
-}
-
-/// The successor has never used it for DNS.
-#[tokio::test]
-async fn the_token_that_worked_takes_the_record_away_after_a_restart_when_the_secret_is_gone_first()
-{
-    let (stage, zone) = with_zone(quick_knobs()).await;
-    let mut operator = stage.operator(&[]).await;
-    let fields = hands_free(&json!({ "deletionPolicy": "Delete" }));
-    stage.connector("example", DOMAIN, fields).await;
-    let verified = |object: &SsoConnector| {
-        condition(object, ConditionType::Verified).0 == "True" && is_published(object)
-    };
-    stage.until("example", "both", verified).await;
-    operator.terminate(PATIENCE).await.unwrap();
-    let known = stage.simulator.calls().of(Operation::List).count();
-    let _successor = stage.operator(&[]).await;
-    stage
-        .simulator
-        .until(
-            |world| world.calls().of(Operation::List).count() > known,
-            PATIENCE,
-        )
-        .await
-        .unwrap();
-    stage
-        .kubectl(&["delete", "secret", "-n", "team", SECRET])
-        .await;
-    stage.delete("example").await;
-    assert_eq!(codes(&stage, &zone).len(), 0);
-    assert!(stage.simulator.admin().connectors(ACCOUNT).is_empty());
-    others_are_untouched(&stage, &zone);
 }

@@ -128,16 +128,6 @@ async fn a_token_for_dns_that_is_replaced_and_revoked_at_once_is_never_called_re
     assert_eq!(refused.count(), 1, "the old one was sent once");
 }
 
-/// Until the operator works with the token that is labelled `fresh`.
-async fn until_fresh_is_used(stage: &Stage) {
-    let switched = |calls: Calls| calls.by_token("fresh").count() >= 3;
-    stage
-        .simulator
-        .until(|world| switched(world.calls()), PATIENCE)
-        .await
-        .unwrap();
-}
-
 /// Whichever of the two hands that hold it learns of it first: both let go of it.
 #[tokio::test]
 async fn a_token_for_both_that_is_replaced_and_revoked_at_once_is_sent_once_more_and_not_twice() {
@@ -166,6 +156,16 @@ async fn a_token_for_both_that_is_replaced_and_revoked_at_once_is_sent_once_more
     let refused = stage.simulator.calls().by_token("with DNS").answered(401);
     let operations = refused.as_slice().iter().map(|call| call.operation);
     assert_eq!(operations.collect::<Vec<_>>(), [Operation::ListZones]);
+}
+
+/// Until the operator works with the token that is labelled `fresh`.
+async fn until_fresh_is_used(stage: &Stage) {
+    let switched = |calls: Calls| calls.by_token("fresh").count() >= 3;
+    stage
+        .simulator
+        .until(|world| switched(world.calls()), PATIENCE)
+        .await
+        .unwrap();
 }
 
 /// Whatever the operator writes of a token that Cloudflare refuses.
